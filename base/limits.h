@@ -1,0 +1,58 @@
+// Every bound in the system by name, with what happens there. Nothing in Quorate grows without one of these
+// or a configuration key in front of it.
+#pragma once
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace quorate::limits {
+
+using namespace std::chrono_literals;
+
+// --- AMQP 0-9-1 ---
+/// Frames before tune-ok (features.md P018). We accept the 4096 of older clients as well as RabbitMQ's 8192.
+inline constexpr std::uint32_t kFrameMinBytes = 4096;
+inline constexpr std::uint32_t kInitialFrameMaxBytes = 8192;
+/// Largest body that max_message_size may allow (features.md P043): 512 MiB. Beyond it 501.
+inline constexpr std::uint64_t kBodySizeMaxBytes = 512ull << 20;
+/// Nesting of tables and arrays; deeper is a syntax error, so that a hostile table cannot exhaust the stack.
+inline constexpr unsigned kTableDepthMax = 64;
+/// Bytes waiting for a client that does not read: beyond it deliveries stop and the connection is no longer read.
+inline constexpr std::size_t kOutboxMaxBytes = 4u << 20;
+/// Bytes a consumer may be sent before the socket has taken them; deliveries stop until it has.
+inline constexpr std::uint64_t kDeliveryWindowBytes = 1u << 20;
+/// What a message weighs in windows and budgets besides its body.
+inline constexpr std::uint32_t kMessageOverheadBytes = 64;
+/// Bytes published on a connection whose queues have not taken them; beyond it the connection is not read.
+inline constexpr std::size_t kPublishInFlightMaxBytes = 8u << 20;
+/// Requests (declare, bind, get …) that a channel may pipeline; beyond it the connection is not read.
+inline constexpr std::size_t kPendingRequestsMax = 1024;
+/// After sending connection.close we wait this long for close-ok.
+inline constexpr std::chrono::nanoseconds kCloseOkTimeout = 10s;
+/// After an error in the handshake the socket stays open this long (SILENT_CLOSE_DELAY, features.md P014).
+inline constexpr std::chrono::nanoseconds kSilentCloseDelay = 3s;
+
+// --- queues and their logs ---
+/// Commands packed into one log entry; a larger turn makes several entries.
+inline constexpr std::size_t kEntryCommandsMax = 32;
+inline constexpr std::size_t kEntryPackBytes = 32u << 10;
+/// Message bodies that the queues of one shard keep in memory; beyond it they are read back from the log.
+inline constexpr std::size_t kBodyCacheShardMaxBytes = 96u << 20;
+inline constexpr std::size_t kBodyCacheQueueMaxBytes = 32u << 20;
+/// One read-ahead from the log.
+inline constexpr std::size_t kReadAheadBytes = 2u << 20;
+/// Bytes handed to the log writer and not yet synced; beyond it publishers are not read.
+inline constexpr std::size_t kLogWriterQueueMaxBytes = 64u << 20;
+/// A batch of the log writer: what it merges into one write and one sync.
+inline constexpr std::size_t kLogBatchMaxBytes = 8u << 20;
+/// A snapshot is due when this much log can be given back, or this many entries would have to be replayed.
+inline constexpr std::uint64_t kSnapshotReclaimMinBytes = 8u << 20;
+inline constexpr std::uint64_t kSnapshotEntriesMax = 200'000;
+inline constexpr std::size_t kSnapshotChunkBytes = 1u << 20;
+
+// --- shards ---
+/// Handlers that one turn of a shard runs before it looks at its mailbox again.
+inline constexpr std::size_t kTurnHandlersMax = 64;
+inline constexpr std::size_t kReadSlabBytes = 128u << 10;
+
+}  // namespace quorate::limits
