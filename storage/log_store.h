@@ -1,0 +1,90 @@
+// LogStore: the logs and hard states of all groups of this node, in one RocksDB ("the log database").
+// The log writer is its only writer; any thread reads, and each group's live set tells compaction what may be forgotten.
+// docs/formats/log.md describes every byte. No error here is retried: after the first one, write() fails for ever.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "raft/types.h"
+#include "storage/live_set.h"
+
+namespace quorate::storage {
+
+/// Whether a write waits for the disk (`synced`) or only for the operating system (`buffered`).
+enum class Durability : std::uint8_t { buffered, synced };
+
+/// What one group hands over in one turn, applied in the order of the fields.
+struct GroupWrite {
+  GroupId group;
+  bool drop = false;                      // forget the whole group first, hard state and all
+  std::optional<LogIndex> truncate_from;  // then its entries from here on
+  std::vector<raft::Entry> entries;
+  std::optional<raft::HardState> hard_state;
+};
+
+class Database;
+class Retention;
+class WriteBuffer;
+
+class LogStore {
+ public:
+  struct Options {
+    std::string path;       // created when absent
+    std::string mark_path;  // empty = durable.mark beside `path`
+    Epoch epoch;            // of this start, recorded in the mark; a mark of a later epoch refuses the directory
+    std::size_t write_buffer_bytes = 64u << 20;
+    int write_buffers = 3;
+    std::size_t block_cache_bytes = 64u << 20;
+    std::size_t blob_min_bytes = 4096;
+  };
+
+  /// Refuses (ErrorCode::corruption) a directory that has lost anything it once synced, and leaves the evidence.
+  static Result<std::unique_ptr<LogStore>> open(const Options& options);
+  ~LogStore();
+
+  /// Log-writer thread only (or recovery, before that thread starts). All of it or nothing; an error is for ever.
+  /// A group exists from its first write on: without a hard state in it, an empty one is recorded.
+  Result<void> write(std::span<const GroupWrite> writes, Durability durability);
+  /// Records on disk how far this log is known to be synced; log-writer thread only.
+  Result<void> store_mark();
+
+  /// Groups that exist, ascending. Any thread, like everything below.
+  std::vector<GroupId> groups() const;
+  /// nullopt: the group does not exist.
+  Result<std::optional<raft::HardState>> hard_state(GroupId group) const;
+
+  /// Entries [from, to] in the order of their indexes until `visit` returns false. Missing indexes are skipped.
+  /// A damaged entry is ErrorCode::corruption and names group, index and place.
+  Result<void> scan(GroupId group, LogIndex from, LogIndex to,
+                    const std::function<bool(raft::Entry&&)>& visit) const;
+  Result<std::optional<raft::Entry>> read(GroupId group, LogIndex index) const;
+
+  /// From now on compaction may forget what is not in `live`. Only after the snapshot it speaks of is durable,
+  /// and never with an entry that an earlier live set of this group had given up.
+  void retain(GroupId group, std::shared_ptr<const LiveSet> live);
+  /// Returns the disk space of dead entries below `below`. May compact for seconds: a chore, never on a shard.
+  Result<void> reclaim(GroupId group, LogIndex below);
+
+  /// What the directory really occupies, write-ahead logs included. Lists the directory: never on a shard.
+  std::uint64_t bytes_on_disk() const;
+  /// Flushes and rewrites everything through the compaction filter: for tests and the operator.
+  Result<void> compact_all();
+
+ private:
+  LogStore(std::unique_ptr<Database> database, std::shared_ptr<Retention> retention);
+  Result<void> load_groups();
+
+  std::shared_ptr<Retention> retention_;  // shared with the compaction filters that RocksDB owns
+  std::unique_ptr<Database> database_;
+  std::unique_ptr<WriteBuffer> buffer_;  // reused by write()
+};
+
+}  // namespace quorate::storage

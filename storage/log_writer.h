@@ -1,0 +1,87 @@
+// LogWriter: the only thread that waits for fsync. It merges all that the shards submitted while the last sync ran into
+// one write and one sync, then answers every submission in order. A failed write is never retried: the state of the
+// page cache is unknown after it, so this submission and all later ones fail with that same error.
+#pragma once
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "storage/log_store.h"
+
+namespace quorate::storage {
+
+class LogWriter {
+ public:
+  /// Called once, on the writer thread, in the order of submission; it posts to its shard and returns.
+  using Done = std::move_only_function<void(Result<void>)>;
+  struct Counters {
+    std::uint64_t batches = 0;
+    std::uint64_t syncs = 0;
+    std::uint64_t entries = 0;
+    std::uint64_t bytes = 0;
+    std::uint64_t batch_bytes_max = 0;
+  };
+
+  /// Borrows both until stop() has returned.
+  LogWriter(LogStore& store, const Clock& clock);
+  ~LogWriter();
+
+  /// Any thread; never blocks on the disk. `bytes` is what the submission weighs in pending_bytes(). The batch is
+  /// synced if any submission in it asks for it; nobody's answer overtakes an earlier one.
+  void submit(std::vector<GroupWrite> writes, std::size_t bytes, Durability durability, Done done);
+
+  /// Submitted and not yet answered: a shard beyond limits::kLogWriterQueueMaxBytes stops reading its publishers.
+  std::size_t pending_bytes() const { return pending_bytes_.load(std::memory_order_relaxed); }
+  Counters counters() const;
+
+  /// Writes and answers what was submitted, records the durability mark, ends the thread. No submission after it.
+  void stop();
+
+ private:
+  struct Submission {
+    std::vector<GroupWrite> writes;
+    std::size_t bytes = 0;
+    Durability durability = Durability::synced;
+    Done done;
+  };
+  struct Batch {
+    std::vector<GroupWrite> writes;
+    std::size_t bytes = 0;
+    Durability durability = Durability::buffered;
+  };
+
+  void run();
+  std::deque<Submission> wait_for_work(bool mark_is_stale);
+  void write_all(std::deque<Submission> submissions);
+  void write_batch(std::span<Submission> submissions);
+  Batch merge(std::span<Submission> submissions) const;
+  void count(const Batch& batch);
+  void refresh_mark();
+  void fail(const Error& error);
+
+  LogStore& store_;
+  const Clock& clock_;
+  std::atomic<std::size_t> pending_bytes_ = 0;
+
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<Submission> queue_;  // guarded by mutex_
+  Counters counters_;             // guarded by mutex_
+  bool stopping_ = false;         // guarded by mutex_
+
+  std::optional<Error> failure_;  // writer thread only, like the next two
+  bool mark_is_stale_ = false;    // something was synced since the mark was stored
+  Instant mark_stored_at_{};
+  std::thread thread_;            // last: runs as soon as it is constructed
+};
+
+}  // namespace quorate::storage
