@@ -4,9 +4,14 @@
 // Strings and tables borrow: a decoded method is valid only as long as the buffer it was decoded from.
 #pragma once
 #include <boost/describe/class.hpp>
+#include <concepts>
+#include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
+#include <type_traits>
 #include <variant>
+#include <vector>
 
 #include "base/bytes.h"
 
@@ -15,18 +20,31 @@ namespace quorate::amqp {
 /// One bit of an octet; neighbouring bits share octets, lowest first.
 struct Bit {
   bool on = false;
-  constexpr operator bool() const { return on; }  // NOLINT: a Bit is a bool that knows how it travels
+  constexpr Bit() = default;
+  constexpr Bit(std::same_as<bool> auto value) : on(value) {}  // NOLINT: a Bit is a bool that knows how it travels
+  constexpr operator bool() const { return on; }               // NOLINT
 };
 /// At most 255 octets.
 struct ShortString {
   std::string_view text;
+  constexpr ShortString() = default;
+  constexpr ShortString(std::string_view value) : text(value) {}  // NOLINT: as Bit
+  constexpr ShortString(const char* value) : text(value) {}       // NOLINT
+  ShortString(const std::string& value) : text(value) {}          // NOLINT
 };
 struct LongString {
   std::string_view text;
+  constexpr LongString() = default;
+  constexpr LongString(std::string_view value) : text(value) {}  // NOLINT: as Bit
+  constexpr LongString(const char* value) : text(value) {}       // NOLINT
+  LongString(const std::string& value) : text(value) {}          // NOLINT
 };
 /// The fields of a table, still encoded and not yet validated: read them with table_codec.h.
 struct TableView {
   ByteView encoded;
+  TableView() = default;
+  TableView(ByteView view) : encoded(view) {}                       // NOLINT: as Bit
+  TableView(const std::vector<std::byte>& view) : encoded(view) {}  // NOLINT
 };
 
 /// `id` is class << 16 | method, as the first four octets of a method payload spell it.
@@ -481,7 +499,9 @@ using Method =
                  BasicRecoverOk, BasicNack, BasicCredit, BasicCreditOk, BasicCreditDrained, ConfirmSelect,
                  ConfirmSelectOk, TxSelect, TxSelectOk, TxCommit, TxCommitOk, TxRollback, TxRollbackOk>;
 
-/// Id, name and the like of whatever method is held.
+static_assert(std::is_trivially_copyable_v<Method>);
+
+/// Id and name of whatever method is held.
 std::uint32_t full_id(const Method& method);
 std::string_view method_name(const Method& method);
 /// Name of an id, or "" for one that is no method of ours: for logs of errors that carry an id only.
