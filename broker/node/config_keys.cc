@@ -1,0 +1,574 @@
+#include "broker/node/config_keys.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <numeric>
+#include <optional>
+
+#include "base/limits.h"
+
+namespace quorate {
+namespace {
+
+constexpr std::uint64_t kAnySize = std::numeric_limits<std::uint64_t>::max();
+
+// --- kinds of value: parse, print ------------------------------------------------------------------------------------
+
+Accepted expected(std::string what) { return std::unexpected(std::move(what)); }
+
+std::optional<std::uint64_t> read_number(std::string_view text, std::string_view* rest = nullptr) {
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{} || (rest == nullptr && end != text.data() + text.size())) return std::nullopt;
+  if (rest != nullptr) *rest = text.substr(static_cast<std::size_t>(end - text.data()));
+  return number;
+}
+
+/// Bytes in one of a unit: 1 for none, powers of 1000 for kB and of 1024 for KiB (features.md O021).
+std::optional<std::uint64_t> unit_bytes(std::string_view unit) {
+  if (unit.empty()) return 1;
+  static constexpr std::string_view kPrefixes = "kmgtp";
+  const auto power = kPrefixes.find(static_cast<char>(unit.front() | 0x20));
+  if (power == std::string_view::npos) return std::nullopt;
+  const std::string_view rest = unit.substr(1);
+  const bool binary = rest == "i" || rest == "iB" || rest == "ib";
+  if (!binary && !rest.empty() && rest != "B" && rest != "b") return std::nullopt;
+  std::uint64_t bytes = 1;
+  for (std::size_t i = 0; i <= power; ++i) bytes *= binary ? 1024 : 1000;
+  return bytes;
+}
+
+template <class Field>
+void assign(Field& field, std::uint64_t number) {
+  if constexpr (requires { typename Field::rep; }) {
+    field = Field(static_cast<typename Field::rep>(number));
+  } else {
+    field = static_cast<Field>(number);
+  }
+}
+
+template <class Field>
+std::uint64_t number_of(const Field& field) {
+  if constexpr (requires { typename Field::rep; }) {
+    return static_cast<std::uint64_t>(field.count());
+  } else {
+    return field;
+  }
+}
+
+template <std::uint64_t kMin, std::uint64_t kMax>
+struct Number {
+  static Accepted parse(std::string_view text, auto& field) {
+    const auto number = read_number(text);
+    if (!number || *number < kMin || *number > kMax) {
+      return expected(fmt::format("a number from {} to {}", kMin, kMax));
+    }
+    assign(field, *number);
+    return {};
+  }
+  static std::string print(const auto& field) { return std::to_string(number_of(field)); }
+};
+
+/// A number with a word for one special value, such as `infinity`.
+template <std::uint64_t kMin, std::uint64_t kMax, const std::string_view& kWord, std::uint64_t kWordValue>
+struct NumberOr {
+  static Accepted parse(std::string_view text, auto& field) {
+    if (text == kWord) return assign(field, kWordValue), Accepted{};
+    if (const auto number = read_number(text); number && *number >= kMin && *number <= kMax) {
+      return assign(field, *number), Accepted{};
+    }
+    return expected(fmt::format("{} or a number from {} to {}", kWord, kMin, kMax));
+  }
+  static std::string print(const auto& field) {
+    return number_of(field) == kWordValue ? std::string(kWord) : std::to_string(number_of(field));
+  }
+};
+constexpr std::string_view kInfinity = "infinity";
+constexpr std::string_view kAuto = "auto";
+using Limit = NumberOr<0, kUnlimited - 1, kInfinity, kUnlimited>;
+
+template <std::uint64_t kMin, std::uint64_t kMax>
+struct Size {
+  static Accepted parse(std::string_view text, auto& field) {
+    std::string_view unit;
+    const auto number = read_number(text, &unit);
+    const auto factor = number ? unit_bytes(unit) : std::nullopt;
+    if (!factor || *number > kAnySize / *factor || *number * *factor < kMin || *number * *factor > kMax) {
+      return expected(fmt::format("a size from {} to {} bytes, such as 131072, 128KiB or 16MB", kMin, kMax));
+    }
+    assign(field, *number * *factor);
+    return {};
+  }
+  static std::string print(const auto& field) { return std::to_string(number_of(field)); }
+};
+
+struct Flag {
+  static Accepted parse(std::string_view text, bool& field) {
+    const bool yes = text == "true" || text == "on";
+    if (!yes && text != "false" && text != "off") return expected("true or false");
+    field = yes;
+    return {};
+  }
+  static std::string print(bool field) { return field ? "true" : "false"; }
+};
+
+struct Text {
+  static Accepted parse(std::string_view text, std::string& field) {
+    if (text.empty()) return expected("a value");
+    field = text;
+    return {};
+  }
+  static std::string print(const std::string& field) { return field; }
+};
+
+/// Text with a word that means none.
+template <const std::string_view& kWord>
+struct TextOr {
+  static Accepted parse(std::string_view text, std::string& field) {
+    if (text == kWord) return field.clear(), Accepted{};
+    return Text::parse(text, field);
+  }
+  static std::string print(const std::string& field) { return field.empty() ? std::string(kWord) : field; }
+};
+constexpr std::string_view kNone = "none";
+constexpr std::string_view kFalse = "false";
+
+template <class Value>
+struct Word {
+  std::string_view word;
+  Value value;
+};
+
+template <const auto& kWords>
+struct OneOf {
+  static Accepted parse(std::string_view text, auto& field) {
+    for (const auto& row : kWords) {
+      if (row.word == text) return field = row.value, Accepted{};
+    }
+    std::string words;
+    for (const auto& row : kWords) words += (words.empty() ? "" : ", ") + std::string(row.word);
+    return expected((kWords.size() == 1 ? "" : "one of ") + words);
+  }
+  static std::string print(const auto& field) {
+    const auto row = std::ranges::find_if(kWords, [&](const auto& word) { return word.value == field; });
+    return row == kWords.end() ? std::string() : std::string(row->word);
+  }
+};
+constexpr std::array kLevels = {Word{"debug", log::Level::debug},       Word{"info", log::Level::info},
+                                Word{"warning", log::Level::warning},   Word{"error", log::Level::error},
+                                Word{"critical", log::Level::critical}, Word{"none", log::Level::none},
+                                Word{"notice", log::Level::warning},    Word{"alert", log::Level::critical},
+                                Word{"emergency", log::Level::critical}};
+constexpr std::array kFormats = {Word{"plaintext", log::Format::text}, Word{"json", log::Format::json}};
+constexpr std::array kVerifications = {Word{"verify_none", PeerVerification::none},
+                                       Word{"verify_peer", PeerVerification::peer}};
+constexpr std::array kTlsVersions = {Word{"tlsv1.2", TlsVersion::tls1_2}, Word{"tlsv1.3", TlsVersion::tls1_3}};
+constexpr std::array kCertificateNames = {Word{"distinguished_name", CertificateName::distinguished_name},
+                                          Word{"common_name", CertificateName::common_name},
+                                          Word{"subject_alternative_name", CertificateName::subject_alternative_name},
+                                          Word{"subject_alt_name", CertificateName::subject_alternative_name}};
+constexpr std::array kAlternativeNames = {Word{"dns", AlternativeNameType::dns}, Word{"ip", AlternativeNameType::ip},
+                                          Word{"email", AlternativeNameType::email},
+                                          Word{"uri", AlternativeNameType::uri},
+                                          Word{"other_name", AlternativeNameType::other_name}};
+constexpr std::array<Word<std::string_view>, 4> kMechanisms = {
+    {{"PLAIN", "PLAIN"}, {"AMQPLAIN", "AMQPLAIN"}, {"ANONYMOUS", "ANONYMOUS"}, {"EXTERNAL", "EXTERNAL"}}};
+constexpr std::array<Word<std::string_view>, 1> kQueueTypes = {{{"classic", "classic"}}};
+constexpr std::array<std::string_view, 2> kInternal = {"internal", "rabbit_auth_backend_internal"};
+constexpr std::array<std::string_view, 2> kOff = {"false", "off"};
+constexpr std::array<std::string_view, 1> kSha256 = {"rabbit_password_hashing_sha256"};
+
+/// `port`, `ip:port`, `name:port` or `[ipv6]:port`.
+struct Address {
+  static Accepted parse(std::string_view text, ListenAddress& field) {
+    const auto wrong = [] { return expected("a port, ip:port or [ipv6]:port"); };
+    const auto colon = text.rfind(':');
+    std::string_view host = colon == std::string_view::npos ? std::string_view() : text.substr(0, colon);
+    const auto port = read_number(text.substr(colon == std::string_view::npos ? 0 : colon + 1));
+    if (!port || *port == 0 || *port > 65'535 || (colon != std::string_view::npos && host.empty())) return wrong();
+    const bool bracketed = host.starts_with('[') && host.ends_with(']');
+    if (bracketed) host = host.substr(1, host.size() - 2);
+    if (bracketed != (host.find(':') != std::string_view::npos)) return wrong();
+    field.host = host;
+    field.port = static_cast<std::uint16_t>(*port);
+    return {};
+  }
+  static std::string print(const ListenAddress& field) {
+    if (field.host.empty()) return std::to_string(field.port);
+    const bool ipv6 = field.host.find(':') != std::string::npos;
+    return ipv6 ? fmt::format("[{}]:{}", field.host, field.port) : fmt::format("{}:{}", field.host, field.port);
+  }
+};
+
+// --- kinds of row ----------------------------------------------------------------------------------------------------
+
+/// field<&Config::tls, &TlsOptions::depth>(config) is config.tls.depth.
+template <auto... kPath>
+constexpr auto& field(auto& config) {
+  return (config.*....*kPath);
+}
+
+/// listeners.tcp.$name with the operator's word in place of the last segment.
+std::string with_item(std::string_view name, std::string_view item) {
+  std::string key(name.substr(0, name.rfind('.') + 1));
+  for (const char c : item) key.append(c == '.' ? "\\." : std::string(1, c));
+  return key;
+}
+
+template <class Kind, auto... kPath>
+constexpr ConfigKey one(std::string_view name, std::string_view doc) {
+  return {.name = name,
+          .doc = doc,
+          .set = [](Config& config, std::string_view,
+                    std::string_view value) { return Kind::parse(value, field<kPath...>(config)); },
+          .print =
+              [](const Config& config, std::string_view key) {
+                return std::vector{KeyValue{std::string(key), Kind::print(field<kPath...>(config))}};
+              }};
+}
+
+constexpr ConfigKey secret(ConfigKey key) {
+  key.secrecy = Secrecy::secret;
+  return key;
+}
+
+/// Another spelling of a key: set the same, printed by the first one only.
+constexpr ConfigKey alias(ConfigKey key) {
+  key.print = nullptr;
+  return key;
+}
+
+/// name.1 = value, name.2 = value …, in the order of the file.
+template <class Kind, auto... kPath>
+constexpr ConfigKey list(std::string_view name, std::string_view doc) {
+  return {.name = name,
+          .doc = doc,
+          .set = [](Config& config, std::string_view, std::string_view value) -> Accepted {
+            typename std::remove_reference_t<decltype(field<kPath...>(config))>::value_type item{};
+            if (auto accepted = Kind::parse(value, item); !accepted) return accepted;
+            field<kPath...>(config).push_back(std::move(item));
+            return {};
+          },
+          .clear = [](Config& config) { field<kPath...>(config).clear(); },
+          .print =
+              [](const Config& config, std::string_view key) {
+                std::vector<KeyValue> lines;
+                for (const auto& item : field<kPath...>(config)) {
+                  lines.push_back({with_item(key, std::to_string(lines.size() + 1)), Kind::print(item)});
+                }
+                return lines;
+              }};
+}
+
+/// name.word = true: the words that are true.
+template <auto... kPath>
+constexpr ConfigKey words(std::string_view name, std::string_view doc) {
+  return {.name = name,
+          .doc = doc,
+          .set = [](Config& config, std::string_view item, std::string_view value) -> Accepted {
+            bool included = false;
+            if (auto accepted = Flag::parse(value, included); !accepted) return accepted;
+            if (included) field<kPath...>(config).emplace_back(item);
+            return {};
+          },
+          .clear = [](Config& config) { field<kPath...>(config).clear(); },
+          .print =
+              [](const Config& config, std::string_view key) {
+                std::vector<KeyValue> lines;
+                for (const auto& item : field<kPath...>(config)) lines.push_back({with_item(key, item), "true"});
+                if (lines.empty()) {
+                  const Config defaults;
+                  for (const auto& item : field<kPath...>(defaults)) lines.push_back({with_item(key, item), "false"});
+                }
+                return lines;
+              }};
+}
+
+/// name.word = address.
+template <auto... kPath>
+constexpr ConfigKey listeners(std::string_view name, std::string_view doc) {
+  ConfigKey key = list<Address, kPath...>(name, doc);
+  key.set = [](Config& config, std::string_view item, std::string_view value) -> Accepted {
+    ListenAddress address{.name = std::string(item), .host = "", .port = 0};
+    if (auto accepted = Address::parse(value, address); !accepted) return accepted;
+    field<kPath...>(config).push_back(std::move(address));
+    return {};
+  };
+  key.print = [](const Config& config, std::string_view key_name) {
+    std::vector<KeyValue> lines;
+    for (const auto& address : field<kPath...>(config)) {
+      lines.push_back({with_item(key_name, address.name), Address::print(address)});
+    }
+    if (lines.empty()) lines.push_back({std::string(key_name.substr(0, key_name.rfind('.'))), "none"});
+    return lines;
+  };
+  return key;
+}
+
+/// name = none: the list name.$ is empty.
+template <auto... kPath>
+constexpr ConfigKey none(std::string_view name, std::string_view doc) {
+  return {.name = name, .doc = doc, .set = [](Config& config, std::string_view, std::string_view value) {
+            if (value != kNone) return expected("none, or one line for each item");
+            field<kPath...>(config).clear();
+            return Accepted{};
+          }};
+}
+
+/// A key that has only one meaning here: another value would weaken security or break clients, so it stops the start.
+template <const auto& kValues>
+constexpr ConfigKey fixed(std::string_view name, std::string_view doc) {
+  return {.name = name,
+          .doc = doc,
+          .set = [](Config&, std::string_view, std::string_view value) -> Accepted {
+            if (std::ranges::find(kValues, value) != kValues.end()) return {};
+            return expected(fmt::format("{}: nothing else is supported", kValues.front()));
+          },
+          .print =
+              [](const Config&, std::string_view key) {
+                std::string line(key);
+                if (const auto open = line.find("$n"); open != std::string::npos) line.replace(open, 2, "1");
+                return std::vector{KeyValue{std::move(line), std::string(kValues.front())}};
+              }};
+}
+
+// --- the rows, sorted by name ----------------------------------------------------------------------------------------
+
+using C = Config;
+using L = LogOptions;
+using S = SocketOptions;
+using T = TlsOptions;
+using FrameSize = Size<limits::kFrameMinBytes, (1ull << 31) - 1>;
+using Milliseconds = Number<1, 86'400'000>;
+using Level = OneOf<kLevels>;
+using BufferSize = Size<0, 1ull << 30>;
+using Shards = NumberOr<1, 256, kAuto, 0>;
+
+constexpr ConfigKey kKeys[] = {
+    secret(one<Text, &C::anonymous_login_pass>("anonymous_login_pass", "Password of anonymous_login_user.")),
+    one<TextOr<kNone>, &C::anonymous_login_user>(
+        "anonymous_login_user", "The user that SASL ANONYMOUS logs in as; `none` refuses anonymous clients."),
+    fixed<kInternal>("auth_backends.$n", "Where users are looked up: in this cluster's own database."),
+    fixed<kInternal>("auth_backends.$n.authn", "The same for authentication alone."),
+    fixed<kInternal>("auth_backends.$n.authz", "The same for authorisation alone."),
+    list<OneOf<kMechanisms>, &C::auth_mechanisms>(
+        "auth_mechanisms.$n", "SASL mechanisms offered: PLAIN, AMQPLAIN, ANONYMOUS, EXTERNAL (client certificate)."),
+    one<Number<0, 65'535>, &C::channel_max>(
+        "channel_max", "Channels that a connection may have open; 0 leaves the protocol's limit of 65535."),
+    one<Limit, &C::channel_max_per_node>("channel_max_per_node",
+                                         "Channels open on this node, all connections together."),
+    one<Text, &C::cluster_name>("cluster_name",
+                                "Name told to clients in server-properties. Without it, the name of the node."),
+    alias(one<Limit, &C::connection_max>("connection_max", "Another spelling of max_connections.")),
+    one<Limit, &C::consumer_max_per_channel>("consumer_max_per_channel", "Consumers that a channel may have."),
+    one<Text, &C::data_dir>("data_dir", "Folder of everything the node keeps. One process at a time may use it."),
+    secret(one<Text, &C::default_pass>("default_pass", "Password of default_user.")),
+    one<Text, &C::default_permission_configure>(
+        "default_permissions.configure", "What default_user may declare and delete: a regular expression over names."),
+    one<Text, &C::default_permission_read>("default_permissions.read", "What default_user may consume from."),
+    one<Text, &C::default_permission_write>("default_permissions.write", "What default_user may publish to."),
+    one<OneOf<kQueueTypes>, &C::default_queue_type>("default_queue_type",
+                                                    "Type of a queue declared without x-queue-type."),
+    one<Text, &C::default_user>("default_user", "User created when the node starts on an empty data folder."),
+    words<&C::default_user_tags>("default_user_tags.$tag", "Tags of default_user."),
+    one<Text, &C::default_vhost>("default_vhost", "Virtual host created when the node starts on an empty data folder."),
+    one<FrameSize, &C::frame_max_bytes>("frame_max", "Largest AMQP frame that is negotiated."),
+    one<Milliseconds, &C::handshake_timeout>(
+        "handshake_timeout", "Milliseconds from accepting a client until it has opened its virtual host."),
+    one<Number<0, 65'535>, &C::heartbeat>("heartbeat",
+                                          "Seconds between heartbeats suggested to clients; 0 suggests none."),
+    one<FrameSize, &C::initial_frame_max_bytes>("initial_frame_max", "Largest frame before the client has logged in."),
+    none<&C::tls_listeners>("listeners.ssl", "`none`: no TLS listener."),
+    listeners<&C::tls_listeners>("listeners.ssl.$name",
+                                 "Address for AMQP over TLS, usually port 5671: `port`, `ip:port` or `[ipv6]:port`."),
+    none<&C::tcp_listeners>("listeners.tcp", "`none`: no listener without TLS."),
+    listeners<&C::tcp_listeners>("listeners.tcp.$name", "Address for AMQP: `port`, `ip:port` or `[ipv6]:port`."),
+    one<Level, &C::log, &L::channel_level>("log.channel.level", "Least severe line about channels that is written."),
+    one<Level, &C::log, &L::connection_level>("log.connection.level",
+                                              "Least severe line about connections that is written."),
+    one<Flag, &C::log, &L::console>("log.console", "Write the log to standard output."),
+    one<OneOf<kFormats>, &C::log, &L::format>("log.console.formatter", "plaintext, or json: one object per line."),
+    one<Level, &C::log, &L::console_level>("log.console.level",
+                                           "Least severe line: debug, info, warning, error, critical or none."),
+    one<Level, &C::log, &L::default_level>("log.default.level", "Least severe line of no other category."),
+    one<Text, &C::log, &L::directory>("log.dir", "Folder of log.file when that is a relative path."),
+    one<TextOr<kFalse>, &C::log, &L::file>("log.file", "Also write the log to this file; `false`: to no file."),
+    one<Level, &C::log, &L::file_level>(
+        "log.file.level", "Least severe line in the file. With a console as well, the more detailed holds."),
+    one<Level, &C::log, &L::queue_level>("log.queue.level", "Least severe line about queues that is written."),
+    one<Level, &C::log, &L::storage_level>("log.storage.level",
+                                           "Least severe line about the log database that is written."),
+    one<Level, &C::log, &L::user_level>("log.user.level", "Least severe line about users that is written."),
+    none<&C::loopback_users>("loopback_users", "`none`: every user may log in from everywhere."),
+    words<&C::loopback_users>("loopback_users.$user", "Users that may log in only from this machine."),
+    alias(one<Number<0, 65'535>, &C::channel_max>("max_channels_per_connection", "Another spelling of channel_max.")),
+    one<Limit, &C::connection_max>("max_connections", "Client connections open on this node."),
+    one<Size<0, limits::kBodySizeMaxBytes>, &C::message_size_max_bytes>(
+        "max_message_size", "Largest body of a message; a larger one closes its channel."),
+    one<Text, &C::node_name>("node_name", "Name of this node in its cluster. Without it, rabbit@ and the host's name."),
+    fixed<kSha256>("password_hashing_module", "How passwords are stored: salted SHA-256."),
+    fixed<kOff>("proxy_protocol", "The PROXY protocol in front of AMQP."),
+    one<Shards, &C::shards>("shards", "Threads that share connections and queues; `auto`: one per core."),
+    one<OneOf<kCertificateNames>, &C::certificate_login_from>(
+        "ssl_cert_login_from",
+        "The part of a client's certificate that is its user name: distinguished_name, common_name or "
+        "subject_alternative_name."),
+    one<Number<0, 255>, &C::certificate_login_name_index>("ssl_cert_login_san_index",
+                                                          "Which alternative name of that type, from 0."),
+    one<OneOf<kAlternativeNames>, &C::certificate_login_name_type>(
+        "ssl_cert_login_san_type", "Type of alternative name: dns, ip, email, uri or other_name."),
+    one<Milliseconds, &C::tls_handshake_timeout>("ssl_handshake_timeout", "Milliseconds for the TLS handshake."),
+    one<Text, &C::tls, &T::ca_certificate_file>("ssl_options.cacertfile",
+                                                "PEM file of the authorities that sign clients' certificates."),
+    one<Text, &C::tls, &T::certificate_file>("ssl_options.certfile",
+                                             "PEM file of the node's certificate, followed by its chain."),
+    list<Text, &C::tls, &T::ciphers>("ssl_options.ciphers.$n",
+                                     "Cipher suites by OpenSSL's names. Without it, OpenSSL's default."),
+    fixed<kOff>("ssl_options.crl_check", "Revocation lists."),
+    one<Number<0, 255>, &C::tls, &T::depth>("ssl_options.depth",
+                                            "Intermediate certificates allowed in a client's chain."),
+    one<Flag, &C::tls, &T::fail_if_no_peer_certificate>("ssl_options.fail_if_no_peer_cert",
+                                                        "Refuse a client without a certificate; needs verify_peer."),
+    one<Flag, &C::tls, &T::honor_cipher_order>("ssl_options.honor_cipher_order",
+                                               "Choose the cipher suite by the node's order, not the client's."),
+    one<Text, &C::tls, &T::key_file>("ssl_options.keyfile", "PEM file of the private key of certfile."),
+    secret(one<Text, &C::tls, &T::key_password>("ssl_options.password", "Password of keyfile.")),
+    one<OneOf<kVerifications>, &C::tls, &T::verify>(
+        "ssl_options.verify", "verify_peer: check the client's certificate; verify_none: do not ask for one."),
+    list<OneOf<kTlsVersions>, &C::tls, &T::versions>("ssl_options.versions.$n", "TLS versions: tlsv1.2, tlsv1.3."),
+    one<Number<1, 65'535>, &C::sockets, &S::backlog>("tcp_listen_options.backlog",
+                                                     "Connections that wait to be accepted."),
+    one<Flag, &C::sockets, &S::keepalive>("tcp_listen_options.keepalive", "TCP keepalive on clients' sockets."),
+    one<Flag, &C::sockets, &S::nodelay>("tcp_listen_options.nodelay", "TCP_NODELAY on clients' sockets."),
+    one<BufferSize, &C::sockets, &S::receive_buffer_bytes>(
+        "tcp_listen_options.recbuf", "Receive buffer of clients' sockets; 0: the operating system's choice."),
+    one<BufferSize, &C::sockets, &S::send_buffer_bytes>(
+        "tcp_listen_options.sndbuf", "Send buffer of clients' sockets; 0: the operating system's choice."),
+};
+
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    std::size_t diagonal = std::exchange(row[0], i + 1);
+    for (std::size_t j = 0; j < b.size(); ++j) {
+      const std::size_t changed = diagonal + (a[i] == b[j] ? 0 : 1);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({row[j] + 1, diagonal + 1, changed});
+    }
+  }
+  return row.back();
+}
+
+/// A row's name with the operator's words where it leaves them open.
+std::string fill_pattern(std::string_view pattern, const std::vector<std::string>& words_given) {
+  std::string filled;
+  std::size_t i = 0;
+  for (const std::string& segment : split_key(pattern)) {
+    const bool is_open = segment.starts_with('$') && i < words_given.size();
+    filled += (i == 0 ? "" : ".") + (is_open ? words_given[i] : segment);
+    ++i;
+  }
+  return filled;
+}
+
+std::string printed_default(const ConfigKey& key) {
+  static const Config defaults;
+  if (key.print == nullptr) return "";
+  std::string text;
+  for (const KeyValue& line : key.print(defaults, key.name)) {
+    if (line.value.empty()) continue;
+    const auto open = key.name.find('$');
+    const bool has_item = open != std::string_view::npos && line.key.size() > open;
+    text += (text.empty() ? "" : ", ") + (has_item ? line.key.substr(open) + " = " : "") + line.value;
+  }
+  return text;
+}
+
+}  // namespace
+
+std::span<const ConfigKey> config_keys() { return kKeys; }
+
+std::vector<std::string> split_key(std::string_view key) {
+  std::vector<std::string> segments(1);
+  for (std::size_t i = 0; i < key.size(); ++i) {
+    if (key[i] == '.') {
+      segments.emplace_back();
+    } else if (key[i] == '\\' && i + 1 < key.size() && key[i + 1] == '.') {
+      segments.back().push_back(key[++i]);
+    } else {
+      segments.back().push_back(key[i]);
+    }
+  }
+  return segments;
+}
+
+KeyMatch match_key(std::string_view pattern, const std::vector<std::string>& segments) {
+  KeyMatch match;
+  const std::vector<std::string> parts = split_key(pattern);
+  const bool any_rest = parts.back() == "*";
+  if (any_rest ? segments.size() < parts.size() : segments.size() != parts.size()) return {};
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (any_rest && i + 1 == parts.size()) break;
+    if (parts[i].starts_with('$')) {
+      if (segments[i].empty()) return {};
+      match.item = segments[i];
+    } else if (parts[i] != segments[i]) {
+      return {};
+    }
+  }
+  match.matches = true;
+  return match;
+}
+
+std::string nearest_key(std::string_view key) {
+  const std::vector<std::string> segments = split_key(key);
+  std::string nearest;
+  std::size_t least = std::max<std::size_t>(2, key.size() / 3) + 1;
+  const auto consider = [&](std::string_view pattern) {
+    if (pattern.ends_with("*")) return;
+    std::string candidate = fill_pattern(pattern, segments);
+    const std::size_t distance = edit_distance(key, candidate);
+    if (distance < least) {
+      least = distance;
+      nearest = std::move(candidate);
+    }
+  };
+  for (const ConfigKey& row : config_keys()) consider(row.name);
+  for (const InertKey& row : inert_config_keys()) consider(row.name);
+  return nearest;
+}
+
+std::string config_reference() {
+  std::string page = R"(# Configuration reference
+
+Printed by `quorate --print-reference config`. The file has RabbitMQ's format: one `key = value` per line, `#` begins a
+comment, `'…'` keeps a `#`, `$(NAME)` is the environment variable NAME, `include FILE` reads another file. Sizes take
+kB, MB, GB and KiB, MiB, GiB. A `$word` in a key stands for a word of your choice; such keys are lists, and the first
+line of one replaces its default. `--set key=value` wins over the file. An unknown key stops the start.
+
+| key | default | meaning |
+|---|---|---|
+)";
+  for (const ConfigKey& key : config_keys()) {
+    const std::string value = printed_default(key);
+    page += fmt::format("| `{}` | {} | {} |\n", key.name, value.empty() ? "" : "`" + value + "`", key.doc);
+  }
+  page += "\n## Keys of RabbitMQ that are accepted without effect\n\n| key | why |\n|---|---|\n";
+  for (const InertKey& key : inert_config_keys()) page += fmt::format("| `{}` | {} |\n", key.name, key.reason);
+  return page;
+}
+
+std::string config_key_summary() {
+  std::string text;
+  for (const ConfigKey& key : config_keys()) {
+    const std::string value = printed_default(key);
+    text += fmt::format("  {}{}\n      {}\n", key.name, value.empty() ? "" : " [" + value + "]", key.doc);
+  }
+  return text;
+}
+
+}  // namespace quorate
