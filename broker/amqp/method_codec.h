@@ -36,7 +36,7 @@ std::expected<Method, MethodError> decode_method(ByteView payload);
 /// Appends the payload of a method frame. Short strings longer than 255 octets are our bug.
 void encode_method(const Method& method, std::vector<std::byte>& out);
 
-/// Name, then the fields in order; reserved ones and fields at their zero value that are strings or tables are left
+/// Name, then the fields in order. Reserved fields, false bits, empty strings and empty tables are left out.
 /// out.
 std::string print(const Method& method);
 
