@@ -13,7 +13,7 @@ namespace quorate::exchange {
 
 class RoutingKeys {
  public:
-  /// `headers` is the encoded table of the headers property, empty = none. The error is the text that follows
+  /// `headers` are the fields of the headers property as encoded, empty = none. The error is the text that follows
   /// "PRECONDITION_FAILED - "; afterwards only the message's own key is known.
   std::expected<void, std::string> read(std::string_view routing_key, ByteView headers);
 

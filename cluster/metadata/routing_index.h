@@ -31,14 +31,14 @@ struct Destination {
 /// What, besides its two ends, tells one binding of an exchange from another.
 struct BindingKey {
   std::string routing_key;
-  std::string arguments;  // an AMQP table as encoded, sorted by the session; "" = none
+  std::string arguments;  // the fields of a table as encoded, sorted by the session, without the size; "" = none
   bool operator==(const BindingKey&) const = default;
 };
 
 /// What routing looks at in a message. Borrowed for the call.
 struct RoutingInput {
   std::string_view routing_key;
-  ByteView headers;  // the encoded table of the headers property; empty = none
+  ByteView headers;  // the fields of the headers property as encoded, without the size in front; empty = none
 };
 
 /// Collects destinations, perhaps the same one twice. Cleared and used again, so that a message costs no allocation.
