@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <ranges>
 #include <set>
 #include <sstream>
 
@@ -256,11 +257,11 @@ Result<LoadedConfig> apply_all(const Settings& settings) {
   Application application;
   std::set<std::string_view> overridden;
   std::vector<const Setting*> effective;
-  for (auto setting = settings.rbegin(); setting != settings.rend(); ++setting) {
-    if (overridden.insert(setting->key).second) effective.push_back(&*setting);
+  for (const Setting& setting : std::views::reverse(settings)) {
+    if (overridden.insert(setting.key).second) effective.push_back(&setting);
   }
-  for (auto setting = effective.rbegin(); setting != effective.rend(); ++setting) {
-    if (auto done = application.apply(**setting); !done) return std::unexpected(done.error());
+  for (const Setting* setting : std::views::reverse(effective)) {
+    if (auto done = application.apply(*setting); !done) return std::unexpected(done.error());
   }
   LoadedConfig loaded = application.take();
   if (auto done = check_together(loaded.config); !done) return std::unexpected(done.error());
