@@ -68,13 +68,14 @@ class ByteReader {
   ByteView rest() const { return view_; }
   bool done() const { return !failed_ && view_.empty(); }
   bool failed() const { return failed_; }
-
- private:
-  bool has(std::size_t size) { return !failed_ && (size <= view_.size() || fail()); }
+  /// For a caller whose grammar the bytes break: nothing can be read any more. Returns false.
   bool fail() {
     failed_ = true;
     return false;
   }
+
+ private:
+  bool has(std::size_t size) { return !failed_ && (size <= view_.size() || fail()); }
 
   ByteView view_;
   bool failed_ = false;

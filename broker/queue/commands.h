@@ -1,0 +1,127 @@
+// What can be asked of a queue, as it stands in the queue's log: one log entry packs the commands of one turn.
+//   entry   := command*
+//   command := kind:u8 body            (bodies in commands.cc; integers big-endian or LEB128 varint)
+// The grammar is docs/formats/queue_commands.md. A command that a later version adds gets a new kind.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/cursor.h"
+#include "base/ids.h"
+
+namespace quorate::queue {
+
+/// A channel (or whatever else publishes and consumes) for as long as it is open; never used again afterwards.
+struct SessionId {
+  NodeId node;
+  Epoch epoch;  // of the node; a newer epoch proves that every session of an older one is gone
+  std::uint64_t serial = 0;
+  auto operator<=>(const SessionId&) const = default;
+};
+
+/// One consumer of a session. Link 0 stands for what the session fetched with basic.get.
+struct ConsumerKey {
+  SessionId session;
+  std::uint32_t link = 0;
+  auto operator<=>(const ConsumerKey&) const = default;
+};
+inline constexpr std::uint32_t kGetLink = 0;
+
+/// Closed range of a consumer's message ids, which count its deliveries from 1.
+struct IdRange {
+  std::uint64_t first = 0;
+  std::uint64_t last = 0;
+  bool operator==(const IdRange&) const = default;
+};
+
+struct Enqueue {
+  bool persistent = false;
+  std::uint8_t priority = 0;
+  std::uint32_t body_size = 0;  // of the body alone, for counters and windows
+  ByteView message;             // Message::encoded(); opaque here
+};
+
+struct Attach {
+  ConsumerKey consumer;
+  bool no_ack = false;     // a delivery settles itself
+  bool exclusive = false;  // no other consumer before or beside this one
+  std::int32_t priority = 0;
+  std::uint32_t prefetch = 0;  // deliveries without settlement; 0 = any number
+  std::uint64_t window = 0;    // bytes that may be under way to the client, see Credit
+};
+
+/// No more deliveries; what is unsettled stays with the consumer until it settles or the session ends.
+struct Cancel {
+  ConsumerKey consumer;
+};
+
+/// The client has the messages and answers for them: they are gone.
+struct Settle {
+  ConsumerKey consumer;
+  std::vector<IdRange> ids;
+};
+
+enum class ReturnReason : std::uint8_t {
+  requeued = 0,  // the client gave it back: redelivered from now on
+  unseen = 1,    // it never left the node: as if it had not been delivered
+};
+
+/// Back to where the messages stood in the queue.
+struct Return {
+  ConsumerKey consumer;
+  ReturnReason reason = ReturnReason::requeued;
+  std::vector<IdRange> ids;
+};
+
+/// Rejected without requeue: gone (dead-lettering will look here).
+struct Discard {
+  ConsumerKey consumer;
+  std::vector<IdRange> ids;
+};
+
+/// `bytes` more have left for the client, so that as many may follow.
+struct Credit {
+  ConsumerKey consumer;
+  std::uint64_t bytes = 0;
+};
+
+struct Get {
+  SessionId session;
+  bool no_ack = false;
+};
+
+/// Drops what is ready; unsettled deliveries stay.
+struct Purge {
+  SessionId session;
+};
+
+/// The session ended: its consumers go and what they held returns.
+struct Down {
+  SessionId session;
+};
+
+/// A node has started: its sessions of earlier epochs are gone and with them every transient message.
+struct NodeUp {
+  NodeId node;
+  Epoch epoch;
+};
+
+using Command =
+    std::variant<Enqueue, Attach, Cancel, Settle, Return, Discard, Credit, Get, Purge, Down, NodeUp>;
+
+void encode_command(const Command& command, std::vector<std::byte>& out);
+/// The commonest one, without the detour over the variant.
+void encode_command(const Enqueue& command, std::vector<std::byte>& out);
+
+/// False at the end of the entry or when the bytes are no command; reader.failed() tells which. `command` borrows from
+/// the reader's bytes.
+bool decode_command(ByteReader& reader, Command& command);
+
+/// The message bytes of the Enqueue that stands at `offset` of an entry's payload; empty when there is none.
+Bytes message_at(const Bytes& payload, std::size_t offset);
+
+}  // namespace quorate::queue

@@ -1,0 +1,128 @@
+#include "cluster/metadata/commands.h"
+
+#include "base/check.h"
+#include "cluster/metadata/codec.h"
+
+namespace quorate::cluster {
+namespace {
+
+using codec::from_proto;
+using codec::to_proto;
+
+void put(const PutVhost& command, proto::MetadataCommand& out) { out.mutable_put_vhost()->set_name(command.name); }
+void put(const DeleteVhost& command, proto::MetadataCommand& out) {
+  out.mutable_delete_vhost()->set_name(command.name);
+}
+void put(const PutUser& command, proto::MetadataCommand& out) {
+  proto::User& user = *out.mutable_put_user();
+  user.set_name(command.name);
+  user.set_password_hash(command.password_hash);
+  for (const std::string& tag : command.tags) user.add_tags(tag);
+}
+void put(const DeleteUser& command, proto::MetadataCommand& out) { out.mutable_delete_user()->set_name(command.name); }
+void put(const SetPermissions& command, proto::MetadataCommand& out) {
+  *out.mutable_set_permissions() = to_proto(command.user, command.vhost, command.patterns);
+}
+void put(const ClearPermissions& command, proto::MetadataCommand& out) {
+  out.mutable_clear_permissions()->set_user(command.user);
+  out.mutable_clear_permissions()->set_vhost(command.vhost);
+}
+void put(const DeclareExchange& command, proto::MetadataCommand& out) {
+  *out.mutable_declare_exchange() = to_proto(command.exchange);
+}
+void put(const DeleteExchange& command, proto::MetadataCommand& out) {
+  proto::DeleteExchange& words = *out.mutable_delete_exchange();
+  words.set_vhost(command.vhost);
+  words.set_name(command.name);
+  words.set_if_unused(command.if_unused);
+}
+void put(const DeclareQueue& command, proto::MetadataCommand& out) {
+  *out.mutable_declare_queue() = to_proto(command.queue);
+}
+void put(const DeleteQueue& command, proto::MetadataCommand& out) {
+  out.mutable_delete_queue()->set_id(command.id.value());
+}
+void put(const Bind& command, proto::MetadataCommand& out) { *out.mutable_bind() = to_proto(command.binding); }
+void put(const Unbind& command, proto::MetadataCommand& out) { *out.mutable_unbind() = to_proto(command.binding); }
+void put(const NodeStarted& command, proto::MetadataCommand& out) {
+  out.mutable_node_started()->set_node(command.node.value());
+  out.mutable_node_started()->set_epoch(command.epoch.value());
+}
+void put(const ConnectionClosed& command, proto::MetadataCommand& out) {
+  *out.mutable_connection_closed()->mutable_owner() = to_proto(command.owner);
+}
+
+Result<MetadataCommand> get(const proto::MetadataCommand& in) {
+  using Words = proto::MetadataCommand;
+  switch (in.command_case()) {
+    case Words::kPutVhost:
+      return PutVhost{.name = in.put_vhost().name()};
+    case Words::kDeleteVhost:
+      return DeleteVhost{.name = in.delete_vhost().name()};
+    case Words::kPutUser:
+      return PutUser{.name = in.put_user().name(),
+                     .password_hash = in.put_user().password_hash(),
+                     .tags = {in.put_user().tags().begin(), in.put_user().tags().end()}};
+    case Words::kDeleteUser:
+      return DeleteUser{.name = in.delete_user().name()};
+    case Words::kSetPermissions:
+      return SetPermissions{.user = in.set_permissions().user(),
+                            .vhost = in.set_permissions().vhost(),
+                            .patterns = codec::patterns_from(in.set_permissions())};
+    case Words::kClearPermissions:
+      return ClearPermissions{.user = in.clear_permissions().user(), .vhost = in.clear_permissions().vhost()};
+    case Words::kDeclareExchange:
+      return DeclareExchange{.exchange = from_proto(in.declare_exchange())};
+    case Words::kDeleteExchange:
+      return DeleteExchange{.vhost = in.delete_exchange().vhost(),
+                            .name = in.delete_exchange().name(),
+                            .if_unused = in.delete_exchange().if_unused()};
+    case Words::kDeclareQueue:
+      return DeclareQueue{.queue = from_proto(in.declare_queue())};
+    case Words::kDeleteQueue:
+      return DeleteQueue{.id = GroupId(in.delete_queue().id())};
+    case Words::kBind:
+      return Bind{.binding = from_proto(in.bind())};
+    case Words::kUnbind:
+      return Unbind{.binding = from_proto(in.unbind())};
+    case Words::kNodeStarted:
+      return NodeStarted{.node = NodeId(in.node_started().node()), .epoch = Epoch(in.node_started().epoch())};
+    case Words::kConnectionClosed:
+      return ConnectionClosed{.owner = from_proto(in.connection_closed().owner())};
+    case Words::COMMAND_NOT_SET:
+      break;
+  }
+  return failure(ErrorCode::corruption, "holds a command that this version does not know");
+}
+
+}  // namespace
+
+Bytes encode_commands(const std::vector<MetadataCommand>& commands) {
+  CHECK_LE(commands.size(), kMetadataCommandsMax);
+  proto::MetadataCommands words;
+  for (const MetadataCommand& command : commands) {
+    std::visit([&](const auto& c) { put(c, *words.add_commands()); }, command);
+  }
+  Bytes out = Bytes::allocate(words.ByteSizeLong());
+  CHECK(words.SerializeToArray(out.mutable_data(), static_cast<int>(out.size())));
+  return out;
+}
+
+Result<std::vector<MetadataCommand>> decode_commands(ByteView payload) {
+  proto::MetadataCommands words;
+  if (!words.ParseFromArray(payload.data(), static_cast<int>(payload.size()))) {
+    return failure(ErrorCode::corruption, "does not parse");
+  }
+  if (words.commands().size() > static_cast<int>(kMetadataCommandsMax)) {
+    return failure(ErrorCode::corruption, "holds too many commands");
+  }
+  std::vector<MetadataCommand> commands;
+  for (const proto::MetadataCommand& in : words.commands()) {
+    auto command = get(in);
+    if (!command) return std::unexpected(command.error());
+    commands.push_back(std::move(*command));
+  }
+  return commands;
+}
+
+}  // namespace quorate::cluster

@@ -1,0 +1,122 @@
+// Topology: everything the cluster knows of names, as one immutable value. The metadata machine derives the next version
+// from a command; every shard holds the newest it has heard of and routes, checks and lists from it without asking
+// anybody. Versions share what did not change, so a binding among a million costs a few nodes.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/persistent_map.h"
+#include "cluster/metadata/routing_index.h"
+
+namespace quorate::cluster {
+
+/// A client connection as the owner of its exclusive queues; never used again after it has ended.
+struct Owner {
+  NodeId node;
+  Epoch epoch;
+  ConnectionId connection;
+  bool operator==(const Owner&) const = default;
+};
+
+/// A binding with its two ends by name, as clients know it.
+struct Binding {
+  std::string vhost;
+  std::string source;
+  Destination::Kind kind = Destination::Kind::queue;
+  std::string destination;
+  BindingKey key;
+  bool operator==(const Binding&) const = default;
+};
+using BindingPtr = std::shared_ptr<const Binding>;
+
+struct Exchange {
+  std::uint64_t id = 0;  // index of its declaration in the metadata log
+  std::string vhost;
+  std::string name;
+  std::string type;
+  bool durable = false;
+  bool auto_delete = false;
+  bool internal = false;
+  std::string arguments;           // encoded AMQP table
+  std::string alternate_exchange;  // empty = none
+  RoutingIndexPtr index;
+  PersistentMap<std::string, BindingPtr> bindings;  // where it is the source, by binding_identity()
+};
+
+struct Queue {
+  GroupId id;  // index of its declaration in the metadata log
+  std::string vhost;
+  std::string name;
+  bool durable = false;
+  bool auto_delete = false;
+  std::optional<Owner> owner;  // exclusive to it
+  std::string arguments;       // encoded AMQP table
+  NodeId node;                 // where it lives
+};
+
+using ExchangePtr = std::shared_ptr<const Exchange>;
+using QueuePtr = std::shared_ptr<const Queue>;
+
+struct Vhost {
+  std::string name;
+  PersistentMap<std::string, ExchangePtr> exchanges;
+  PersistentMap<std::string, QueuePtr> queues;
+  /// The same bindings by where they lead: destination_key(), then binding_identity().
+  PersistentMap<std::string, PersistentMap<std::string, BindingPtr>> bindings_to;
+};
+using VhostPtr = std::shared_ptr<const Vhost>;
+
+struct PermissionPatterns {
+  std::string configure;
+  std::string write;
+  std::string read;
+  bool operator==(const PermissionPatterns&) const = default;
+};
+
+struct User {
+  std::string name;
+  std::string password_hash;
+  std::vector<std::string> tags;
+  PersistentMap<std::string, PermissionPatterns> permissions;  // by vhost
+};
+
+struct Topology {
+  std::uint64_t version = 0;  // index in the metadata log of the last command it contains
+  PersistentMap<std::string, VhostPtr> vhosts;
+  PersistentMap<std::string, User> users;
+  PersistentMap<std::uint64_t, ExchangePtr> exchanges_by_id;
+  PersistentMap<std::uint64_t, QueuePtr> queues_by_id;
+  PersistentMap<std::string, PersistentMap<std::uint64_t, QueuePtr>> queues_by_owner;  // exclusive ones, by owner_key()
+
+  const Vhost* find_vhost(std::string_view name) const {
+    const VhostPtr* found = vhosts.find(name);
+    return found != nullptr ? found->get() : nullptr;
+  }
+  const Exchange* find_exchange(std::string_view vhost, std::string_view name) const {
+    const Vhost* place = find_vhost(vhost);
+    const ExchangePtr* found = place != nullptr ? place->exchanges.find(name) : nullptr;
+    return found != nullptr ? found->get() : nullptr;
+  }
+  const Queue* find_queue(std::string_view vhost, std::string_view name) const {
+    const Vhost* place = find_vhost(vhost);
+    const QueuePtr* found = place != nullptr ? place->queues.find(name) : nullptr;
+    return found != nullptr ? found->get() : nullptr;
+  }
+  const Queue* find_queue(GroupId id) const {
+    const QueuePtr* found = queues_by_id.find(id.value());
+    return found != nullptr ? found->get() : nullptr;
+  }
+};
+using TopologyPtr = std::shared_ptr<const Topology>;
+
+std::string destination_key(Destination::Kind kind, std::string_view name);
+/// What makes a binding unique in its vhost.
+std::string binding_identity(const Binding& binding);
+std::string owner_key(const Owner& owner);
+
+}  // namespace quorate::cluster

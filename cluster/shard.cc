@@ -1,0 +1,96 @@
+#include "cluster/shard.h"
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
+#include <utility>
+
+#include "base/check.h"
+#include "base/limits.h"
+
+namespace quorate::cluster {
+
+Shard::Shard(ShardId id, const Clock& clock) : id_(id), clock_(clock) {
+  read_clock();
+  work_.emplace(io_.get_executor());
+}
+
+Shard::~Shard() { CHECK(!thread_.joinable()); }
+
+void Shard::connect(std::vector<Shard*> shards) {
+  CHECK_EQ(shards.at(id_.value()), this);
+  shards_ = std::move(shards);
+  outgoing_.resize(shards_.size());
+}
+
+void Shard::start() {
+  CHECK(!shards_.empty());
+  thread_ = std::thread([this] { run(); });
+}
+
+void Shard::stop() {
+  boost::asio::post(io_, [this] { stopped_ = true; });
+}
+
+void Shard::join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+void Shard::post(ShardId to, Task task) {
+  if (to == id_) {
+    local_.push_back(std::move(task));
+  } else {
+    outgoing_[to.value()].push_back(std::move(task));
+  }
+}
+
+void Shard::post_from_outside(Task task) {
+  std::vector<Task> batch;
+  batch.push_back(std::move(task));
+  if (mailbox_.put(std::move(batch))) boost::asio::post(io_, [] {});
+}
+
+void Shard::run() {
+  while (!stopped_) {
+    run_handlers();
+    finish_turn();
+  }
+}
+
+void Shard::run_handlers() {
+  io_.run_one();  // sleeps until there is something to do
+  read_clock();
+  for (std::size_t i = 1; i < limits::kTurnHandlersMax && io_.poll_one() != 0; ++i) continue;
+}
+
+void Shard::finish_turn() {
+  mailbox_.take(running_);
+  for (Task& task : running_) task();
+  running_.clear();
+  bool more = true;
+  while (more) {
+    while (!local_.empty()) {
+      running_.swap(local_);
+      for (Task& task : running_) task();
+      running_.clear();
+    }
+    more = false;
+    for (std::size_t i = 0; i < hooks_.size(); ++i) more |= hooks_[i]->on_turn_end();
+    more |= !local_.empty();
+  }
+  hand_over();
+}
+
+void Shard::read_clock() {
+  now_ = clock_.now();
+  wall_ = clock_.wall();
+}
+
+void Shard::hand_over() {
+  for (std::size_t to = 0; to < outgoing_.size(); ++to) {
+    if (outgoing_[to].empty()) continue;
+    Shard& other = *shards_[to];
+    if (other.mailbox_.put(std::exchange(outgoing_[to], std::vector<Task>()))) boost::asio::post(other.io_, [] {});
+  }
+}
+
+}  // namespace quorate::cluster
