@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
@@ -48,6 +49,7 @@ class LogStore {
 
   /// Refuses (ErrorCode::corruption) a directory that has lost anything it once synced, and leaves the evidence.
   static Result<std::unique_ptr<LogStore>> open(const Options& options);
+  LogStore(std::unique_ptr<Database> database, std::shared_ptr<Retention> retention);  // for open()
   ~LogStore();
 
   /// Log-writer thread only (or recovery, before that thread starts). All of it or nothing; an error is for ever.
@@ -79,8 +81,9 @@ class LogStore {
   Result<void> compact_all();
 
  private:
-  LogStore(std::unique_ptr<Database> database, std::shared_ptr<Retention> retention);
   Result<void> load_groups();
+  std::uint64_t approximate_bytes_below(GroupId group, LogIndex below) const;
+  Result<void> compact(const std::optional<std::pair<GroupId, LogIndex>>& below);
 
   std::shared_ptr<Retention> retention_;  // shared with the compaction filters that RocksDB owns
   std::unique_ptr<Database> database_;

@@ -56,15 +56,16 @@ class LogWriter {
   struct Batch {
     std::vector<GroupWrite> writes;
     std::size_t bytes = 0;
+    std::size_t entries = 0;
     Durability durability = Durability::buffered;
+
+    void add(Submission& submission);
   };
 
   void run();
-  std::deque<Submission> wait_for_work(bool mark_is_stale);
+  std::deque<Submission> wait_for_work();
   void write_all(std::deque<Submission> submissions);
-  void write_batch(std::span<Submission> submissions);
-  Batch merge(std::span<Submission> submissions) const;
-  void count(const Batch& batch);
+  Result<void> write_batch(const Batch& batch);
   void refresh_mark();
   void fail(const Error& error);
 

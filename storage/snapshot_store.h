@@ -2,6 +2,7 @@
 // log's syncs do not drag their bytes along. docs/formats/snapshot.md describes every byte.
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,9 +15,14 @@
 #include "raft/types.h"
 #include "storage/live_set.h"
 
+namespace rocksdb {
+class WriteBatch;
+}
+
 namespace quorate::storage {
 
 class Database;
+struct SnapshotRow;
 
 struct Snapshot {
   raft::SnapshotMeta meta;
@@ -36,10 +42,12 @@ class SnapshotStore {
 
   /// Refuses (ErrorCode::corruption) a directory that has lost anything it once synced.
   static Result<std::unique_ptr<SnapshotStore>> open(const Options& options);
+  explicit SnapshotStore(std::unique_ptr<Database> database);  // for open()
   ~SnapshotStore();
 
+  // save(), drop() and put() wait for the disk: one thread at a time, such as LogReader's for chores. Any thread reads.
+
   /// Durable when it returns; until then load() answers with the previous snapshot, whatever crashes.
-  /// Any thread but a shard, one call per group at a time.
   Result<void> save(GroupId group, const raft::SnapshotMeta& meta, const LiveSet& live, const Bytes& state);
   /// nullopt: never saved. A digest that does not match is ErrorCode::corruption.
   Result<std::optional<Snapshot>> load(GroupId group) const;
@@ -52,8 +60,12 @@ class SnapshotStore {
   Result<std::optional<std::string>> get(std::string_view key) const;
 
  private:
-  explicit SnapshotStore(std::unique_ptr<Database> database);
+  std::uint64_t newest_generation(GroupId group) const;
+  Result<void> write_chunks(GroupId group, std::uint64_t generation, const Bytes& state);
+  Result<void> write_durably(rocksdb::WriteBatch& batch);
   Result<void> erase_chunks_except(GroupId group, std::uint64_t generation);
+  Result<std::optional<SnapshotRow>> read_row(GroupId group) const;
+  Result<Bytes> read_chunks(GroupId group, const SnapshotRow& row) const;
 
   std::unique_ptr<Database> database_;
 };

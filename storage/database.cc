@@ -1,0 +1,265 @@
+#include "storage/database.h"
+
+#include <fmt/format.h>
+#include <rocksdb/listener.h>
+
+#include <algorithm>
+#include <atomic>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "base/cursor.h"
+#include "base/log.h"
+
+namespace quorate::storage {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kOpenFilesMax = 1024;
+constexpr int kBackgroundJobs = 2;
+constexpr std::size_t kWriteGroupBytesMax = 16u << 20;
+constexpr std::size_t kInfoLogBytesMax = 4u << 20;
+constexpr std::size_t kInfoLogFiles = 3;
+
+ErrorCode code_of(const rocksdb::Status& status) {
+  if (status.IsCorruption()) return ErrorCode::corruption;
+  if (status.IsNotFound()) return ErrorCode::not_found;
+  return ErrorCode::io;
+}
+
+/// The "000012.sst" in a status text, with the slash RocksDB's own listing puts in front; empty if there is none.
+std::string table_file_in(const std::string& text) {
+  const std::size_t end = text.find(".sst");
+  if (end == std::string::npos) return {};
+  std::size_t begin = end;
+  while (begin > 0 && text[begin - 1] >= '0' && text[begin - 1] <= '9') --begin;
+  return "/" + text.substr(begin, end - begin) + ".sst";
+}
+
+/// Every key but those of facts begins with its group.
+std::uint64_t group_in_front(const std::string& key) {
+  ByteReader reader(as_bytes(key));
+  std::uint64_t group = 0;
+  reader.read(group);
+  return group;
+}
+
+}  // namespace
+
+/// Keeps the first error of a database for ever; RocksDB's own threads report here too.
+class ErrorLatch final : public rocksdb::EventListener {
+ public:
+  void set(Error error) {
+    std::shared_ptr<const Error> none;
+    first_.compare_exchange_strong(none, std::make_shared<const Error>(std::move(error)));
+  }
+  std::shared_ptr<const Error> get() const { return first_.load(); }
+
+  void OnBackgroundError(rocksdb::BackgroundErrorReason /*reason*/, rocksdb::Status* status) override {
+    log::error(log::Category::storage, "storage.background_error status=\"{}\"", status->ToString());
+    set({.code = code_of(*status), .text = "RocksDB stopped writing: " + status->ToString()});
+  }
+
+ private:
+  std::atomic<std::shared_ptr<const Error>> first_;
+};
+
+Database::Database(const Plan& plan)
+    : plan_(plan), latch_(std::make_shared<ErrorLatch>()), mark_(plan.mark_path) {}
+
+Database::~Database() {
+  for (rocksdb::ColumnFamilyHandle* family : families_) db_->DestroyColumnFamilyHandle(family);
+}
+
+Result<std::unique_ptr<Database>> Database::open(const Plan& plan) {
+  auto database = std::make_unique<Database>(plan);
+  const auto mark = database->mark_.load();
+  if (!mark) return std::unexpected(mark.error());
+  if (const auto recovered = database->recover(*mark); !recovered) return std::unexpected(recovered.error());
+  return database;
+}
+
+Result<void> Database::recover(const std::optional<Mark>& mark) {
+  if (!fs::exists(plan_.path + "/CURRENT") && mark && mark->sequence > 0) {
+    return refuse(fmt::format("it is gone, and {} writes had been synced to it", mark->sequence));
+  }
+  if (mark && plan_.epoch != Epoch{} && mark->epoch > plan_.epoch) {
+    return refuse(fmt::format("it was written in epoch {} of this node, and now is epoch {}: the directories of log and "
+                              "state are not of the same age",
+                              mark->epoch.value(), plan_.epoch.value()));
+  }
+  keep_evidence();
+  rocksdb::Status status = open_with(rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords);
+  if (status.IsCorruption()) {
+    if (const auto judged = judge_damage(mark, status.ToString()); !judged) return judged;
+    log::warn(log::Category::storage, "storage.torn_tail_cut path={} status=\"{}\"", plan_.path, status.ToString());
+    status = open_with(rocksdb::WALRecoveryMode::kPointInTimeRecovery);
+  }
+  if (!status.ok()) return std::unexpected(error_of(status, "cannot open the " + plan_.title));
+  if (const auto compared = compare_with(mark); !compared) return compared;
+  std::error_code ignored;  // what is left behind is replaced at the next start
+  fs::remove_all(evidence_path(), ignored);
+  synced_sequence_ = db_->GetLatestSequenceNumber();  // recovery has flushed it to tables
+  return store_mark();
+}
+
+rocksdb::Status Database::open_with(rocksdb::WALRecoveryMode mode) {
+  rocksdb::DB* raw = nullptr;
+  const rocksdb::Status status = rocksdb::DB::Open(options(mode), plan_.path, descriptors(), &families_, &raw);
+  db_.reset(raw);
+  return status;
+}
+
+// A record that was being written when the power went is cut off, or else a power cut could keep a cluster down. That
+// is believed only of the very end: nothing readable follows the damage, and nothing before the mark is lost.
+Result<void> Database::judge_damage(const std::optional<Mark>& mark, const std::string& damage) const {
+  if (!mark) return refuse(damage);
+  const auto before = recoverable_sequence(rocksdb::WALRecoveryMode::kPointInTimeRecovery);
+  const auto anywhere = recoverable_sequence(rocksdb::WALRecoveryMode::kSkipAnyCorruptedRecords);
+  if (!before || !anywhere) return refuse(damage);
+  if (*before < mark->sequence) {
+    return refuse(fmt::format("{}; only {} of {} synced writes can be read, so every group written after write {} has "
+                              "lost entries",
+                              damage, *before, mark->sequence, *before));
+  }
+  if (*anywhere > *before) {
+    return refuse(fmt::format("{}; intact writes follow the damage, so all groups written after write {} may have "
+                              "lost entries",
+                              damage, *before));
+  }
+  return {};
+}
+
+Result<void> Database::compare_with(const std::optional<Mark>& mark) const {
+  const std::uint64_t recovered = db_->GetLatestSequenceNumber();
+  if (!mark) {
+    if (recovered == 0) return {};
+    return refuse(fmt::format("its durability mark {} is missing, so nothing says whether its {} writes are all",
+                              mark_.path(), recovered));
+  }
+  std::string identity;
+  if (const auto status = db_->GetDbIdentity(identity); !status.ok()) {
+    return std::unexpected(error_of(status, "cannot read the identity of the " + plan_.title));
+  }
+  if (mark->sequence > 0 && identity != mark->database) {
+    return refuse(fmt::format("it is database {}, and {} speaks of database {}", identity, mark_.path(), mark->database));
+  }
+  if (recovered < mark->sequence) {
+    return refuse(fmt::format("only {} of {} synced writes are left: a write-ahead log (*.log) was shortened or deleted, "
+                              "and every group written after write {} has lost entries",
+                              recovered, mark->sequence, recovered));
+  }
+  return {};
+}
+
+/// What a recovery in `mode` would reach, found out without changing a byte.
+Result<std::uint64_t> Database::recoverable_sequence(rocksdb::WALRecoveryMode mode) const {
+  rocksdb::DBOptions inspection = options(mode);
+  inspection.listeners.clear();
+  rocksdb::DB* raw = nullptr;
+  std::vector<rocksdb::ColumnFamilyHandle*> families;
+  const auto status = rocksdb::DB::OpenForReadOnly(inspection, plan_.path, descriptors(), &families, &raw);
+  const std::unique_ptr<rocksdb::DB> db(raw);
+  if (!status.ok()) return std::unexpected(error_of(status, "cannot inspect the " + plan_.title));
+  for (rocksdb::ColumnFamilyHandle* family : families) db->DestroyColumnFamilyHandle(family);
+  return db->GetLatestSequenceNumber();
+}
+
+rocksdb::DBOptions Database::options(rocksdb::WALRecoveryMode mode) const {
+  rocksdb::DBOptions options;
+  options.create_if_missing = true;
+  options.create_missing_column_families = true;
+  options.wal_recovery_mode = mode;
+  options.recycle_log_file_num = 0;  // a recycled log cannot tell its damaged tail from an older write
+  options.track_and_verify_wals_in_manifest = true;
+  options.paranoid_checks = true;
+  options.max_bgerror_resume_count = 0;  // the first error is for ever
+  options.max_total_wal_size = plan_.wal_bytes_max;
+  options.max_write_batch_group_size_bytes = kWriteGroupBytesMax;
+  options.allow_concurrent_memtable_write = false;  // one thread writes
+  options.max_background_jobs = kBackgroundJobs;
+  options.max_open_files = kOpenFilesMax;
+  options.stats_dump_period_sec = 0;
+  options.stats_persist_period_sec = 0;
+  options.keep_log_file_num = kInfoLogFiles;
+  options.max_log_file_size = kInfoLogBytesMax;
+  options.listeners = {latch_};
+  return options;
+}
+
+/// The plan's families, then RocksDB's own default, which stays empty.
+std::vector<rocksdb::ColumnFamilyDescriptor> Database::descriptors() const {
+  std::vector<rocksdb::ColumnFamilyDescriptor> out;
+  for (const Family& family : plan_.families) out.emplace_back(family.name, family.options);
+  out.emplace_back(rocksdb::kDefaultColumnFamilyName, rocksdb::ColumnFamilyOptions());
+  return out;
+}
+
+/// A successful open flushes and deletes logs; second names for them keep what a refusal must not destroy.
+void Database::keep_evidence() const {
+  std::error_code error;
+  fs::create_directories(evidence_path(), error);
+  for (const auto& file : fs::directory_iterator(plan_.path, error)) {
+    if (file.path().extension() != ".log") continue;
+    fs::create_hard_link(file.path(), fs::path(evidence_path()) / file.path().filename(), error);
+  }
+}
+
+std::unexpected<Error> Database::refuse(const std::string& damage) const {
+  return failure(ErrorCode::corruption,
+                 fmt::format("the {} in {} is damaged: {}. This node must not vote or serve with it. Let the other "
+                             "members replace this node, or restore the whole data directory from a copy; its "
+                             "write-ahead logs, as found, are kept in {}",
+                             plan_.title, plan_.path, damage, evidence_path()));
+}
+
+Result<void> Database::write(rocksdb::WriteBatch& batch, bool is_synced) {
+  if (const auto failed = latch_->get()) return std::unexpected(*failed);
+  rocksdb::WriteOptions options;
+  options.sync = is_synced;
+  const rocksdb::Status status = db_->Write(options, &batch);
+  if (!status.ok()) {
+    latch_->set(error_of(status, "cannot write to the " + plan_.title));
+    return std::unexpected(*latch_->get());
+  }
+  if (is_synced) synced_sequence_ = db_->GetLatestSequenceNumber();
+  return {};
+}
+
+Result<void> Database::store_mark() {
+  Mark mark{.sequence = synced_sequence_, .epoch = plan_.epoch};
+  if (const auto status = db_->GetDbIdentity(mark.database); !status.ok()) {
+    return std::unexpected(error_of(status, "cannot read the identity of the " + plan_.title));
+  }
+  auto stored = mark_.store(mark);
+  if (!stored) latch_->set(stored.error());
+  return stored;
+}
+
+Error Database::error_of(const rocksdb::Status& status, const std::string& doing) const {
+  std::string text = fmt::format("{} in {}: {}", doing, plan_.path, status.ToString());
+  const std::string damaged = status.IsCorruption() && db_ != nullptr ? table_file_in(text) : "";
+  std::vector<rocksdb::LiveFileMetaData> files;
+  if (!damaged.empty()) db_->GetLiveFilesMetaData(&files);
+  for (const auto& file : files) {
+    if (file.name != damaged) continue;
+    text += fmt::format("; that file holds groups {} to {}", group_in_front(file.smallestkey),
+                        group_in_front(file.largestkey));
+  }
+  return {.code = code_of(status), .text = std::move(text)};
+}
+
+std::uint64_t Database::bytes_on_disk() const {
+  std::uint64_t bytes = 0;
+  std::error_code error;
+  for (const auto& file : fs::directory_iterator(plan_.path, error)) {
+    std::error_code gone;  // files come and go under us
+    const std::uint64_t size = file.is_regular_file(gone) ? file.file_size(gone) : 0;
+    if (!gone) bytes += size;
+  }
+  return bytes;
+}
+
+}  // namespace quorate::storage

@@ -1,0 +1,84 @@
+// Database: a RocksDB that is opened with suspicion. It compares what was recovered with the durability mark, refuses
+// a directory that has lost synced writes, and after the first failed write or background error writes no more.
+// The only place, with retention.h, whose header names rocksdb; the stores keep it behind a pointer.
+#pragma once
+#include <rocksdb/db.h>
+#include <rocksdb/options.h>
+#include <rocksdb/write_batch.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "base/result.h"
+#include "storage/durability_mark.h"
+
+namespace quorate::storage {
+
+inline rocksdb::Slice slice_of(ByteView view) {
+  return {reinterpret_cast<const char*>(view.data()), view.size()};
+}
+inline ByteView view_of(const rocksdb::Slice& slice) {
+  return {reinterpret_cast<const std::byte*>(slice.data()), slice.size()};
+}
+
+class ErrorLatch;
+
+class Database {
+ public:
+  struct Family {
+    std::string name;
+    rocksdb::ColumnFamilyOptions options;
+  };
+  struct Plan {
+    std::string title;  // what the operator calls it: "log database"
+    std::string path;
+    std::string mark_path;
+    Epoch epoch;
+    std::vector<Family> families;
+    std::uint64_t wal_bytes_max = 0;
+  };
+
+  static Result<std::unique_ptr<Database>> open(const Plan& plan);
+  explicit Database(const Plan& plan);  // for open()
+  ~Database();
+
+  rocksdb::DB& db() const { return *db_; }
+  /// In the order of the plan.
+  rocksdb::ColumnFamilyHandle* family(std::size_t i) const { return families_[i]; }
+
+  /// One thread at a time. The first error is the answer to every later write.
+  Result<void> write(rocksdb::WriteBatch& batch, bool is_synced);
+  /// Same thread: records what the last synced write reached.
+  Result<void> store_mark();
+
+  /// `status` as an Error that says what was being done, and which groups share a damaged file.
+  Error error_of(const rocksdb::Status& status, const std::string& doing) const;
+  std::uint64_t bytes_on_disk() const;
+
+ private:
+  Result<void> recover(const std::optional<Mark>& mark);
+  rocksdb::Status open_with(rocksdb::WALRecoveryMode mode);
+  Result<void> judge_damage(const std::optional<Mark>& mark, const std::string& damage) const;
+  Result<void> compare_with(const std::optional<Mark>& mark) const;
+  Result<std::uint64_t> recoverable_sequence(rocksdb::WALRecoveryMode mode) const;
+  rocksdb::DBOptions options(rocksdb::WALRecoveryMode mode) const;
+  std::vector<rocksdb::ColumnFamilyDescriptor> descriptors() const;
+  std::string evidence_path() const { return plan_.path + "/evidence"; }
+  void keep_evidence() const;
+  std::unexpected<Error> refuse(const std::string& damage) const;
+
+  Plan plan_;
+  std::shared_ptr<ErrorLatch> latch_;
+  DurabilityMark mark_;
+  std::uint64_t synced_sequence_ = 0;
+  std::unique_ptr<rocksdb::DB> db_;
+  std::vector<rocksdb::ColumnFamilyHandle*> families_;
+};
+
+}  // namespace quorate::storage

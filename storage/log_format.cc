@@ -1,0 +1,127 @@
+#include "storage/log_format.h"
+
+#include <chrono>
+#include <cstring>
+#include <span>
+
+#include "base/crc32c.h"
+#include "base/cursor.h"
+
+namespace quorate::storage {
+namespace {
+
+constexpr std::size_t kChecksumBytes = sizeof(std::uint32_t);
+
+/// Fills a buffer of known size from front to back.
+class FixedWriter {
+ public:
+  explicit FixedWriter(std::span<std::byte> out) : out_(out) {}
+
+  template <std::unsigned_integral T>
+  void write(T value) {
+    CHECK_LE(sizeof(T), out_.size());
+    const T raw = big_endian(value);
+    std::memcpy(out_.data(), &raw, sizeof(T));
+    out_ = out_.subspan(sizeof(T));
+  }
+
+ private:
+  std::span<std::byte> out_;
+};
+
+std::uint32_t entry_checksum(const LogKey& key, ByteView header_after_checksum, ByteView payload) {
+  return crc32c(crc32c(crc32c(0, encode_log_key(key)), header_after_checksum), payload);
+}
+
+std::uint32_t hard_state_checksum(GroupId group, ByteView after_checksum) {
+  return crc32c(crc32c(0, encode_group_key(group)), after_checksum);
+}
+
+}  // namespace
+
+std::array<std::byte, kGroupKeyBytes> encode_group_key(GroupId group) {
+  std::array<std::byte, kGroupKeyBytes> out{};
+  FixedWriter(out).write(group.value());
+  return out;
+}
+
+std::array<std::byte, kLogKeyBytes> encode_log_key(const LogKey& key) {
+  std::array<std::byte, kLogKeyBytes> out{};
+  FixedWriter writer(out);
+  writer.write(key.group.value());
+  writer.write(key.index.value());
+  writer.write(key.term.value());
+  return out;
+}
+
+std::array<std::byte, kEntryHeaderBytes> encode_entry_header(GroupId group, const raft::Entry& entry) {
+  std::array<std::byte, kEntryHeaderBytes> out{};
+  const std::span after_checksum = std::span(out).subspan(kChecksumBytes);
+  FixedWriter writer(after_checksum);
+  writer.write(kFormat);
+  writer.write(static_cast<std::uint8_t>(entry.type));
+  writer.write(static_cast<std::uint64_t>(entry.ts.time_since_epoch().count()));
+  const LogKey key{.group = group, .index = entry.index, .term = entry.term};
+  FixedWriter(out).write(entry_checksum(key, after_checksum, entry.payload.view()));
+  return out;
+}
+
+std::array<std::byte, kHardStateBytes> encode_hard_state(GroupId group, const raft::HardState& state) {
+  std::array<std::byte, kHardStateBytes> out{};
+  const std::span after_checksum = std::span(out).subspan(kChecksumBytes);
+  FixedWriter writer(after_checksum);
+  writer.write(kFormat);
+  writer.write(state.term.value());
+  writer.write(state.voted_for.value());
+  FixedWriter(out).write(hard_state_checksum(group, after_checksum));
+  return out;
+}
+
+std::optional<GroupId> decode_group_key(ByteView key) {
+  ByteReader reader(key);
+  std::uint64_t group = 0;
+  if (!reader.read(group) || !reader.done()) return std::nullopt;
+  return GroupId(group);
+}
+
+std::optional<LogKey> decode_log_key(ByteView key) {
+  ByteReader reader(key);
+  std::uint64_t group = 0;
+  std::uint64_t index = 0;
+  std::uint64_t term = 0;
+  if (!reader.read(group) || !reader.read(index) || !reader.read(term) || !reader.done()) return std::nullopt;
+  return LogKey{.group = GroupId(group), .index = LogIndex(index), .term = Term(term)};
+}
+
+std::optional<raft::Entry> decode_entry(const LogKey& key, ByteView value) {
+  ByteReader reader(value);
+  std::uint32_t checksum = 0;
+  std::uint8_t format = 0;
+  std::uint8_t type = 0;
+  std::uint64_t ts = 0;
+  if (!reader.read(checksum) || !reader.read(format) || !reader.read(type) || !reader.read(ts)) return std::nullopt;
+  const ByteView after_checksum = value.subspan(kChecksumBytes, kEntryHeaderBytes - kChecksumBytes);
+  if (entry_checksum(key, after_checksum, reader.rest()) != checksum) return std::nullopt;
+  if (format != kFormat || type > static_cast<std::uint8_t>(raft::EntryType::config)) return std::nullopt;
+  return raft::Entry{.index = key.index,
+                     .term = key.term,
+                     .type = static_cast<raft::EntryType>(type),
+                     .ts = WallTime(std::chrono::milliseconds(static_cast<std::int64_t>(ts))),
+                     .payload = Bytes::copy_of(reader.rest())};
+}
+
+std::optional<raft::HardState> decode_hard_state(GroupId group, ByteView value) {
+  ByteReader reader(value);
+  std::uint32_t checksum = 0;
+  std::uint8_t format = 0;
+  std::uint64_t term = 0;
+  std::uint64_t voted_for = 0;
+  if (!reader.read(checksum) || !reader.read(format) || !reader.read(term) || !reader.read(voted_for)) {
+    return std::nullopt;
+  }
+  if (!reader.done() || hard_state_checksum(group, value.subspan(kChecksumBytes)) != checksum) return std::nullopt;
+  if (format != kFormat) return std::nullopt;
+  return raft::HardState{.term = Term(term), .voted_for = raft::ReplicaId(voted_for)};
+}
+
+}  // namespace quorate::storage

@@ -1,0 +1,288 @@
+#include "storage/log_store.h"
+
+#include <fmt/format.h>
+#include <rocksdb/cache.h>
+#include <rocksdb/convenience.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/table.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <limits>
+#include <utility>
+
+#include "base/check.h"
+#include "base/limits.h"
+#include "storage/database.h"
+#include "storage/log_format.h"
+#include "storage/retention.h"
+
+namespace quorate::storage {
+
+class WriteBuffer {
+ public:
+  rocksdb::WriteBatch batch;
+};
+
+namespace {
+
+enum Family : std::size_t { kLog, kHardState };
+
+constexpr std::size_t kHardStateBufferBytes = 4u << 20;
+constexpr std::size_t kTableBlockBytes = 16u << 10;
+constexpr std::uint64_t kTableFileBytes = 64u << 20;
+constexpr std::uint64_t kBlobFileBytes = 128u << 20;
+/// Of the oldest quarter of blob files: beyond this share of dead bytes their survivors are moved.
+constexpr double kBlobGarbageMax = 0.5;
+/// Less than this is left to ordinary compaction.
+constexpr std::uint64_t kReclaimMinBytes = 16u << 20;
+
+bool is_compression_available(rocksdb::CompressionType type) {
+  return std::ranges::count(rocksdb::GetSupportedCompressions(), type) > 0;
+}
+
+rocksdb::ColumnFamilyOptions log_family(const LogStore::Options& options, std::shared_ptr<Retention> retention) {
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = rocksdb::NewLRUCache(options.block_cache_bytes);
+  table.cache_index_and_filter_blocks = true;  // within the cache, so that memory stays bounded
+  table.block_size = kTableBlockBytes;
+  table.format_version = 5;
+
+  rocksdb::ColumnFamilyOptions family;
+  family.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  family.write_buffer_size = options.write_buffer_bytes;
+  family.max_write_buffer_number = options.write_buffers;
+  family.level_compaction_dynamic_level_bytes = true;
+  family.target_file_size_base = kTableFileBytes;
+  family.compression = rocksdb::kNoCompression;
+  if (is_compression_available(rocksdb::kLZ4Compression)) {
+    family.compression_per_level = {rocksdb::kNoCompression, rocksdb::kLZ4Compression};
+  }
+  family.enable_blob_files = true;
+  family.min_blob_size = options.blob_min_bytes;
+  family.blob_file_size = kBlobFileBytes;
+  family.enable_blob_garbage_collection = true;
+  family.blob_garbage_collection_force_threshold = kBlobGarbageMax;
+  family.compaction_filter_factory = std::move(retention);
+  return family;
+}
+
+rocksdb::ColumnFamilyOptions hard_state_family() {
+  rocksdb::ColumnFamilyOptions family;
+  family.write_buffer_size = kHardStateBufferBytes;
+  family.compression = rocksdb::kNoCompression;
+  return family;
+}
+
+/// The first key behind everything of `group`.
+std::array<std::byte, kLogKeyBytes> key_behind(GroupId group) {
+  return encode_log_key({.group = group.plus(1)});
+}
+
+bool is_farewell(const GroupWrite& write) { return write.drop && write.entries.empty() && !write.hard_state; }
+
+void put_entry(rocksdb::WriteBatch& batch, rocksdb::ColumnFamilyHandle* log, GroupId group, const raft::Entry& entry) {
+  const auto key = encode_log_key({.group = group, .index = entry.index, .term = entry.term});
+  const auto header = encode_entry_header(group, entry);
+  const rocksdb::Slice key_part = slice_of(key);
+  const std::array value_parts{slice_of(header), slice_of(entry.payload.view())};
+  batch.Put(log, rocksdb::SliceParts(&key_part, 1), rocksdb::SliceParts(value_parts.data(), value_parts.size()));
+}
+
+}  // namespace
+
+LogStore::LogStore(std::unique_ptr<Database> database, std::shared_ptr<Retention> retention)
+    : retention_(std::move(retention)), database_(std::move(database)), buffer_(std::make_unique<WriteBuffer>()) {}
+
+LogStore::~LogStore() = default;
+
+Result<std::unique_ptr<LogStore>> LogStore::open(const Options& options) {
+  auto retention = std::make_shared<Retention>();
+  const std::filesystem::path beside = std::filesystem::path(options.path).parent_path() / "durable.mark";
+  const auto buffers = static_cast<std::size_t>(options.write_buffers);
+  const Database::Plan plan{.title = "log database",
+                            .path = options.path,
+                            .mark_path = options.mark_path.empty() ? beside.string() : options.mark_path,
+                            .epoch = options.epoch,
+                            .families = {{"log", log_family(options, retention)}, {"hs", hard_state_family()}},
+                            .wal_bytes_max = options.write_buffer_bytes * (buffers + 1)};
+  auto database = Database::open(plan);
+  if (!database) return std::unexpected(database.error());
+  auto store = std::make_unique<LogStore>(std::move(*database), std::move(retention));
+  if (const auto loaded = store->load_groups(); !loaded) return std::unexpected(loaded.error());
+  return store;
+}
+
+/// Reads every hard state, so a damaged one is refused at start and not at the next election.
+Result<void> LogStore::load_groups() {
+  const std::unique_ptr<rocksdb::Iterator> it(
+      database_->db().NewIterator(rocksdb::ReadOptions(), database_->family(kHardState)));
+  for (it->SeekToFirst(); it->Valid(); it->Next()) {
+    const auto group = decode_group_key(view_of(it->key()));
+    if (!group || !decode_hard_state(*group, view_of(it->value()))) {
+      return failure(ErrorCode::corruption,
+                     fmt::format("hard state of group {} fails its checksum: its vote is in doubt, so this replica must "
+                                 "be replaced through the others",
+                                 group.value_or(GroupId{}).value()));
+    }
+    retention_->add(*group);
+  }
+  if (!it->status().ok()) return std::unexpected(database_->error_of(it->status(), "cannot read hard states"));
+  retention_->arm();
+  return {};
+}
+
+Result<void> LogStore::write(std::span<const GroupWrite> writes, Durability durability) {
+  rocksdb::ColumnFamilyHandle* log = database_->family(kLog);
+  rocksdb::ColumnFamilyHandle* hard_states = database_->family(kHardState);
+  rocksdb::WriteBatch& batch = buffer_->batch;
+  batch.Clear();
+  for (const GroupWrite& write : writes) {
+    const GroupId group = write.group;
+    CHECK_LT(group.value(), std::numeric_limits<std::uint64_t>::max());  // key_behind() needs a successor
+    const auto group_key = encode_group_key(group);
+    if (write.drop) {
+      batch.DeleteRange(log, slice_of(encode_log_key({.group = group})), slice_of(key_behind(group)));
+      batch.Delete(hard_states, slice_of(group_key));
+      if (is_farewell(write)) continue;
+    }
+    if (write.truncate_from) {
+      batch.DeleteRange(log, slice_of(encode_log_key({.group = group, .index = *write.truncate_from})),
+                        slice_of(key_behind(group)));
+    }
+    for (const raft::Entry& entry : write.entries) put_entry(batch, log, group, entry);
+    const bool is_new = !retention_->has(group);
+    if (is_new) retention_->add(group);
+    if (write.hard_state || is_new || write.drop) {
+      const auto value = encode_hard_state(group, write.hard_state.value_or(raft::HardState{}));
+      batch.Put(hard_states, slice_of(group_key), slice_of(value));
+    }
+  }
+  auto written = database_->write(batch, durability == Durability::synced);
+  if (!written) return written;
+  for (const GroupWrite& write : writes) {
+    if (is_farewell(write)) retention_->remove(write.group);
+  }
+  return {};
+}
+
+Result<void> LogStore::store_mark() { return database_->store_mark(); }
+
+std::vector<GroupId> LogStore::groups() const { return retention_->groups(); }
+
+Result<std::optional<raft::HardState>> LogStore::hard_state(GroupId group) const {
+  rocksdb::PinnableSlice value;
+  const auto status = database_->db().Get(rocksdb::ReadOptions(), database_->family(kHardState),
+                                          slice_of(encode_group_key(group)), &value);
+  if (status.IsNotFound()) return std::optional<raft::HardState>();
+  const std::string doing = fmt::format("cannot read the hard state of group {}", group.value());
+  if (!status.ok()) return std::unexpected(database_->error_of(status, doing));
+  auto state = decode_hard_state(group, view_of(value));
+  if (!state) return std::unexpected(database_->error_of(rocksdb::Status::Corruption("checksum or format"), doing));
+  return state;
+}
+
+Result<void> LogStore::scan(GroupId group, LogIndex from, LogIndex to,
+                            const std::function<bool(raft::Entry&&)>& visit) const {
+  if (from > to) return {};
+  const auto lower = encode_log_key({.group = group, .index = from});
+  const bool ends_group = to.value() == std::numeric_limits<std::uint64_t>::max();
+  const auto upper = ends_group ? key_behind(group) : encode_log_key({.group = group, .index = to.plus(1)});
+  const rocksdb::Slice lower_bound = slice_of(lower);
+  const rocksdb::Slice upper_bound = slice_of(upper);
+  rocksdb::ReadOptions options;
+  options.iterate_lower_bound = &lower_bound;
+  options.iterate_upper_bound = &upper_bound;
+  options.fill_cache = false;  // a backlog is read once
+  if (from != to) options.readahead_size = limits::kReadAheadBytes;
+
+  const auto error_at = [&](LogIndex index, const rocksdb::Status& status) {
+    return std::unexpected(database_->error_of(
+        status, fmt::format("cannot read group {} at index {}", group.value(), index.value())));
+  };
+  const std::unique_ptr<rocksdb::Iterator> it(database_->db().NewIterator(options, database_->family(kLog)));
+  LogIndex last = from;
+  it->Seek(lower_bound);
+  while (it->Valid()) {
+    const auto key = decode_log_key(view_of(it->key()));
+    if (!key) return error_at(last, rocksdb::Status::Corruption("a key of the wrong size follows"));
+    auto entry = decode_entry(*key, view_of(it->value()));
+    if (!entry) return error_at(key->index, rocksdb::Status::Corruption("entry fails its checksum or format"));
+    last = key->index;
+    it->Next();
+    const auto next = it->Valid() ? decode_log_key(view_of(it->key())) : std::nullopt;
+    if (next && next->index == last) continue;  // of two terms at one index, the later one holds
+    if (!visit(std::move(*entry))) return {};
+  }
+  if (!it->status().ok()) return error_at(last, it->status());
+  return {};
+}
+
+Result<std::optional<raft::Entry>> LogStore::read(GroupId group, LogIndex index) const {
+  std::optional<raft::Entry> found;
+  const auto scanned = scan(group, index, index, [&](raft::Entry&& entry) {
+    found = std::move(entry);
+    return true;
+  });
+  if (!scanned) return std::unexpected(scanned.error());
+  return found;
+}
+
+void LogStore::retain(GroupId group, std::shared_ptr<const LiveSet> live) {
+  CHECK(live != nullptr);
+  CHECK(std::ranges::is_sorted(live->live));  // contains() searches it
+  retention_->retain(group, std::move(live));
+}
+
+Result<void> LogStore::reclaim(GroupId group, LogIndex below) {
+  if (approximate_bytes_below(group, below) < kReclaimMinBytes) return {};
+  return compact(std::pair(group, below));
+}
+
+/// Tables only point into blob files, so what lies in the range counts with its share of all blobs.
+std::uint64_t LogStore::approximate_bytes_below(GroupId group, LogIndex below) const {
+  rocksdb::DB& db = database_->db();
+  rocksdb::ColumnFamilyHandle* log = database_->family(kLog);
+  const auto begin = encode_log_key({.group = group});
+  const auto end = encode_log_key({.group = group, .index = below});
+  const rocksdb::Range range(slice_of(begin), slice_of(end));
+  std::uint64_t table_bytes = 0;
+  std::uint64_t memory_bytes = 0;
+  std::uint64_t memory_count = 0;
+  if (!db.GetApproximateSizes(log, &range, 1, &table_bytes).ok()) return 0;
+  db.GetApproximateMemTableStats(log, range, &memory_count, &memory_bytes);
+
+  std::uint64_t all_table_bytes = 0;
+  std::uint64_t all_blob_bytes = 0;
+  db.GetIntProperty(log, rocksdb::DB::Properties::kLiveSstFilesSize, &all_table_bytes);
+  db.GetIntProperty(log, rocksdb::DB::Properties::kLiveBlobFileSize, &all_blob_bytes);
+  if (all_table_bytes == 0) return memory_bytes;
+  const double share = static_cast<double>(table_bytes) / static_cast<double>(all_table_bytes);
+  return memory_bytes + table_bytes + static_cast<std::uint64_t>(share * static_cast<double>(all_blob_bytes));
+}
+
+/// Through the filter, for RocksDB's shorter way (DeleteFilesInRange) does not count the blobs it leaves behind.
+/// Hard states are flushed too: the oldest of them still in memory holds on to every write-ahead log since.
+Result<void> LogStore::compact(const std::optional<std::pair<GroupId, LogIndex>>& below) {
+  rocksdb::DB& db = database_->db();
+  const auto begin = encode_log_key({.group = below ? below->first : GroupId{}});
+  const auto end = below ? encode_log_key({.group = below->first, .index = below->second}) : begin;
+  const rocksdb::Slice begin_slice = slice_of(begin);
+  const rocksdb::Slice end_slice = slice_of(end);
+  rocksdb::CompactRangeOptions options;
+  options.exclusive_manual_compaction = false;
+  options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
+  const auto flushed = db.Flush({}, {database_->family(kLog), database_->family(kHardState)});
+  if (!flushed.ok()) return std::unexpected(database_->error_of(flushed, "cannot flush the log database"));
+  const auto compacted =
+      db.CompactRange(options, database_->family(kLog), &begin_slice, below ? &end_slice : nullptr);
+  if (!compacted.ok()) return std::unexpected(database_->error_of(compacted, "cannot compact the log database"));
+  return {};
+}
+
+std::uint64_t LogStore::bytes_on_disk() const { return database_->bytes_on_disk(); }
+
+Result<void> LogStore::compact_all() { return compact(std::nullopt); }
+
+}  // namespace quorate::storage
