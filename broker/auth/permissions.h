@@ -90,7 +90,7 @@ class PermissionCache {
  public:
   bool contains(Permission permission, const Resource& resource) const;
   void remember(Permission permission, const Resource& resource);
-  void clear() { size_ = 0; }
+  void clear();
 
   static constexpr std::size_t kEntriesMax = 12;
 
