@@ -19,6 +19,7 @@ std::string_view name_of(HashingAlgorithm algorithm);
 
 using Salt = std::array<std::byte, 4>;
 
+/// For sha256 and sha512; md5 is there to read old definitions.
 std::string hash_password(std::string_view password, const Salt& salt,
                           HashingAlgorithm algorithm = HashingAlgorithm::sha256);
 
