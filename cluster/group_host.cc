@@ -65,11 +65,12 @@ void GroupHost::drop(GroupId id) {
   });
 }
 
-void GroupHost::propose(GroupId id, Bytes payload, storage::Durability durability) {
+LogIndex GroupHost::propose(GroupId id, Bytes payload, storage::Durability durability) {
   Group* group = find(id);
   CHECK(group != nullptr);
   if (durability == storage::Durability::synced) write_durability_ = durability;
   step(*group, raft::Propose{.payload = std::move(payload)});
+  return group->core->last_index();
 }
 
 void GroupHost::read(GroupId group, LogIndex from, LogIndex to, std::size_t bytes_max, ReadDone done) {

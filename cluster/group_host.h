@@ -70,8 +70,9 @@ class GroupHost final : public TurnHook {
   void close(GroupId group) { groups_.erase(group); }
 
   /// Appends a command entry; it is applied later in this turn. The caller leads (on_leader() was called). `durability`
-  /// says whether anybody waits for the entry to be durable; otherwise it rides with the next sync.
-  void propose(GroupId group, Bytes payload, storage::Durability durability);
+  /// says whether anybody waits for the entry to be durable; otherwise it rides with the next sync. Gives the entry's
+  /// index.
+  LogIndex propose(GroupId group, Bytes payload, storage::Durability durability);
 
   /// Reads live entries back; `done` runs on this shard, also after the group has gone.
   using ReadDone = std::move_only_function<void(Result<std::vector<raft::Entry>>)>;

@@ -69,11 +69,15 @@ bool get(ByteReader& r, std::vector<IdRange>& ids) {
   return true;
 }
 
-void body(ByteWriter& w, const Enqueue& c) {
+void head(ByteWriter& w, const Enqueue& c) {
   w.write(static_cast<std::uint8_t>(c.persistent ? kPersistentFlag : 0));
   w.write(c.priority);
   w.write_varint(c.body_size);
-  w.write_sized(c.message);
+  w.write_varint(c.message.size());
+}
+void body(ByteWriter& w, const Enqueue& c) {
+  head(w, c);
+  w.write_bytes(c.message);
 }
 bool body(ByteReader& r, Enqueue& c) {
   std::uint8_t flags = 0;
@@ -175,6 +179,12 @@ void encode_command(const Enqueue& command, std::vector<std::byte>& out) {
   ByteWriter writer(out);
   writer.write(kind_of<Enqueue>());
   body(writer, command);
+}
+
+void encode_command_head(const Enqueue& command, std::vector<std::byte>& out) {
+  ByteWriter writer(out);
+  writer.write(kind_of<Enqueue>());
+  head(writer, command);
 }
 
 void encode_command(const Command& command, std::vector<std::byte>& out) {

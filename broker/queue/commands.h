@@ -117,6 +117,9 @@ void encode_command(const Command& command, std::vector<std::byte>& out);
 /// The commonest one, without the detour over the variant.
 void encode_command(const Enqueue& command, std::vector<std::byte>& out);
 
+/// All of an Enqueue but the message's bytes, which follow last.
+void encode_command_head(const Enqueue& command, std::vector<std::byte>& out);
+
 /// False at the end of the entry or when the bytes are no command; reader.failed() tells which. `command` borrows from
 /// the reader's bytes.
 bool decode_command(ByteReader& reader, Command& command);

@@ -306,7 +306,21 @@ void QueueMachine::give_back(MessageRef message, ReturnReason reason) {
   CHECK(added);
 }
 
-// --- what the log must keep ---
+// --- what the log must keep, and what others may know ---
+
+std::vector<ConsumerKey> QueueMachine::consumers() const {
+  std::vector<ConsumerKey> keys;
+  for (const auto& [key, consumer] : consumers_) {
+    if (!consumer->cancelled) keys.push_back(key);
+  }
+  return keys;
+}
+
+bool QueueMachine::is_live(LogIndex index) const {
+  if (live_.empty() || index < live_first_) return false;
+  const std::uint64_t at = index.value() - live_first_.value();
+  return at < live_.size() && live_[at] > 0;
+}
 
 std::vector<std::pair<LogIndex, LogIndex>> QueueMachine::live_entries() const {
   std::vector<std::pair<LogIndex, LogIndex>> ranges;

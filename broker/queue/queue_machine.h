@@ -98,6 +98,10 @@ class QueueMachine {
   std::uint64_t message_bytes() const { return message_bytes_; }
   std::size_t consumer_count() const { return consumer_count_; }
   LogIndex applied() const { return applied_; }
+  /// Attached consumers in the order of their keys.
+  std::vector<ConsumerKey> consumers() const;
+  /// A message of this entry still exists.
+  bool is_live(LogIndex index) const;
 
   /// Entries that hold a message still needed, as closed ascending ranges.
   std::vector<std::pair<LogIndex, LogIndex>> live_entries() const;

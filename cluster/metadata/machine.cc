@@ -24,8 +24,6 @@ constexpr std::array<Predeclared, 7> kPredeclared = {{{"", "direct"},
                                                       {"amq.match", "headers"},
                                                       {"amq.rabbitmq.trace", "topic", true},
                                                       {"amq.topic", "topic"}}};
-/// Ids of what an entry creates are its index times this and onwards.
-constexpr std::uint64_t kIdsPerEntry = 64;
 static_assert(kIdsPerEntry >= kMetadataCommandsMax * kPredeclared.size());
 
 template <class T>

@@ -14,6 +14,11 @@
 
 namespace quorate::cluster {
 
+/// Ids of what an entry creates are its index times this and onwards.
+inline constexpr std::uint64_t kIdsPerEntry = 64;
+/// The index in the metadata log at which the queue was declared.
+inline std::uint64_t declared_at(GroupId queue) { return queue.value() / kIdsPerEntry; }
+
 /// The outcome of each command of an entry, in order, and the queues that came and went.
 struct MetadataEffects {
   std::vector<Outcome> outcomes;

@@ -1,0 +1,362 @@
+#include "broker/queue/queue.h"
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include "base/check.h"
+#include "base/limits.h"
+
+namespace quorate::queue {
+namespace {
+
+/// A message this large becomes an entry of its own, copied once from where the client's bytes lie.
+constexpr std::size_t kAloneBytes = limits::kEntryPackBytes / 2;
+
+std::uint64_t weight(const Message& message) { return message.encoded().size() + limits::kMessageOverheadBytes; }
+
+Enqueue to_command(const Publish& publish) {
+  return {.persistent = publish.persistent,
+          .priority = publish.priority,
+          .body_size = publish.body_size,
+          .message = publish.message.encoded().view()};
+}
+
+template <class... Handlers>
+struct Overloaded : Handlers... {
+  using Handlers::operator()...;
+};
+
+}  // namespace
+
+Queue::Queue(cluster::QueuePtr definition, QueueSurroundings& surroundings)
+    : definition_(std::move(definition)), surroundings_(surroundings), cache_(surroundings.cache_budget) {}
+
+Queue::~Queue() { *alive_ = false; }
+
+Result<void> Queue::start() {
+  if (is_durable()) return surroundings_.groups.open(definition_->id, *this);
+  ready_ = true;
+  return {};
+}
+
+// --- mail becomes entries ---
+
+void Queue::on_mail(QueueMail mail) {
+  if (!ready_) {
+    early_.push_back(std::move(mail));
+    return;
+  }
+  take(mail);
+}
+
+void Queue::take(QueueMail& mail) {
+  std::visit(Overloaded{
+                 [&](const Publish& publish) { append(mail.from, publish); },
+                 [&](const Count&) { questions_.push_back(std::move(mail)); },
+                 [&](const DeleteIf&) { questions_.push_back(std::move(mail)); },
+                 [&](const auto& command) { append(Command(command)); },
+             },
+             mail.what);
+}
+
+void Queue::append(const SessionId& from, const Publish& publish) {
+  const std::size_t size = publish.message.encoded().size();
+  const bool needs_sync = is_durable() && publish.persistent;
+  const Waiting waiting{.session = from, .taken = {.seq = publish.seq, .bytes = weight(publish.message)}};
+  if (size >= kAloneBytes) {
+    seal_entry();
+    entry_has_messages_ = true;
+    entry_needs_sync_ = needs_sync;
+    entry_waiting_.push_back(waiting);
+    submit_entry(encode_alone(publish));
+    return;
+  }
+  make_room(size);
+  entry_has_messages_ = true;
+  entry_needs_sync_ |= needs_sync;
+  entry_waiting_.push_back(waiting);
+  encode_command(to_command(publish), entry_);
+  ++entry_commands_;
+}
+
+void Queue::append(const Command& command) {
+  make_room(0);
+  encode_command(command, entry_);
+  ++entry_commands_;
+}
+
+void Queue::make_room(std::size_t size) {
+  const bool is_full = entry_commands_ >= limits::kEntryCommandsMax || entry_.size() + size > limits::kEntryPackBytes;
+  if (is_full) seal_entry();
+}
+
+/// The command around the message, then the message, in one allocation of the right size.
+Bytes Queue::encode_alone(const Publish& publish) {
+  Enqueue command = to_command(publish);
+  const ByteView message = command.message;
+  std::vector<std::byte> head;
+  encode_command_head(command, head);
+  Bytes payload = Bytes::allocate(head.size() + message.size());
+  std::memcpy(payload.mutable_data(), head.data(), head.size());
+  std::memcpy(payload.mutable_data() + head.size(), message.data(), message.size());
+  return payload;
+}
+
+void Queue::seal_entry() {
+  if (entry_.empty()) return;
+  Bytes payload = Bytes::copy_of(entry_);
+  entry_.clear();
+  entry_commands_ = 0;
+  submit_entry(std::move(payload));
+}
+
+void Queue::submit_entry(Bytes payload) {
+  const bool has_messages = std::exchange(entry_has_messages_, false);
+  const bool needs_sync = std::exchange(entry_needs_sync_, false);
+  if (is_durable()) {
+    const auto durability = needs_sync ? storage::Durability::synced : storage::Durability::buffered;
+    last_proposed_ = surroundings_.groups.propose(definition_->id, payload, durability);
+    if (has_messages) cache_.put(last_proposed_, std::move(payload));
+    for (Waiting& waiting : entry_waiting_) {
+      waiting.entry = last_proposed_;
+      waiting_.push_back(waiting);
+    }
+  } else {
+    ++last_proposed_;
+    if (has_messages) cache_.put(last_proposed_, payload);
+    for (const Waiting& waiting : entry_waiting_) send(waiting.session, waiting.taken);
+    const auto applied = machine_.apply(last_proposed_, payload.view(), effects_);
+    CHECK(applied.has_value());
+    carry_out_all();
+  }
+  entry_waiting_.clear();
+}
+
+bool Queue::flush() {
+  if (!ready_) return false;
+  const bool had_commands = !entry_.empty();
+  seal_entry();
+  if (questions_.empty()) return had_commands;
+  if (machine_.applied() == last_proposed_) answer_questions();
+  return true;
+}
+
+void Queue::answer_questions() {
+  for (const QueueMail& mail : std::exchange(questions_, {})) {
+    if (std::holds_alternative<Count>(mail.what)) {
+      send(mail.from, Counted{.ready = machine_.ready_count(), .consumers = machine_.consumer_count()});
+      continue;
+    }
+    const auto& request = std::get<DeleteIf>(mail.what);
+    if (request.unused && machine_.consumer_count() > 0) {
+      send(mail.from, Deleted{.outcome = DeleteOutcome::in_use});
+    } else if (request.empty && machine_.ready_count() > 0) {
+      send(mail.from, Deleted{.outcome = DeleteOutcome::not_empty});
+    } else {
+      deleters_.emplace_back(mail.from, machine_.ready_count());
+      if (!std::exchange(deleting_, true)) surroundings_.request_delete(definition_->id);
+    }
+  }
+}
+
+void Queue::on_deleted(const cluster::TopologyPtr& topology) {
+  for (const Waiting& waiting : waiting_) send(waiting.session, waiting.taken);
+  for (const Owed& owed : owed_) {
+    if (owed.get_ready_left) send(owed.delivery.consumer.session, GetEmpty{});
+  }
+  for (const ConsumerKey& consumer : machine_.consumers()) send(consumer.session, Gone{.link = consumer.link});
+  for (const auto& [session, count] : deleters_) send(session, Deleted{.count = count, .topology = topology});
+  for (const std::vector<QueueMail>* unanswered : {&early_, &questions_}) {
+    for (const QueueMail& mail : *unanswered) refuse_mail(mail, surroundings_.switchboard);
+  }
+  if (is_durable()) surroundings_.groups.drop(definition_->id);
+}
+
+// --- entries become effects ---
+
+Result<void> Queue::restore(ByteView state) {
+  auto machine = QueueMachine::deserialize(state);
+  if (!machine) {
+    return failure(machine.error().code, "queue '" + definition_->name + "': " + machine.error().text);
+  }
+  machine_ = std::move(*machine);
+  last_proposed_ = machine_.applied();
+  return {};
+}
+
+Result<void> Queue::apply(const raft::Entry& entry, cluster::ApplyMode mode) {
+  auto applied = machine_.apply(entry.index, entry.payload.view(), effects_);
+  if (!applied) {
+    return failure(applied.error().code, "queue '" + definition_->name + "' in vhost '" + definition_->vhost +
+                                             "': " + applied.error().text);
+  }
+  if (mode == cluster::ApplyMode::live) {
+    carry_out_all();
+  } else {
+    effects_.clear();
+  }
+  return {};
+}
+
+void Queue::on_leader() {
+  append(Command(NodeUp{.node = surroundings_.node, .epoch = surroundings_.epoch}));
+  ready_ = true;
+  for (QueueMail& mail : std::exchange(early_, {})) take(mail);
+  seal_entry();
+}
+
+void Queue::on_committed(LogIndex index) {
+  const LogIndex before = std::exchange(committed_, std::max(index, committed_));
+  while (!waiting_.empty() && waiting_.front().entry <= committed_) {
+    send(waiting_.front().session, waiting_.front().taken);
+    waiting_.pop_front();
+  }
+  // Until now the only readable copy was in memory; from here on it is a cache.
+  for (LogIndex entry = before.plus(1); entry <= committed_ && cache_.bytes() > cache_limit(); ++entry) {
+    cache_.erase(entry);
+  }
+}
+
+std::vector<std::pair<LogIndex, LogIndex>> Queue::live_entries() const {
+  auto live = machine_.live_entries();
+  for (const Owed& owed : owed_) {
+    const LogIndex index = owed.delivery.message.position.index();
+    if (!machine_.is_live(index)) live.emplace_back(index, index);
+  }
+  std::ranges::sort(live);
+  live.erase(std::ranges::unique(live).begin(), live.end());
+  return live;
+}
+
+void Queue::carry_out_all() {
+  Effects effects;
+  effects.swap(effects_);
+  for (const Effect& effect : effects) {
+    std::visit([&](const auto& e) { carry_out(e); }, effect);
+  }
+  effects.clear();
+  effects_.swap(effects);
+}
+
+void Queue::carry_out(const effect::Deliver& effect) { owe({.delivery = effect, .get_ready_left = std::nullopt}); }
+void Queue::carry_out(const effect::GetOk& effect) {
+  owe({.delivery = effect.delivery, .get_ready_left = effect.ready_left});
+}
+void Queue::carry_out(const effect::GetEmpty& effect) { send(effect.session, GetEmpty{}); }
+void Queue::carry_out(const effect::Attached& effect) {
+  send(effect.consumer.session, Attached{.link = effect.consumer.link, .result = effect.result});
+}
+void Queue::carry_out(const effect::Cancelled& effect) {
+  send(effect.consumer.session, Cancelled{.link = effect.consumer.link});
+}
+void Queue::carry_out(const effect::Purged& effect) { send(effect.session, Purged{.count = effect.count}); }
+
+void Queue::carry_out(const effect::EntryDead& effect) {
+  const bool is_owed = std::ranges::any_of(
+      owed_, [&](const Owed& owed) { return owed.delivery.message.position.index() == effect.index; });
+  if (!is_owed) cache_.erase(effect.index);
+}
+
+void Queue::carry_out(const effect::Unused&) {
+  if (definition_->auto_delete && !std::exchange(deleting_, true)) surroundings_.request_delete(definition_->id);
+}
+
+// --- bodies ---
+
+void Queue::owe(Owed owed) {
+  if (owed_.empty() && deliver(owed)) return;
+  owed_.push_back(owed);
+  read_back(owed_.front().delivery.message.position.index());
+}
+
+/// False when the body is not in memory.
+bool Queue::deliver(const Owed& owed) {
+  const effect::Deliver& delivery = owed.delivery;
+  const Position position = delivery.message.position;
+  const Bytes& payload = cache_.find(position.index());
+  if (payload.empty()) return false;
+  auto message = Message::parse(message_at(payload, position.offset()));
+  if (!message) {
+    surroundings_.on_failure({.code = ErrorCode::corruption,
+                              .text = "queue '" + definition_->name + "': log entry " +
+                                      std::to_string(position.index().value()) +
+                                      " holds no message where one was: " + message.error().text});
+    return true;
+  }
+  Delivery out{.link = delivery.consumer.link,
+               .id = delivery.id,
+               .message = std::move(*message),
+               .redelivered = delivery.message.redelivered,
+               .settled = delivery.settled};
+  if (owed.get_ready_left) {
+    send(delivery.consumer.session, GetOk{.delivery = std::move(out), .ready_left = *owed.get_ready_left});
+  } else {
+    send(delivery.consumer.session, std::move(out));
+  }
+  if (is_durable()) consider_read_ahead(position.index());
+  return true;
+}
+
+void Queue::pay_owed() {
+  while (!owed_.empty() && deliver(owed_.front())) {
+    const LogIndex index = owed_.front().delivery.message.position.index();
+    owed_.pop_front();
+    const bool is_last_of_entry =
+        owed_.empty() || owed_.front().delivery.message.position.index() != index;
+    if (is_last_of_entry && !machine_.is_live(index)) cache_.erase(index);
+  }
+  if (!owed_.empty()) read_back(owed_.front().delivery.message.position.index());
+}
+
+void Queue::read_back(LogIndex from) {
+  CHECK(is_durable());
+  if (reading_) return;
+  reading_ = true;
+  surroundings_.groups.read(definition_->id, from, committed_, limits::kReadAheadBytes,
+                            [this, alive = alive_, from](Result<std::vector<raft::Entry>> entries) {
+                              if (*alive) on_read(std::move(entries), from);
+                            });
+}
+
+/// While one stretch is being delivered the next is fetched, so that a backlog flows.
+void Queue::consider_read_ahead(LogIndex delivered) {
+  const bool in_last_stretch = delivered >= read_first_ && delivered <= read_last_;
+  const LogIndex next = read_last_.plus(1);
+  if (in_last_stretch && !reading_ && next <= committed_ && cache_.find(next).empty()) read_back(next);
+}
+
+void Queue::on_read(Result<std::vector<raft::Entry>> entries, LogIndex from) {
+  reading_ = false;
+  if (!entries) {
+    surroundings_.on_failure(entries.error());
+    return;
+  }
+  cache_.trim_below(from, cache_limit() / 2);
+  for (raft::Entry& entry : *entries) {
+    const bool is_wanted = machine_.is_live(entry.index) || std::ranges::any_of(owed_, [&](const Owed& owed) {
+                             return owed.delivery.message.position.index() == entry.index;
+                           });
+    if (is_wanted) cache_.put(entry.index, std::move(entry.payload));
+  }
+  if (!entries->empty()) {
+    read_first_ = entries->front().index;
+    read_last_ = entries->back().index;
+  }
+  const bool first_is_missing = !owed_.empty() && owed_.front().delivery.message.position.index() == from &&
+                                cache_.find(from).empty();
+  if (first_is_missing) {
+    surroundings_.on_failure({.code = ErrorCode::corruption,
+                              .text = "queue '" + definition_->name + "': log entry " +
+                                      std::to_string(from.value()) + " is gone although a message in it is live"});
+    return;
+  }
+  pay_owed();
+}
+
+std::size_t Queue::cache_limit() const {
+  return surroundings_.cache_budget.used > limits::kBodyCacheShardMaxBytes ? 0 : limits::kBodyCacheQueueMaxBytes;
+}
+
+}  // namespace quorate::queue

@@ -1,0 +1,142 @@
+// Queue: a queue machine at work on its shard. It packs what sessions send in one turn into log entries, carries out
+// the machine's effects, and keeps the bodies that the machine only refers to.
+//
+// A durable queue proposes its entries to its Raft group and applies what comes back; a transient one numbers and
+// applies them itself and keeps every body in memory. A publication is answered with Taken when the queue keeps its
+// promise: a persistent message in a durable queue when its entry is committed, any other when it is applied.
+#pragma once
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "broker/queue/body_cache.h"
+#include "broker/queue/mail.h"
+#include "broker/queue/queue_machine.h"
+#include "broker/queue/switchboard.h"
+#include "cluster/group_host.h"
+#include "cluster/metadata/topology.h"
+
+namespace quorate::queue {
+
+/// What a queue needs from its shard.
+struct QueueSurroundings {
+  Switchboard& switchboard;
+  cluster::GroupHost& groups;
+  CacheBudget& cache_budget;
+  NodeId node;
+  Epoch epoch;
+  /// Asks the metadata to delete this queue; the answer is on_deleted().
+  std::function<void(GroupId)> request_delete;
+  /// A live entry cannot be read back: the node must stop.
+  std::function<void(const Error&)> on_failure;
+};
+
+class Queue final : public cluster::GroupClient {
+ public:
+  Queue(cluster::QueuePtr definition, QueueSurroundings& surroundings);
+  ~Queue() override;
+
+  /// Begins to work: a durable queue recovers its log first and keeps its mail until then.
+  Result<void> start();
+  bool is_ready() const { return ready_; }
+
+  void on_mail(QueueMail mail);
+  /// End of turn: what was gathered becomes log entries, and questions are answered once what stood before them is
+  /// applied. True while there is more to do in this turn.
+  bool flush();
+
+  /// The metadata has deleted the queue. Everybody who waits or consumes is told; the log goes.
+  void on_deleted(const cluster::TopologyPtr& topology);
+
+  const cluster::Queue& definition() const { return *definition_; }
+  const QueueMachine& machine() const { return machine_; }
+
+  // GroupClient
+  Result<void> restore(ByteView state) override;
+  Result<void> apply(const raft::Entry& entry, cluster::ApplyMode mode) override;
+  void on_leader() override;
+  void on_committed(LogIndex index) override;
+  Bytes save() const override { return machine_.serialize(); }
+  std::vector<std::pair<LogIndex, LogIndex>> live_entries() const override;
+  std::uint64_t reclaimable_bytes() const override { return machine_.reclaimable_bytes(); }
+  std::uint64_t state_bytes() const override { return machine_.state_bytes(); }
+  void mark_snapshot() override { machine_.mark_snapshot(); }
+
+ private:
+  /// Publications whose senders wait until their entry is safe.
+  struct Waiting {
+    LogIndex entry;
+    SessionId session;
+    Taken taken;
+  };
+  /// A checked out message whose body is still on disk, or stands behind such a one.
+  struct Owed {
+    effect::Deliver delivery;
+    std::optional<std::uint64_t> get_ready_left;  // the answer to a basic.get
+  };
+
+  void take(QueueMail& mail);
+  void append(const SessionId& from, const Publish& publish);
+  void append(const Command& command);
+  void make_room(std::size_t size);
+  void seal_entry();
+  Bytes encode_alone(const Publish& publish);
+  void submit_entry(Bytes payload);
+  void answer_questions();
+
+  void carry_out_all();
+  void carry_out(const effect::Deliver& effect);
+  void carry_out(const effect::GetOk& effect);
+  void carry_out(const effect::GetEmpty& effect);
+  void carry_out(const effect::Attached& effect);
+  void carry_out(const effect::Cancelled& effect);
+  void carry_out(const effect::Purged& effect);
+  void carry_out(const effect::EntryDead& effect);
+  void carry_out(const effect::Unused& effect);
+
+  void owe(Owed owed);
+  bool deliver(const Owed& owed);
+  void pay_owed();
+  void read_back(LogIndex from);
+  void consider_read_ahead(LogIndex delivered);
+  void on_read(Result<std::vector<raft::Entry>> entries, LogIndex from);
+  std::size_t cache_limit() const;
+
+  void send(const SessionId& to, decltype(SessionMail::what) what) {
+    surroundings_.switchboard.send(SessionMail{.to = to, .queue = definition_->id, .what = std::move(what)});
+  }
+  bool is_durable() const { return definition_->durable; }
+
+  cluster::QueuePtr definition_;
+  QueueSurroundings& surroundings_;
+  QueueMachine machine_;
+  BodyCache cache_;
+  bool ready_ = false;
+  bool deleting_ = false;
+  std::vector<QueueMail> early_;  // mail that came before the queue was ready
+
+  // The entry in the making.
+  std::vector<std::byte> entry_;
+  std::size_t entry_commands_ = 0;
+  bool entry_has_messages_ = false;
+  bool entry_needs_sync_ = false;
+  std::vector<Waiting> entry_waiting_;  // their entry's index is not known yet
+
+  LogIndex last_proposed_;
+  LogIndex committed_;
+  std::deque<Waiting> waiting_;    // Invariant: ascending entries, all of them not yet committed.
+  std::deque<Owed> owed_;
+  bool reading_ = false;
+  LogIndex read_first_;  // what the last read brought: [read_first_, read_last_]
+  LogIndex read_last_;
+  std::vector<QueueMail> questions_;  // Count and DeleteIf, answered when everything before them is applied
+  std::vector<std::pair<SessionId, std::uint64_t>> deleters_;  // who waits for the deletion, and the count to report
+  Effects effects_;  // reused
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // false once destroyed: a late read does nothing
+};
+
+}  // namespace quorate::queue

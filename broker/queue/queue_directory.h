@@ -1,0 +1,51 @@
+// The queues that live on one shard. It creates and ends them as the metadata says, brings them their mail, and packs
+// what they gathered at the end of each turn.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "broker/queue/queue.h"
+
+namespace quorate::queue {
+
+class QueueDirectory final : public cluster::TurnHook {
+ public:
+  QueueDirectory(cluster::Shard& shard, QueueSurroundings surroundings)
+      : shard_(shard), surroundings_(std::move(surroundings)) {}
+
+  /// At the start of the node: the queues of this shard in `topology`, which holds every queue there is.
+  Result<void> recover(const cluster::TopologyPtr& topology);
+  /// Every recovered queue has its history and takes mail at once.
+  bool is_recovered() const;
+
+  /// The metadata has moved on to `topology`, in which `created` and `deleted` came and went.
+  void on_topology(const cluster::TopologyPtr& topology, const std::vector<cluster::QueuePtr>& created,
+                   const std::vector<cluster::QueuePtr>& deleted);
+
+  void on_mail(QueueMail mail);
+  const Queue* find(GroupId id) const;
+  std::size_t size() const { return queues_.size(); }
+
+  bool on_turn_end() override;
+
+ private:
+  bool is_mine(const cluster::Queue& queue) const {
+    return shard_of(queue.id, shard_.shard_count()) == shard_.id();
+  }
+  void create(const cluster::QueuePtr& definition);
+  void mark_dirty(GroupId id) { dirty_.push_back(id); }
+
+  cluster::Shard& shard_;
+  QueueSurroundings surroundings_;
+  cluster::TopologyPtr topology_;  // the newest this directory has followed
+  std::unordered_map<GroupId, std::unique_ptr<Queue>> queues_;
+  std::vector<GroupId> dirty_;  // may name a queue twice
+  std::vector<GroupId> dying_;  // deleted, but this turn's commands are still to be answered
+  // Mail for queues that the sender's shard heard of before this one did.
+  std::map<GroupId, std::vector<QueueMail>> early_;
+};
+
+}  // namespace quorate::queue

@@ -1,0 +1,59 @@
+#include "broker/queue/switchboard.h"
+
+#include <utility>
+
+#include "base/limits.h"
+
+namespace quorate::queue {
+
+void refuse_mail(const QueueMail& mail, Switchboard& switchboard) {
+  const auto answer = [&](decltype(SessionMail::what) what) {
+    switchboard.send(SessionMail{.to = mail.from, .queue = mail.queue, .what = std::move(what)});
+  };
+  if (const auto* publish = std::get_if<Publish>(&mail.what)) {
+    answer(Taken{.seq = publish->seq, .bytes = publish->message.encoded().size() + limits::kMessageOverheadBytes});
+  } else if (const auto* attach = std::get_if<Attach>(&mail.what)) {
+    answer(Gone{.link = attach->consumer.link});
+  } else if (const auto* cancel = std::get_if<Cancel>(&mail.what)) {
+    answer(Cancelled{.link = cancel->consumer.link});
+  } else if (std::holds_alternative<Get>(mail.what) || std::holds_alternative<Purge>(mail.what) ||
+             std::holds_alternative<Count>(mail.what) || std::holds_alternative<DeleteIf>(mail.what)) {
+    answer(Gone{});
+  }
+}
+
+void Switchboard::connect(std::vector<MailReceiver*> receivers) {
+  receivers_ = std::move(receivers);
+  to_queues_.resize(receivers_.size());
+  to_sessions_.resize(receivers_.size());
+}
+
+bool Switchboard::on_turn_end() {
+  const bool queues = deliver(to_queues_);
+  return deliver(to_sessions_) || queues;
+}
+
+template <class Mail>
+bool Switchboard::deliver(std::vector<std::vector<Mail>>& outgoing) {
+  bool delivered_here = false;
+  for (std::size_t to = 0; to < outgoing.size(); ++to) {
+    if (outgoing[to].empty()) continue;
+    MailReceiver* receiver = receivers_[to];
+    if (to == shard_.id().value()) {
+      std::vector<Mail> batch;
+      batch.swap(outgoing[to]);
+      for (Mail& mail : batch) receiver->on_mail(std::move(mail));
+      batch.clear();
+      if (outgoing[to].empty()) outgoing[to].swap(batch);  // keeps the memory for the next turn
+      delivered_here = true;
+    } else {
+      shard_.post(ShardId(static_cast<std::uint32_t>(to)),
+                  [receiver, batch = std::exchange(outgoing[to], std::vector<Mail>())]() mutable {
+                    for (Mail& mail : batch) receiver->on_mail(std::move(mail));
+                  });
+    }
+  }
+  return delivered_here;
+}
+
+}  // namespace quorate::queue
