@@ -66,8 +66,7 @@ class ErrorLatch final : public rocksdb::EventListener {
   std::atomic<std::shared_ptr<const Error>> first_;
 };
 
-Database::Database(const Plan& plan)
-    : plan_(plan), latch_(std::make_shared<ErrorLatch>()), mark_(plan.mark_path) {}
+Database::Database(const Plan& plan) : plan_(plan), latch_(std::make_shared<ErrorLatch>()), mark_(plan.mark_path) {}
 
 Database::~Database() {
   for (rocksdb::ColumnFamilyHandle* family : families_) db_->DestroyColumnFamilyHandle(family);
@@ -86,9 +85,10 @@ Result<void> Database::recover(const std::optional<Mark>& mark) {
     return refuse(fmt::format("it is gone, and {} writes had been synced to it", mark->sequence));
   }
   if (mark && plan_.epoch != Epoch{} && mark->epoch > plan_.epoch) {
-    return refuse(fmt::format("it was written in epoch {} of this node, and now is epoch {}: the directories of log and "
-                              "state are not of the same age",
-                              mark->epoch.value(), plan_.epoch.value()));
+    return refuse(
+        fmt::format("it was written in epoch {} of this node, and now is epoch {}: the directories of log and "
+                    "state are not of the same age",
+                    mark->epoch.value(), plan_.epoch.value()));
   }
   keep_evidence();
   rocksdb::Status status = open_with(rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords);
@@ -116,18 +116,21 @@ rocksdb::Status Database::open_with(rocksdb::WALRecoveryMode mode) {
 // is believed only of the very end: nothing readable follows the damage, and nothing before the mark is lost.
 Result<void> Database::judge_damage(const std::optional<Mark>& mark, const std::string& damage) const {
   if (!mark) return refuse(damage);
+  const std::string place = fmt::format("{} in {}", damage, fmt::join(wal_names(), " or "));
   const auto before = recoverable_sequence(rocksdb::WALRecoveryMode::kPointInTimeRecovery);
   const auto anywhere = recoverable_sequence(rocksdb::WALRecoveryMode::kSkipAnyCorruptedRecords);
-  if (!before || !anywhere) return refuse(damage);
+  if (!before || !anywhere) return refuse(place);
   if (*before < mark->sequence) {
-    return refuse(fmt::format("{}; only {} of {} synced writes can be read, so every group written after write {} has "
-                              "lost entries",
-                              damage, *before, mark->sequence, *before));
+    return refuse(
+        fmt::format("{}; only {} of {} synced writes can be read, so every group written after write {} has "
+                    "lost entries",
+                    place, *before, mark->sequence, *before));
   }
   if (*anywhere > *before) {
-    return refuse(fmt::format("{}; intact writes follow the damage, so all groups written after write {} may have "
-                              "lost entries",
-                              damage, *before));
+    return refuse(
+        fmt::format("{}; intact writes follow the damage, so all groups written after write {} may have "
+                    "lost entries",
+                    place, *before));
   }
   return {};
 }
@@ -144,12 +147,14 @@ Result<void> Database::compare_with(const std::optional<Mark>& mark) const {
     return std::unexpected(error_of(status, "cannot read the identity of the " + plan_.title));
   }
   if (mark->sequence > 0 && identity != mark->database) {
-    return refuse(fmt::format("it is database {}, and {} speaks of database {}", identity, mark_.path(), mark->database));
+    return refuse(
+        fmt::format("it is database {}, and {} speaks of database {}", identity, mark_.path(), mark->database));
   }
   if (recovered < mark->sequence) {
-    return refuse(fmt::format("only {} of {} synced writes are left: a write-ahead log (*.log) was shortened or deleted, "
-                              "and every group written after write {} has lost entries",
-                              recovered, mark->sequence, recovered));
+    return refuse(
+        fmt::format("only {} of {} synced writes are left: a write-ahead log (*.log) was shortened or deleted, "
+                    "and every group written after write {} has lost entries",
+                    recovered, mark->sequence, recovered));
   }
   return {};
 }
@@ -197,13 +202,22 @@ std::vector<rocksdb::ColumnFamilyDescriptor> Database::descriptors() const {
   return out;
 }
 
+std::vector<std::string> Database::wal_names() const {
+  std::vector<std::string> out;
+  std::error_code error;
+  for (const auto& file : fs::directory_iterator(plan_.path, error)) {
+    if (file.path().extension() == ".log" && file.file_size() > 0) out.push_back(file.path().filename().string());
+  }
+  std::ranges::sort(out);
+  return out;
+}
+
 /// A successful open flushes and deletes logs; second names for them keep what a refusal must not destroy.
 void Database::keep_evidence() const {
   std::error_code error;
   fs::create_directories(evidence_path(), error);
-  for (const auto& file : fs::directory_iterator(plan_.path, error)) {
-    if (file.path().extension() != ".log") continue;
-    fs::create_hard_link(file.path(), fs::path(evidence_path()) / file.path().filename(), error);
+  for (const std::string& name : wal_names()) {
+    fs::create_hard_link(fs::path(plan_.path) / name, fs::path(evidence_path()) / name, error);
   }
 }
 

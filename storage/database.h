@@ -20,9 +20,7 @@
 
 namespace quorate::storage {
 
-inline rocksdb::Slice slice_of(ByteView view) {
-  return {reinterpret_cast<const char*>(view.data()), view.size()};
-}
+inline rocksdb::Slice slice_of(ByteView view) { return {reinterpret_cast<const char*>(view.data()), view.size()}; }
 inline ByteView view_of(const rocksdb::Slice& slice) {
   return {reinterpret_cast<const std::byte*>(slice.data()), slice.size()};
 }
@@ -70,6 +68,7 @@ class Database {
   rocksdb::DBOptions options(rocksdb::WALRecoveryMode mode) const;
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors() const;
   std::string evidence_path() const { return plan_.path + "/evidence"; }
+  std::vector<std::string> wal_names() const;
   void keep_evidence() const;
   std::unexpected<Error> refuse(const std::string& damage) const;
 

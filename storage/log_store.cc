@@ -25,6 +25,12 @@ class WriteBuffer {
   rocksdb::WriteBatch batch;
 };
 
+/// From `begin` to before `end`.
+struct LogStore::KeyRange {
+  LogKey begin;
+  LogKey end;
+};
+
 namespace {
 
 enum Family : std::size_t { kLog, kHardState };
@@ -33,10 +39,11 @@ constexpr std::size_t kHardStateBufferBytes = 4u << 20;
 constexpr std::size_t kTableBlockBytes = 16u << 10;
 constexpr std::uint64_t kTableFileBytes = 64u << 20;
 constexpr std::uint64_t kBlobFileBytes = 128u << 20;
-/// Of the oldest quarter of blob files: beyond this share of dead bytes their survivors are moved.
+/// Fewer dead bytes of a group, or of all blob files, are left to ordinary compaction.
+constexpr std::uint64_t kReclaimMinBytes = 32u << 20;
+/// Blob files of which more than this share is dead are rewritten, so none of them is more than twice as long as need
+/// be.
 constexpr double kBlobGarbageMax = 0.5;
-/// Less than this is left to ordinary compaction.
-constexpr std::uint64_t kReclaimMinBytes = 16u << 20;
 
 bool is_compression_available(rocksdb::CompressionType type) {
   return std::ranges::count(rocksdb::GetSupportedCompressions(), type) > 0;
@@ -63,7 +70,7 @@ rocksdb::ColumnFamilyOptions log_family(const LogStore::Options& options, std::s
   family.min_blob_size = options.blob_min_bytes;
   family.blob_file_size = kBlobFileBytes;
   family.enable_blob_garbage_collection = true;
-  family.blob_garbage_collection_force_threshold = kBlobGarbageMax;
+  family.blob_garbage_collection_age_cutoff = 0;  // only when reclaim() finds that it pays
   family.compaction_filter_factory = std::move(retention);
   return family;
 }
@@ -76,9 +83,7 @@ rocksdb::ColumnFamilyOptions hard_state_family() {
 }
 
 /// The first key behind everything of `group`.
-std::array<std::byte, kLogKeyBytes> key_behind(GroupId group) {
-  return encode_log_key({.group = group.plus(1)});
-}
+std::array<std::byte, kLogKeyBytes> key_behind(GroupId group) { return encode_log_key({.group = group.plus(1)}); }
 
 bool is_farewell(const GroupWrite& write) { return write.drop && write.entries.empty() && !write.hard_state; }
 
@@ -121,10 +126,11 @@ Result<void> LogStore::load_groups() {
   for (it->SeekToFirst(); it->Valid(); it->Next()) {
     const auto group = decode_group_key(view_of(it->key()));
     if (!group || !decode_hard_state(*group, view_of(it->value()))) {
-      return failure(ErrorCode::corruption,
-                     fmt::format("hard state of group {} fails its checksum: its vote is in doubt, so this replica must "
-                                 "be replaced through the others",
-                                 group.value_or(GroupId{}).value()));
+      return failure(
+          ErrorCode::corruption,
+          fmt::format("hard state of group {} fails its checksum: its vote is in doubt, so this replica must "
+                      "be replaced through the others",
+                      group.value_or(GroupId{}).value()));
     }
     retention_->add(*group);
   }
@@ -198,8 +204,8 @@ Result<void> LogStore::scan(GroupId group, LogIndex from, LogIndex to,
   if (from != to) options.readahead_size = limits::kReadAheadBytes;
 
   const auto error_at = [&](LogIndex index, const rocksdb::Status& status) {
-    return std::unexpected(database_->error_of(
-        status, fmt::format("cannot read group {} at index {}", group.value(), index.value())));
+    return std::unexpected(
+        database_->error_of(status, fmt::format("cannot read group {} at index {}", group.value(), index.value())));
   };
   const std::unique_ptr<rocksdb::Iterator> it(database_->db().NewIterator(options, database_->family(kLog)));
   LogIndex last = from;
@@ -229,6 +235,25 @@ Result<std::optional<raft::Entry>> LogStore::read(GroupId group, LogIndex index)
   return found;
 }
 
+Result<std::optional<raft::Entry>> LogStore::last_entry(GroupId group) const {
+  const auto lower = encode_log_key({.group = group});
+  const auto upper = key_behind(group);
+  const rocksdb::Slice lower_bound = slice_of(lower);
+  const rocksdb::Slice upper_bound = slice_of(upper);
+  rocksdb::ReadOptions options;
+  options.iterate_lower_bound = &lower_bound;
+  options.iterate_upper_bound = &upper_bound;
+  const std::unique_ptr<rocksdb::Iterator> it(database_->db().NewIterator(options, database_->family(kLog)));
+  it->SeekToLast();
+  const std::string doing = fmt::format("cannot read the end of the log of group {}", group.value());
+  if (!it->status().ok()) return std::unexpected(database_->error_of(it->status(), doing));
+  if (!it->Valid()) return std::optional<raft::Entry>();
+  const auto key = decode_log_key(view_of(it->key()));
+  auto entry = key ? decode_entry(*key, view_of(it->value())) : std::nullopt;
+  if (!entry) return std::unexpected(database_->error_of(rocksdb::Status::Corruption("checksum or format"), doing));
+  return entry;
+}
+
 void LogStore::retain(GroupId group, std::shared_ptr<const LiveSet> live) {
   CHECK(live != nullptr);
   CHECK(std::ranges::is_sorted(live->live));  // contains() searches it
@@ -236,8 +261,21 @@ void LogStore::retain(GroupId group, std::shared_ptr<const LiveSet> live) {
 }
 
 Result<void> LogStore::reclaim(GroupId group, LogIndex below) {
-  if (approximate_bytes_below(group, below) < kReclaimMinBytes) return {};
-  return compact(std::pair(group, below));
+  if (approximate_bytes_below(group, below) >= kReclaimMinBytes) {
+    const KeyRange dead{.begin = {.group = group}, .end = {.group = group, .index = below}};
+    if (auto compacted = compact(dead, BlobRewrite::none); !compacted) return compacted;
+  }
+  if (!is_rewrite_of_blobs_due()) return {};
+  return compact(std::nullopt, BlobRewrite::all);
+}
+
+/// What it moves is at most what it frees, so each byte is rewritten once on average.
+bool LogStore::is_rewrite_of_blobs_due() const {
+  std::uint64_t total = 0;
+  std::uint64_t garbage = 0;
+  database_->db().GetIntProperty(database_->family(kLog), rocksdb::DB::Properties::kLiveBlobFileSize, &total);
+  database_->db().GetIntProperty(database_->family(kLog), rocksdb::DB::Properties::kLiveBlobFileGarbageSize, &garbage);
+  return garbage >= kReclaimMinBytes && static_cast<double>(garbage) > kBlobGarbageMax * static_cast<double>(total);
 }
 
 /// Tables only point into blob files, so what lies in the range counts with its share of all blobs.
@@ -264,25 +302,30 @@ std::uint64_t LogStore::approximate_bytes_below(GroupId group, LogIndex below) c
 
 /// Through the filter, for RocksDB's shorter way (DeleteFilesInRange) does not count the blobs it leaves behind.
 /// Hard states are flushed too: the oldest of them still in memory holds on to every write-ahead log since.
-Result<void> LogStore::compact(const std::optional<std::pair<GroupId, LogIndex>>& below) {
+Result<void> LogStore::compact(const std::optional<KeyRange>& range, BlobRewrite rewrite) {
   rocksdb::DB& db = database_->db();
-  const auto begin = encode_log_key({.group = below ? below->first : GroupId{}});
-  const auto end = below ? encode_log_key({.group = below->first, .index = below->second}) : begin;
+  const auto begin = encode_log_key(range ? range->begin : LogKey{});
+  const auto end = encode_log_key(range ? range->end : LogKey{});
   const rocksdb::Slice begin_slice = slice_of(begin);
   const rocksdb::Slice end_slice = slice_of(end);
   rocksdb::CompactRangeOptions options;
   options.exclusive_manual_compaction = false;
   options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
+  if (rewrite == BlobRewrite::all) {
+    options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForce;
+    options.blob_garbage_collection_policy = rocksdb::BlobGarbageCollectionPolicy::kForce;
+    options.blob_garbage_collection_age_cutoff = 1.0;
+  }
   const auto flushed = db.Flush({}, {database_->family(kLog), database_->family(kHardState)});
   if (!flushed.ok()) return std::unexpected(database_->error_of(flushed, "cannot flush the log database"));
   const auto compacted =
-      db.CompactRange(options, database_->family(kLog), &begin_slice, below ? &end_slice : nullptr);
+      db.CompactRange(options, database_->family(kLog), range ? &begin_slice : nullptr, range ? &end_slice : nullptr);
   if (!compacted.ok()) return std::unexpected(database_->error_of(compacted, "cannot compact the log database"));
   return {};
 }
 
 std::uint64_t LogStore::bytes_on_disk() const { return database_->bytes_on_disk(); }
 
-Result<void> LogStore::compact_all() { return compact(std::nullopt); }
+Result<void> LogStore::compact_all() { return compact(std::nullopt, BlobRewrite::all); }
 
 }  // namespace quorate::storage

@@ -1,6 +1,7 @@
 // LogStore: the logs and hard states of all groups of this node, in one RocksDB ("the log database").
-// The log writer is its only writer; any thread reads, and each group's live set tells compaction what may be forgotten.
-// docs/formats/log.md describes every byte. No error here is retried: after the first one, write() fails for ever.
+// The log writer is its only writer; any thread reads, and each group's live set tells compaction what may be
+// forgotten. docs/formats/log.md describes every byte. No error here is retried: after the first one, write() fails for
+// ever.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -9,7 +10,6 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "base/ids.h"
@@ -65,9 +65,10 @@ class LogStore {
 
   /// Entries [from, to] in the order of their indexes until `visit` returns false. Missing indexes are skipped.
   /// A damaged entry is ErrorCode::corruption and names group, index and place.
-  Result<void> scan(GroupId group, LogIndex from, LogIndex to,
-                    const std::function<bool(raft::Entry&&)>& visit) const;
+  Result<void> scan(GroupId group, LogIndex from, LogIndex to, const std::function<bool(raft::Entry&&)>& visit) const;
   Result<std::optional<raft::Entry>> read(GroupId group, LogIndex index) const;
+  /// The one with the highest index that has not been forgotten.
+  Result<std::optional<raft::Entry>> last_entry(GroupId group) const;
 
   /// From now on compaction may forget what is not in `live`. Only after the snapshot it speaks of is durable,
   /// and never with an entry that an earlier live set of this group had given up.
@@ -81,9 +82,13 @@ class LogStore {
   Result<void> compact_all();
 
  private:
+  struct KeyRange;
+  enum class BlobRewrite : std::uint8_t { none, all };
+
   Result<void> load_groups();
   std::uint64_t approximate_bytes_below(GroupId group, LogIndex below) const;
-  Result<void> compact(const std::optional<std::pair<GroupId, LogIndex>>& below);
+  bool is_rewrite_of_blobs_due() const;
+  Result<void> compact(const std::optional<KeyRange>& range, BlobRewrite rewrite);
 
   std::shared_ptr<Retention> retention_;  // shared with the compaction filters that RocksDB owns
   std::unique_ptr<Database> database_;

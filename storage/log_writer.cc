@@ -17,8 +17,7 @@ constexpr std::chrono::milliseconds kMarkInterval{250};
 
 }  // namespace
 
-LogWriter::LogWriter(LogStore& store, const Clock& clock)
-    : store_(store), clock_(clock), thread_([this] { run(); }) {}
+LogWriter::LogWriter(LogStore& store, const Clock& clock) : store_(store), clock_(clock), thread_([this] { run(); }) {}
 
 LogWriter::~LogWriter() { CHECK(!thread_.joinable()); }
 
@@ -26,8 +25,7 @@ void LogWriter::submit(std::vector<GroupWrite> writes, std::size_t bytes, Durabi
   pending_bytes_.fetch_add(bytes, std::memory_order_relaxed);
   const std::lock_guard lock(mutex_);
   CHECK(!stopping_);
-  queue_.push_back(
-      {.writes = std::move(writes), .bytes = bytes, .durability = durability, .done = std::move(done)});
+  queue_.push_back({.writes = std::move(writes), .bytes = bytes, .durability = durability, .done = std::move(done)});
   if (queue_.size() == 1) wake_.notify_one();
 }
 

@@ -82,7 +82,7 @@ class LogWriter {
   std::optional<Error> failure_;  // writer thread only, like the next two
   bool mark_is_stale_ = false;    // something was synced since the mark was stored
   Instant mark_stored_at_{};
-  std::thread thread_;            // last: runs as soon as it is constructed
+  std::thread thread_;  // last: runs as soon as it is constructed
 };
 
 }  // namespace quorate::storage

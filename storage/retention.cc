@@ -11,7 +11,8 @@
 namespace quorate::storage {
 namespace {
 
-/// One compaction's or flush's question. It runs on one thread and sees the keys in order, so a group is looked up once.
+/// One compaction's or flush's question. It runs on one thread and sees the keys in order, so a group is looked up
+/// once.
 class RetentionFilter final : public rocksdb::CompactionFilter {
  public:
   explicit RetentionFilter(std::shared_ptr<const Retention::Groups> groups) : groups_(std::move(groups)) {}
@@ -84,8 +85,8 @@ std::vector<GroupId> Retention::groups() const {
 }
 
 bool Retention::ShouldFilterTableFileCreation(rocksdb::TableFileCreationReason reason) const {
-  const bool asks = reason == rocksdb::TableFileCreationReason::kFlush ||
-                    reason == rocksdb::TableFileCreationReason::kCompaction;
+  const bool asks =
+      reason == rocksdb::TableFileCreationReason::kFlush || reason == rocksdb::TableFileCreationReason::kCompaction;
   return asks && armed_.load(std::memory_order_acquire);
 }
 

@@ -1,6 +1,7 @@
-// Retention: what RocksDB may forget of each group, asked by its compactions and flushes, key by key and never by value.
-// Shards publish live sets and the log writer adds and removes groups; compactions work on the immutable map of all
-// groups that was current when they began. Nothing is forgotten before arm(): recovery flushes before groups are known.
+// Retention: what RocksDB may forget of each group, asked by its compactions and flushes, key by key and never by
+// value. Shards publish live sets and the log writer adds and removes groups; compactions work on the immutable map of
+// all groups that was current when they began. Nothing is forgotten before arm(): recovery flushes before groups are
+// known.
 #pragma once
 #include <rocksdb/compaction_filter.h>
 

@@ -152,8 +152,8 @@ Result<void> SnapshotStore::erase_chunks_except(GroupId group, std::uint64_t gen
 
 Result<std::optional<SnapshotRow>> SnapshotStore::read_row(GroupId group) const {
   rocksdb::PinnableSlice value;
-  const auto status = database_->db().Get(rocksdb::ReadOptions(), database_->family(kRows),
-                                          slice_of(encode_group_key(group)), &value);
+  const auto status =
+      database_->db().Get(rocksdb::ReadOptions(), database_->family(kRows), slice_of(encode_group_key(group)), &value);
   if (status.IsNotFound()) return std::optional<SnapshotRow>();
   if (!status.ok()) {
     return std::unexpected(
@@ -179,9 +179,9 @@ Result<Bytes> SnapshotStore::read_chunks(GroupId group, const SnapshotRow& row) 
   for (std::uint32_t chunk = 0; chunk < row.chunk_count; ++chunk) {
     const auto key = encode_chunk_key({.group = group, .generation = row.generation, .chunk = chunk});
     rocksdb::PinnableSlice value;
-    const auto status =
-        database_->db().Get(rocksdb::ReadOptions(), database_->family(kChunks), slice_of(key), &value);
-    if (!status.ok()) return std::unexpected(snapshot_damage(group, fmt::format("chunk {}: {}", chunk, status.ToString())));
+    const auto status = database_->db().Get(rocksdb::ReadOptions(), database_->family(kChunks), slice_of(key), &value);
+    if (!status.ok())
+      return std::unexpected(snapshot_damage(group, fmt::format("chunk {}: {}", chunk, status.ToString())));
     if (value.size() > state.size() - filled) return std::unexpected(snapshot_damage(group, "its chunks are too long"));
     std::ranges::copy(view_of(value), state.mutable_data() + filled);
     filled += value.size();

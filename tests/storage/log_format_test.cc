@@ -1,0 +1,70 @@
+// Whatever is cut, damaged or filed under another key is not an entry: each test tells one such fact.
+#include "storage/log_format.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "tests/storage/logs.h"
+
+namespace quorate::storage {
+namespace {
+
+const LogKey kKey{.group = GroupId(7), .index = LogIndex(300), .term = Term(2)};
+const raft::Entry kEntry = entry_of(300, 2, "a message");
+
+std::vector<std::byte> value_of(GroupId group, const raft::Entry& entry) {
+  const auto header = encode_entry_header(group, entry);
+  std::vector<std::byte> out(header.begin(), header.end());
+  out.insert(out.end(), entry.payload.view().begin(), entry.payload.view().end());
+  return out;
+}
+
+TEST(LogFormat, KeysSortAsGroupIndexAndTermDo) {
+  EXPECT_LT(encode_log_key({GroupId(1), LogIndex(256), Term(1)}), encode_log_key({GroupId(1), LogIndex(257), Term(0)}));
+  EXPECT_LT(encode_log_key({GroupId(1), LogIndex(9), Term(9)}), encode_log_key({GroupId(2), LogIndex(0), Term(0)}));
+  EXPECT_EQ(decode_log_key(encode_log_key(kKey)), kKey);
+}
+
+TEST(LogFormat, AnEntryComesBackWhole) { EXPECT_EQ(decode_entry(kKey, value_of(kKey.group, kEntry)), kEntry); }
+
+TEST(LogFormat, AnEntryCutAnywhereIsRefused) {
+  const auto value = value_of(kKey.group, kEntry);
+  for (std::size_t size = 0; size < value.size(); ++size) {
+    EXPECT_FALSE(decode_entry(kKey, ByteView(value).first(size))) << size;
+  }
+}
+
+TEST(LogFormat, AnEntryDamagedInAnyByteIsRefused) {
+  for (std::size_t i = 0; i < value_of(kKey.group, kEntry).size(); ++i) {
+    auto value = value_of(kKey.group, kEntry);
+    value[i] ^= std::byte{1};
+    EXPECT_FALSE(decode_entry(kKey, value)) << i;
+  }
+}
+
+TEST(LogFormat, AnEntryUnderAnotherKeyIsRefused) {
+  const auto value = value_of(kKey.group, kEntry);
+  EXPECT_FALSE(decode_entry({GroupId(8), kKey.index, kKey.term}, value));
+  EXPECT_FALSE(decode_entry({kKey.group, LogIndex(301), kKey.term}, value));
+  EXPECT_FALSE(decode_entry({kKey.group, kKey.index, Term(3)}, value));
+}
+
+TEST(LogFormat, AHardStateComesBackOnlyWholeAndToItsGroup) {
+  const raft::HardState state{.term = Term(4), .voted_for = raft::ReplicaId(99)};
+  const auto value = encode_hard_state(GroupId(7), state);
+  EXPECT_EQ(decode_hard_state(GroupId(7), value), state);
+  EXPECT_FALSE(decode_hard_state(GroupId(8), value));
+  for (std::size_t size = 0; size < value.size(); ++size) {
+    EXPECT_FALSE(decode_hard_state(GroupId(7), ByteView(value).first(size))) << size;
+  }
+}
+
+TEST(LogFormat, KeysOfAnotherSizeAreRefused) {
+  const auto key = encode_log_key(kKey);
+  for (std::size_t size = 0; size < key.size(); ++size) EXPECT_FALSE(decode_log_key(ByteView(key).first(size)));
+  EXPECT_FALSE(decode_group_key(key));
+}
+
+}  // namespace
+}  // namespace quorate::storage
