@@ -277,7 +277,8 @@ std::string host_name() {
 
 /// A value as the reader takes it back.
 std::string quote(const std::string& value) {
-  const bool is_plain = value.find_first_of("#\n'") == std::string::npos && trim(value) == value;
+  const bool is_plain =
+      value.find_first_of("#\n") == std::string::npos && !value.starts_with('\'') && trim(value) == value;
   if (is_plain) return value;
   const std::string_view mark = value.find('\'') == std::string::npos ? "'" : "'''";
   return fmt::format("{0}{1}{0}", mark, value);

@@ -37,7 +37,7 @@ std::string fill_pattern(std::string_view pattern, const std::vector<std::string
 }
 
 std::string printed_default(const ConfigKey& key) {
-  static const Config defaults;
+  const Config defaults;
   if (key.print == nullptr) return "";
   std::string text;
   for (const KeyValue& line : key.print(defaults, key.name)) {
@@ -90,6 +90,8 @@ std::string nearest_key(std::string_view key) {
   const auto consider = [&](std::string_view pattern) {
     if (pattern.ends_with("*")) return;
     std::string candidate = fill_pattern(pattern, segments);
+    const auto [shorter, longer] = std::minmax(key.size(), candidate.size());
+    if (longer - shorter >= least) return;  // at least so many letters differ
     const std::size_t distance = edit_distance(key, candidate);
     if (distance < least) {
       least = distance;
