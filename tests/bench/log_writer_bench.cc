@@ -1,5 +1,5 @@
-// What a synced entry costs through LogWriter and LogStore, by how many share a sync: the curve of
-// docs/decisions/storage. Runs on the real disk under TMPDIR; "allocs" is per message, "cpu_us" the whole process.
+// What a synced entry costs through LogWriter and LogStore, by how many share a sync, and what reading it back costs.
+// Runs on the real disk under TMPDIR; "allocs" is per message, "cpu_us" the whole process.
 #include <benchmark/benchmark.h>
 
 #include <sys/resource.h>
