@@ -90,7 +90,7 @@ std::string nearest_key(std::string_view key) {
   const auto consider = [&](std::string_view pattern) {
     if (pattern.ends_with("*")) return;
     std::string candidate = fill_pattern(pattern, segments);
-    const auto [shorter, longer] = std::minmax(key.size(), candidate.size());
+    const auto [shorter, longer] = std::minmax({key.size(), candidate.size()});
     if (longer - shorter >= least) return;  // at least so many letters differ
     const std::size_t distance = edit_distance(key, candidate);
     if (distance < least) {
