@@ -18,7 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kOpenFilesMax = 1024;
-constexpr int kBackgroundJobs = 2;
+constexpr int kBackgroundJobs = 4;  // one flushes; a long compaction leaves two to others
 constexpr std::size_t kWriteGroupBytesMax = 16u << 20;
 constexpr std::size_t kInfoLogBytesMax = 4u << 20;
 constexpr std::size_t kInfoLogFiles = 3;
@@ -116,7 +116,7 @@ rocksdb::Status Database::open_with(rocksdb::WALRecoveryMode mode) {
 // is believed only of the very end: nothing readable follows the damage, and nothing before the mark is lost.
 Result<void> Database::judge_damage(const std::optional<Mark>& mark, const std::string& damage) const {
   if (!mark) return refuse(damage);
-  const std::string place = fmt::format("{} in {}", damage, fmt::join(wal_names(), " or "));
+  const std::string place = fmt::format("{} (write-ahead logs there: {})", damage, fmt::join(wal_names(), ", "));
   const auto before = recoverable_sequence(rocksdb::WALRecoveryMode::kPointInTimeRecovery);
   const auto anywhere = recoverable_sequence(rocksdb::WALRecoveryMode::kSkipAnyCorruptedRecords);
   if (!before || !anywhere) return refuse(place);

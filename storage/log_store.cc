@@ -39,6 +39,9 @@ constexpr std::size_t kHardStateBufferBytes = 4u << 20;
 constexpr std::size_t kTableBlockBytes = 16u << 10;
 constexpr std::uint64_t kTableFileBytes = 64u << 20;
 constexpr std::uint64_t kBlobFileBytes = 128u << 20;
+/// Tables of a flush are small, so many may gather while a long compaction runs, before writers are slowed or stopped.
+constexpr int kSlowdownTables = 64;
+constexpr int kStopTables = 128;
 /// Fewer dead bytes of a group, or of all blob files, are left to ordinary compaction.
 constexpr std::uint64_t kReclaimMinBytes = 32u << 20;
 /// Blob files of which more than this share is dead are rewritten, so none of them is more than twice as long as need
@@ -62,6 +65,8 @@ rocksdb::ColumnFamilyOptions log_family(const LogStore::Options& options, std::s
   family.max_write_buffer_number = options.write_buffers;
   family.level_compaction_dynamic_level_bytes = true;
   family.target_file_size_base = kTableFileBytes;
+  family.level0_slowdown_writes_trigger = kSlowdownTables;
+  family.level0_stop_writes_trigger = kStopTables;
   family.compression = rocksdb::kNoCompression;
   if (is_compression_available(rocksdb::kLZ4Compression)) {
     family.compression_per_level = {rocksdb::kNoCompression, rocksdb::kLZ4Compression};

@@ -2,6 +2,7 @@
 // cut off. Each test damages a directory the way a disk would and tells one such fact.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "storage/log_store.h"
@@ -29,7 +30,18 @@ class LogDamageTest : public testing::Test {
     ASSERT_TRUE(store->store_mark());
     must_write(*store, {.group = kQueue, .entries = entries_of(51, 51, 100)}, Durability::buffered);
   }
-  /// The same in a table file, so that no write-ahead log holds it any more.
+  /// Several write-ahead logs; the oldest is kept for the sake of the group's hard state. Answers with its path.
+  std::string write_many_logs_and_close() {
+    options_.write_buffer_bytes = 1u << 20;
+    auto store = must_open(options_);
+    for (std::uint64_t i = 1; i <= 40; ++i) must_write(*store, {.group = kQueue, .entries = entries_of(i, i, 60'000)});
+    EXPECT_TRUE(store->store_mark());
+    store.reset();
+    const auto logs = files_ending(options_.path, ".log");
+    EXPECT_GE(logs.size(), 2u);
+    return *std::ranges::min_element(logs);
+  }
+  /// A hundred entries in a table file, so that no write-ahead log holds it any more.
   void write_table_and_close(std::size_t size) {
     auto store = must_open(options_);
     must_write(*store, {.group = kQueue, .entries = entries_of(1, 100, size)});
@@ -87,6 +99,18 @@ TEST_F(LogDamageTest, ADeletedLogIsRefused) {
   write_hundred_and_close();
   fs::remove(wal());
   expect_refused("synced writes are left");
+}
+
+TEST_F(LogDamageTest, AnOlderLogCutShortIsRefused) {
+  const std::string oldest = write_many_logs_and_close();
+  cut_file(oldest, fs::file_size(oldest) / 2);
+  expect_refused(fs::path(oldest).filename().string());
+}
+
+TEST_F(LogDamageTest, AnOlderLogDeletedIsRefused) {
+  const std::string oldest = write_many_logs_and_close();
+  fs::remove(oldest);
+  expect_refused("Missing WAL");
 }
 
 TEST_F(LogDamageTest, AZeroedEndOfSyncedWritesIsRefused) {
