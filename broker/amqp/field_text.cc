@@ -236,9 +236,10 @@ class TextReader {
     }
     constexpr std::size_t kDigits = 2;
     if (text_.size() < kDigits) return std::nullopt;
+    const std::string_view digits = text_.substr(0, kDigits);
     unsigned octet = 0;
-    const auto [end, error] = std::from_chars(text_.data(), text_.data() + kDigits, octet, 16);
-    if (error != std::errc() || end != text_.data() + kDigits) return std::nullopt;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), octet, 16);
+    if (error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
     text_.remove_prefix(kDigits);
     return static_cast<char>(octet);
   }
@@ -277,7 +278,7 @@ class TextReader {
 };
 
 std::string print_text(const std::string& text) {
-  const std::string printed = quote_text(text);
+  std::string printed = quote_text(text);
   if (printed != text) return printed;
   const ValueResult read = TextReader(printed).value();
   return read && *read == Value(text) ? printed : quote(text);
