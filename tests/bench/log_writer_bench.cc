@@ -64,6 +64,16 @@ class Bench {
   LogIndex next_{1};
 };
 
+/// Bytes that no compression shortens.
+Bytes noise_of(std::size_t size) {
+  std::string out;
+  for (std::uint64_t noise = 1; out.size() < size;) {
+    noise = noise * 6364136223846793005 + 1442695040888963407;
+    out.push_back(static_cast<char>(noise >> 56));
+  }
+  return Bytes::copy_of(out);
+}
+
 double process_cpu_us() {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
@@ -79,7 +89,7 @@ void write_and_sync(benchmark::State& state) {
   const auto messages_per_entry = static_cast<std::size_t>(state.range(1));
   const auto message_bytes = static_cast<std::size_t>(state.range(2));
   Bench bench;
-  const Bytes payload = Bytes::copy_of(std::string(messages_per_entry * message_bytes, 'x'));
+  const Bytes payload = noise_of(messages_per_entry * message_bytes);
   const std::uint64_t allocations = allocation_count();
   const double cpu_us = process_cpu_us();
   for (auto _ : state) bench.write(entries, payload);
@@ -106,7 +116,7 @@ void read_backlog(benchmark::State& state) {
   constexpr std::size_t kEntries = 4096;
   const auto entry_bytes = static_cast<std::size_t>(state.range(0) * state.range(1));
   Bench bench;
-  const Bytes payload = Bytes::copy_of(std::string(entry_bytes, 'x'));
+  const Bytes payload = noise_of(entry_bytes);
   for (std::size_t i = 0; i < kEntries; i += 64) bench.write(64, payload);
   CHECK(bench.store().compact_all().has_value());
   for (auto _ : state) {
