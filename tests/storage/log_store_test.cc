@@ -55,6 +55,14 @@ TEST_F(LogStoreTest, ReadsOneEntryOrNone) {
   EXPECT_EQ(*store_->read(kNeighbour, LogIndex(2)), std::nullopt);
 }
 
+TEST_F(LogStoreTest, KnowsTheEndOfEachLog) {
+  must_write(*store_, {.group = kQueue, .entries = entries_of(1, 300)});
+  must_write(*store_, {.group = kNeighbour, .entries = entries_of(1, 500)});
+  must_write(*store_, {.group = kQueue, .truncate_from = LogIndex(200)});
+  EXPECT_EQ(*store_->last_entry(kQueue), entries_of(199, 199).front());
+  EXPECT_EQ(*store_->last_entry(GroupId(99)), std::nullopt);
+}
+
 TEST_F(LogStoreTest, TruncationForgetsTheTailAndOnlyOfItsGroup) {
   must_write(*store_, {.group = kQueue, .entries = entries_of(1, 10)});
   must_write(*store_, {.group = kNeighbour, .entries = entries_of(1, 10)});
