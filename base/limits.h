@@ -25,8 +25,8 @@ inline constexpr std::uint64_t kDeliveryWindowBytes = 1u << 20;
 inline constexpr std::uint32_t kMessageOverheadBytes = 64;
 /// Bytes published on a connection whose queues have not taken them; beyond it the connection is not read.
 inline constexpr std::size_t kPublishInFlightMaxBytes = 8u << 20;
-/// Requests (declare, bind, get …) that a channel may pipeline; beyond it the connection is not read.
-inline constexpr std::size_t kPendingRequestsMax = 1024;
+/// Frames that wait behind a pending request of their channel; beyond it the connection is not read.
+inline constexpr std::size_t kChannelBacklogMaxBytes = 1u << 20;
 /// After sending connection.close we wait this long for close-ok.
 inline constexpr std::chrono::nanoseconds kCloseOkTimeout = 10s;
 /// After an error in the handshake the socket stays open this long (SILENT_CLOSE_DELAY, features.md P014).

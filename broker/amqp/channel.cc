@@ -1,0 +1,220 @@
+#include "broker/amqp/channel.h"
+
+#include <utility>
+
+#include "base/check.h"
+#include "base/limits.h"
+#include "broker/amqp/method_codec.h"
+
+namespace quorate::amqp {
+
+template <class... Handlers>
+struct Overloaded : Handlers... {
+  using Handlers::operator()...;
+};
+
+Channel::Channel(Session& session, ChannelId id)
+    : session_(session), id_(id), session_id_(session.surroundings_.begin(session)) {}
+
+Channel::~Channel() { CHECK(ended_); }
+
+// --- frames in order ---
+
+void Channel::on_frame(const Frame& frame) {
+  if (!is_waiting()) {
+    process(frame);
+    return;
+  }
+  const std::size_t before = backlog_.size();
+  append_frame_header(backlog_, frame.type, frame.channel, static_cast<std::uint32_t>(frame.payload.size()));
+  backlog_.insert(backlog_.end(), frame.payload.begin(), frame.payload.end());
+  backlog_.push_back(kFrameEnd);
+  session_.backlog_bytes_ += backlog_.size() - before;
+}
+
+void Channel::replay_backlog() {
+  if (backlog_.empty() || is_waiting()) return;
+  const std::vector<std::byte> frames = std::exchange(backlog_, {});
+  session_.backlog_bytes_ -= std::min(session_.backlog_bytes_, frames.size());
+  const FrameDecoder decoder(0);
+  ByteView rest = frames;
+  while (!rest.empty()) {
+    const FrameResult result = decoder.next(rest);
+    const auto* frame = std::get_if<Frame>(&result);
+    CHECK(frame != nullptr);
+    if (session_.state_ != Session::State::running) return;
+    // The channel may have ended and been opened again by a frame of its own backlog.
+    if (ended_) {
+      session_.on_channel_frame(*frame);
+    } else {
+      on_frame(*frame);
+    }
+  }
+}
+
+void Channel::process(const Frame& frame) {
+  if (closing_) {
+    const auto method = frame.type == FrameType::method ? decode_method(frame.payload)
+                                                        : std::unexpected(MethodError{});
+    if (!method) return;
+    if (std::holds_alternative<ChannelClose>(*method)) send(ChannelCloseOk{});
+    if (std::holds_alternative<ChannelCloseOk>(*method)) session_.forget_channel(id_);
+    return;
+  }
+  if (frame.type == FrameType::method && content_.is_idle()) {
+    const auto method = decode_method(frame.payload);
+    method_id_ = method ? std::visit([](const auto& m) { return MethodInfo<std::remove_cvref_t<decltype(m)>>::id; },
+                                     *method)
+                        : method.error().id;
+    finish(method ? dispatch(*method) : std::unexpected(to_amqp_error(method.error())));
+    return;
+  }
+  if (auto size = check_announced_size(frame); !size) return finish(std::move(size));
+  auto publication = content_.on(frame);
+  if (!publication) return finish(std::unexpected(publication.error()));
+  if (*publication) finish(on_publication(std::move(**publication)));
+}
+
+void Channel::finish(Handled handled) {
+  if (handled || ended_ || closing_) return;
+  AmqpError error = std::move(handled.error());
+  if (error.method_id == 0) error.method_id = method_id_;
+  session_.fail_channel(*this, error);
+}
+
+Handled Channel::dispatch(const Method& method) {
+  return std::visit(Overloaded{
+                        [&](const auto& m) -> Handled {
+                          if constexpr (requires { this->on(m); }) {
+                            return on(m);
+                          } else {
+                            return refuse(ReplyCode::command_invalid, "unimplemented method");
+                          }
+                        },
+                        [&](const ChannelOpen&) -> Handled {
+                          return refuse(ReplyCode::channel_error, "second 'channel.open' seen");
+                        },
+                        [&](const ChannelCloseOk&) -> Handled { return {}; },
+                        [&](const ChannelFlowOk&) -> Handled { return {}; },
+                    },
+                    method);
+}
+
+// --- the class channel, and access.request that nobody needs ---
+
+Handled Channel::on(const ChannelFlow& method) {
+  if (!method.active) return refuse(ReplyCode::not_implemented, "active=false");
+  send(ChannelFlowOk{.active = true});
+  return {};
+}
+
+Handled Channel::on(const ChannelClose&) {
+  end();
+  send(ChannelCloseOk{});
+  session_.forget_channel(id_);
+  return {};
+}
+
+Handled Channel::on(const AccessRequest&) {
+  send(AccessRequestOk{.ticket = 1});
+  return {};
+}
+
+void Channel::begin_closing() {
+  end();
+  closing_ = true;
+}
+
+void Channel::end() {
+  if (std::exchange(ended_, true)) return;
+  for (const Held& held : held_) {
+    settle_now({.queue = held.queue, .link = held.delivery.link, .id = held.delivery.id}, SettleKind::unseen);
+  }
+  held_.clear();
+  flush_settlements();
+  for (const GroupId queue : queues_touched_) mail(queue, queue::Down{.session = session_id_});
+  queues_touched_.clear();
+  session_.backlog_bytes_ -= std::min(session_.backlog_bytes_, backlog_.size());
+  backlog_.clear();
+  on_metadata_ = nullptr;
+  on_reply_ = nullptr;
+  committing_ = false;
+  session_.publishing_bytes_ -= std::min(session_.publishing_bytes_, publishing_bytes_);
+  publishing_bytes_ = 0;
+  session_.surroundings_.end(session_id_);
+}
+
+// --- asking others ---
+
+std::string Channel::describe(auth::ResourceKind kind, std::string_view name) const {
+  return auth::describe({.kind = kind, .vhost = vhost(), .name = name});
+}
+
+Handled Channel::require(auth::Permission permission, auth::ResourceKind kind, std::string_view name) {
+  return session_.access_.require(topology(), permission, kind, name);
+}
+
+void Channel::submit(cluster::MetadataCommand command, OnMetadata then) {
+  CHECK(!is_waiting());
+  on_metadata_ = std::move(then);
+  waiting_method_id_ = method_id_;
+  session_.surroundings_.submit(session_id_, std::move(command));
+}
+
+void Channel::on_metadata(const MetadataReply& reply) {
+  if (!on_metadata_) return;
+  method_id_ = waiting_method_id_;
+  OnMetadata then = std::exchange(on_metadata_, nullptr);
+  finish(then(reply));
+  replay_backlog();
+}
+
+void Channel::ask(GroupId queue, decltype(queue::QueueMail::what) request, OnMail then) {
+  CHECK(!is_waiting());
+  on_reply_ = std::move(then);
+  waiting_method_id_ = method_id_;
+  flush_settlements();  // they came first
+  mail(queue, std::move(request));
+}
+
+void Channel::mail(GroupId queue, decltype(queue::QueueMail::what) what) {
+  session_.surroundings_.send({.queue = queue, .from = session_id_, .what = std::move(what)});
+}
+
+void Channel::on_mail(queue::SessionMail mail) {
+  if (ended_) return;
+  if (auto* delivery = std::get_if<queue::Delivery>(&mail.what)) return deliver(mail.queue, std::move(*delivery));
+  if (const auto* taken = std::get_if<queue::Taken>(&mail.what)) return on_taken(*taken);
+  const auto* gone = std::get_if<queue::Gone>(&mail.what);
+  if (gone != nullptr && gone->link != queue::kGetLink && consumers_.contains(gone->link)) {
+    on_consumer_gone(gone->link);
+    return;
+  }
+  if (!on_reply_) return;
+  method_id_ = waiting_method_id_;
+  OnMail then = std::exchange(on_reply_, nullptr);
+  finish(then(mail));
+  replay_backlog();
+}
+
+void Channel::flush() {
+  if (ended_) return;
+  flush_settlements();
+  if (!ledger_.has_answers()) return;
+  answers_.clear();
+  ledger_.take_answers(answers_);
+  if (transactional_) {
+    finish(finish_commit());
+    replay_backlog();
+    return;
+  }
+  for (const Answer& answer : answers_) {
+    if (answer.verdict == Verdict::stored) {
+      send(BasicAck{.delivery_tag = answer.seq.value(), .multiple = answer.multiple});
+    } else {
+      send(BasicNack{.delivery_tag = answer.seq.value(), .multiple = answer.multiple});
+    }
+  }
+}
+
+}  // namespace quorate::amqp

@@ -1,0 +1,211 @@
+// One channel of a connection. It does one thing after the other: while a request is on its way to the metadata or to a
+// queue, further frames wait in the backlog, so answers come in the order of the requests. Publishing and settling never
+// wait. One clause per method, by class, in channel_<class>.cc.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/ids.h"
+#include "broker/amqp/access.h"
+#include "broker/amqp/confirm_ledger.h"
+#include "broker/amqp/content.h"
+#include "broker/amqp/frame.h"
+#include "broker/amqp/methods.h"
+#include "broker/amqp/properties.h"
+#include "broker/amqp/session.h"
+#include "broker/amqp/unacked_ledger.h"
+#include "broker/queue/mail.h"
+#include "cluster/metadata/commands.h"
+
+namespace quorate::amqp {
+
+class Channel {
+ public:
+  Channel(Session& session, ChannelId id);
+  ~Channel();
+  Channel(const Channel&) = delete;
+  Channel& operator=(const Channel&) = delete;
+
+  /// A frame of this channel; waits in the backlog while a request is pending.
+  void on_frame(const Frame& frame);
+  void on_mail(queue::SessionMail mail);
+  void on_metadata(const MetadataReply& reply);
+  /// End of turn: settlements and confirms go out.
+  void flush();
+  /// The client's socket has taken all that was sent: consumers may be sent more.
+  void on_written();
+  /// The channel ends: consumers go, unsettled messages return, nothing is answered any more.
+  void end();
+
+  ChannelId id() const { return id_; }
+  const queue::SessionId& session_id() const { return session_id_; }
+  /// We have closed it and wait for the client to agree; everything else it sends is ignored.
+  bool is_closing() const { return closing_; }
+  void begin_closing();
+
+ private:
+  struct Consumer {
+    std::string tag;
+    GroupId queue;
+    std::string queue_name;
+    std::uint32_t link = 0;
+    bool no_ack = false;
+    std::uint64_t owed_credit = 0;  // bytes delivered since the queue was last told
+  };
+  /// A delivery that the channel-wide prefetch holds back.
+  struct Held {
+    GroupId queue;
+    queue::Delivery delivery;
+  };
+  enum class SettleKind : std::uint8_t { settle, requeue, unseen, discard };
+  struct Settlement {
+    Unacked unacked;
+    SettleKind kind = SettleKind::settle;
+  };
+  /// A publication with its destinations, kept until tx.commit.
+  struct Routed {
+    std::vector<GroupId> queues;
+    queue::Publish publish;
+    bool is_returned = false;  // mandatory, and nobody wants it
+  };
+  using OnMetadata = std::move_only_function<Handled(const MetadataReply&)>;
+  using OnMail = std::move_only_function<Handled(queue::SessionMail&)>;
+
+  // --- frames in order ---
+  void process(const Frame& frame);
+  void replay_backlog();
+  Handled dispatch(const Method& method);
+  Handled on_publication(Publication publication);
+  Handled check_announced_size(const Frame& frame) const;
+
+  // --- one clause per method ---
+  Handled on(const ChannelFlow& method);
+  Handled on(const ChannelClose& method);
+  Handled on(const AccessRequest& method);
+  Handled on(const ExchangeDeclare& method);
+  Handled on(const ExchangeDelete& method);
+  Handled on(const ExchangeBind& method);
+  Handled on(const ExchangeUnbind& method);
+  Handled on(const QueueDeclare& method);
+  Handled on(const QueueBind& method);
+  Handled on(const QueueUnbind& method);
+  Handled on(const QueuePurge& method);
+  Handled on(const QueueDelete& method);
+  Handled on(const BasicQos& method);
+  Handled on(const BasicConsume& method);
+  Handled on(const BasicCancel& method);
+  Handled on(const BasicCancelOk& method);
+  Handled on(const BasicPublish& method);
+  Handled on(const BasicGet& method);
+  Handled on(const BasicAck& method);
+  Handled on(const BasicNack& method);
+  Handled on(const BasicReject& method);
+  Handled on(const BasicRecover& method);
+  Handled on(const BasicRecoverAsync& method);
+  Handled on(const ConfirmSelect& method);
+  Handled on(const TxSelect& method);
+  Handled on(const TxCommit& method);
+  Handled on(const TxRollback& method);
+
+  // --- channel_exchange.cc ---
+  Handled declare_new_exchange(const ExchangeDeclare& method, const std::string& name);
+  Handled check_same_exchange(const cluster::Exchange& current, const ExchangeDeclare& asked) const;
+  enum class BindingChange : std::uint8_t { add, remove };
+  Handled exchange_binding_of(std::string_view destination, std::string_view source, std::string_view routing_key,
+                              TableView arguments, cluster::Binding& out);
+  Handled fill_binding_key(std::string_view routing_key, TableView arguments, cluster::Binding& out);
+  Handled change_binding(cluster::Binding binding, BindingChange change, bool no_wait, const Method& ok);
+
+  // --- channel_queue.cc ---
+  Handled declare_passively(const QueueDeclare& method, std::string name);
+  Handled declare_existing(const cluster::Queue& current, const QueueDeclare& method);
+  Handled declare_new_queue(const QueueDeclare& method, std::string name);
+  Handled answer_declare(const cluster::Queue& queue, bool no_wait);
+  std::expected<std::string, AmqpError> name_or_last(std::string_view name) const;
+  std::expected<const cluster::Queue*, AmqpError> find_queue(std::string_view name) const;
+  Handled check_owner(const cluster::Queue& queue) const;
+  std::string locked_text(std::string_view name) const;
+  std::string random_name(std::string_view prefix);
+  Handled queue_binding_of(std::string_view queue, std::string_view exchange, std::string_view routing_key,
+                           TableView arguments, cluster::Binding& out);
+
+  // --- channel_basic.cc ---
+  Handled consume(const BasicConsume& method, const cluster::Queue& queue, std::string tag);
+  void deliver(GroupId queue, queue::Delivery delivery);
+  void write_delivery(Consumer& consumer, GroupId queue, const queue::Delivery& delivery);
+  void on_consumer_gone(std::uint32_t link);
+  void release_held();
+  void drop_held_of(std::uint32_t link);
+  bool is_global_limit_reached() const { return global_prefetch_ != 0 && unacked_.count() >= global_prefetch_; }
+  Handled settle(DeliveryTag tag, bool multiple, SettleKind kind);
+  void settle_now(const Unacked& unacked, SettleKind kind) { settlements_.push_back({unacked, kind}); }
+  void flush_settlements();
+  void on_taken(const queue::Taken& taken);
+
+  // --- channel_publish.cc ---
+  std::span<const std::uint64_t> route(const cluster::Exchange& exchange, ByteView headers);
+  Handled check_properties(const PropertiesView& properties) const;
+  static Message without_bcc(const Message& message, const PropertiesView& view);
+  void send_publication(GroupId queue, const queue::Publish& publish);
+  void send_return(const Message& message);
+  Handled finish_commit();
+
+  // --- asking others ---
+  const cluster::Topology& topology() const { return *session_.surroundings_.topology(); }
+  const std::string& vhost() const { return session_.vhost(); }
+  std::string describe(auth::ResourceKind kind, std::string_view name) const;
+  Handled require(auth::Permission permission, auth::ResourceKind kind, std::string_view name);
+  void submit(cluster::MetadataCommand command, OnMetadata then);
+  void ask(GroupId queue, decltype(queue::QueueMail::what) request, OnMail then);
+  void mail(GroupId queue, decltype(queue::QueueMail::what) what);
+  bool is_waiting() const { return on_metadata_ || on_reply_ || committing_; }
+  void finish(Handled handled);
+  template <class T>
+  void send(const T& method) {
+    session_.outbox_.method(id_, method);
+  }
+
+  Session& session_;
+  const ChannelId id_;
+  const queue::SessionId session_id_;
+  bool closing_ = false;
+  bool ended_ = false;
+
+  std::uint32_t method_id_ = 0;  // being handled, for the error that names it
+  std::uint32_t waiting_method_id_ = 0;
+  OnMetadata on_metadata_;  // at most one of the two is set
+  OnMail on_reply_;
+  std::vector<std::byte> backlog_;  // whole frames, as they came
+
+  ContentAssembler content_;
+  std::size_t publishing_bytes_ = 0;  // this channel's part of the session's
+  std::string last_queue_;  // declared on this channel
+
+  std::map<std::string, std::uint32_t, std::less<>> links_by_tag_;
+  std::unordered_map<std::uint32_t, Consumer> consumers_;  // by link
+  std::uint32_t last_link_ = queue::kGetLink;
+  std::set<GroupId> queues_touched_;  // that must hear when the channel ends
+  std::uint16_t consumer_prefetch_ = 0;
+  std::uint16_t global_prefetch_ = 0;
+  std::deque<Held> held_;
+  UnackedLedger unacked_;
+  std::vector<Unacked> taken_unacked_;  // scratch
+  std::vector<Settlement> settlements_;  // since the last flush
+
+  bool confirms_ = false;
+  ConfirmLedger ledger_;
+  std::vector<Answer> answers_;  // scratch
+
+  bool transactional_ = false;
+  bool committing_ = false;
+  std::vector<Routed> tx_publications_;
+  std::vector<Settlement> tx_settlements_;
+};
+
+}  // namespace quorate::amqp

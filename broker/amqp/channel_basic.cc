@@ -1,0 +1,315 @@
+// The class basic but for publishing: consumers, deliveries, settlements (features.md P135-P145, E040, E042).
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "base/limits.h"
+#include "broker/amqp/channel.h"
+#include "broker/amqp/names.h"
+#include "broker/amqp/table_codec.h"
+
+namespace quorate::amqp {
+namespace {
+
+using auth::Permission;
+using auth::ResourceKind;
+
+std::uint64_t weight(const Message& message) { return message.body().size() + limits::kMessageOverheadBytes; }
+
+}  // namespace
+
+// --- consumers ---
+
+Handled Channel::on(const BasicQos& method) {
+  if (method.prefetch_size != 0) {
+    return refuse(ReplyCode::not_implemented, "prefetch_size!=0 (" + std::to_string(method.prefetch_size) + ")");
+  }
+  if (method.global) {
+    global_prefetch_ = method.prefetch_count;
+    release_held();
+  } else {
+    consumer_prefetch_ = method.prefetch_count;
+  }
+  send(BasicQosOk{});
+  return {};
+}
+
+Handled Channel::on(const BasicConsume& method) {
+  const auto name = name_or_last(method.queue.text);
+  if (!name) return std::unexpected(name.error());
+  std::string tag(method.consumer_tag.text);
+  if (!tag.empty() && links_by_tag_.contains(tag)) {
+    return refuse(ReplyCode::not_allowed, "attempt to reuse consumer tag '" + tag + "'");
+  }
+  if (consumers_.size() >= session_.options_.consumer_max_per_channel) {
+    return refuse(ReplyCode::not_allowed, "reached maximum (" +
+                                              std::to_string(session_.options_.consumer_max_per_channel) +
+                                              ") of consumers per channel");
+  }
+  if (auto allowed = require(Permission::read, ResourceKind::queue, *name); !allowed) return allowed;
+  const auto queue = find_queue(*name);
+  if (!queue) return std::unexpected(queue.error());
+  if (auto owned = check_owner(**queue); !owned) return owned;
+  if (tag.empty()) tag = random_name("amq.ctag-");
+  return consume(method, **queue, std::move(tag));
+}
+
+Handled Channel::consume(const BasicConsume& method, const cluster::Queue& queue, std::string tag) {
+  if (const auto valid = validate_table(method.arguments.encoded); !valid) {
+    return refuse(ReplyCode::syntax_error, valid.error().text);
+  }
+  std::int64_t priority = 0;
+  if (const auto asked = find_field(method.arguments.encoded, "x-priority"); asked && !asked->integer(priority)) {
+    return refuse(ReplyCode::precondition_failed, "invalid arg 'x-priority' for " +
+                                                      describe(ResourceKind::queue, queue.name) +
+                                                      ": \"expected integer, got " +
+                                                      std::string(asked->type_name()) + "\"");
+  }
+  const std::uint32_t link = ++last_link_;
+  consumers_.emplace(link, Consumer{.tag = tag,
+                                    .queue = queue.id,
+                                    .queue_name = queue.name,
+                                    .link = link,
+                                    .no_ack = method.no_ack});
+  links_by_tag_.emplace(tag, link);
+  queues_touched_.insert(queue.id);
+  const queue::Attach attach{.consumer = {.session = session_id_, .link = link},
+                             .no_ack = method.no_ack,
+                             .exclusive = method.exclusive,
+                             .priority = static_cast<std::int32_t>(std::clamp<std::int64_t>(priority, INT32_MIN, INT32_MAX)),
+                             .prefetch = method.no_ack ? std::uint16_t{0} : consumer_prefetch_,
+                             .window = limits::kDeliveryWindowBytes};
+  ask(queue.id, attach,
+      [this, link, tag, name = queue.name, no_wait = bool(method.no_wait)](queue::SessionMail& mail) -> Handled {
+        const auto* attached = std::get_if<queue::Attached>(&mail.what);
+        if (attached != nullptr && attached->result == queue::AttachResult::attached) {
+          if (!no_wait) send(BasicConsumeOk{.consumer_tag = tag});
+          return {};
+        }
+        consumers_.erase(link);
+        links_by_tag_.erase(tag);
+        if (attached == nullptr) return no_such(ResourceKind::queue, name, vhost());
+        return refuse(ReplyCode::access_refused, describe(ResourceKind::queue, name) + " in exclusive use");
+      });
+  return {};
+}
+
+Handled Channel::on(const BasicCancel& method) {
+  const std::string tag(method.consumer_tag.text);
+  const bool no_wait = method.no_wait;
+  const auto at = links_by_tag_.find(tag);
+  if (at == links_by_tag_.end()) {
+    if (!no_wait) send(BasicCancelOk{.consumer_tag = tag});
+    return {};
+  }
+  const std::uint32_t link = at->second;
+  const GroupId queue = consumers_.at(link).queue;
+  ask(queue, queue::Cancel{.consumer = {.session = session_id_, .link = link}},
+      [this, link, tag, no_wait](queue::SessionMail&) -> Handled {
+        drop_held_of(link);
+        consumers_.erase(link);
+        links_by_tag_.erase(tag);
+        if (!no_wait) send(BasicCancelOk{.consumer_tag = tag});
+        return {};
+      });
+  return {};
+}
+
+/// The answer to a cancellation that we have announced: nothing is left to do.
+Handled Channel::on(const BasicCancelOk&) { return {}; }
+
+/// The queue has ended under its consumer.
+void Channel::on_consumer_gone(std::uint32_t link) {
+  const std::string tag = consumers_.at(link).tag;
+  drop_held_of(link);
+  consumers_.erase(link);
+  links_by_tag_.erase(tag);
+  if (on_reply_ && waiting_method_id_ == MethodInfo<BasicCancel>::id) {
+    // The client was just cancelling it: the queue will not answer any more.
+    method_id_ = waiting_method_id_;
+    OnMail then = std::exchange(on_reply_, nullptr);
+    queue::SessionMail nothing{};
+    finish(then(nothing));
+    replay_backlog();
+    return;
+  }
+  if (session_.can_cancel_notify_) send(BasicCancel{.consumer_tag = tag, .no_wait = true});
+}
+
+// --- deliveries ---
+
+void Channel::deliver(GroupId queue, queue::Delivery delivery) {
+  const auto at = consumers_.find(delivery.link);
+  if (at == consumers_.end()) {
+    // Cancelled meanwhile: it was never seen.
+    if (!delivery.settled) settle_now({.queue = queue, .link = delivery.link, .id = delivery.id}, SettleKind::unseen);
+    return;
+  }
+  const bool must_wait = !delivery.settled && (is_global_limit_reached() || !held_.empty());
+  if (must_wait) {
+    held_.push_back({.queue = queue, .delivery = std::move(delivery)});
+  } else {
+    write_delivery(at->second, queue, delivery);
+  }
+}
+
+void Channel::write_delivery(Consumer& consumer, GroupId queue, const queue::Delivery& delivery) {
+  const DeliveryTag tag =
+      delivery.settled ? unacked_.skip() : unacked_.add(queue, delivery.link, delivery.id);
+  const Message& message = delivery.message;
+  send(BasicDeliver{.consumer_tag = consumer.tag,
+                    .delivery_tag = tag.value(),
+                    .redelivered = delivery.redelivered,
+                    .exchange = message.exchange(),
+                    .routing_key = message.routing_key()});
+  session_.outbox_.content(id_, message);
+  consumer.owed_credit += weight(message);
+}
+
+void Channel::release_held() {
+  while (!held_.empty() && !is_global_limit_reached()) {
+    const Held held = std::move(held_.front());
+    held_.pop_front();
+    const auto at = consumers_.find(held.delivery.link);
+    CHECK(at != consumers_.end());
+    write_delivery(at->second, held.queue, held.delivery);
+  }
+}
+
+void Channel::drop_held_of(std::uint32_t link) {
+  std::erase_if(held_, [&](const Held& held) {
+    if (held.delivery.link != link) return false;
+    settle_now({.queue = held.queue, .link = link, .id = held.delivery.id}, SettleKind::unseen);
+    return true;
+  });
+}
+
+/// Half a window at a time, so that a stream of small messages costs one Credit per thousands.
+void Channel::on_written() {
+  for (auto& [link, consumer] : consumers_) {
+    if (consumer.owed_credit < limits::kDeliveryWindowBytes / 2) continue;
+    mail(consumer.queue, queue::Credit{.consumer = {.session = session_id_, .link = link},
+                                       .bytes = std::exchange(consumer.owed_credit, 0)});
+  }
+}
+
+Handled Channel::on(const BasicGet& method) {
+  const auto name = name_or_last(method.queue.text);
+  if (!name) return std::unexpected(name.error());
+  if (auto allowed = require(Permission::read, ResourceKind::queue, *name); !allowed) return allowed;
+  const auto queue = find_queue(*name);
+  if (!queue) return std::unexpected(queue.error());
+  if (auto owned = check_owner(**queue); !owned) return owned;
+  const GroupId id = (*queue)->id;
+  queues_touched_.insert(id);
+  ask(id, queue::Get{.session = session_id_, .no_ack = method.no_ack},
+      [this, id, name = *name](queue::SessionMail& mail) -> Handled {
+        const auto* found = std::get_if<queue::GetOk>(&mail.what);
+        if (found == nullptr) {
+          if (std::holds_alternative<queue::Gone>(mail.what)) return no_such(ResourceKind::queue, name, vhost());
+          send(BasicGetEmpty{});
+          return {};
+        }
+        const queue::Delivery& delivery = found->delivery;
+        const DeliveryTag tag =
+            delivery.settled ? unacked_.skip() : unacked_.add(id, delivery.link, delivery.id);
+        send(BasicGetOk{.delivery_tag = tag.value(),
+                        .redelivered = delivery.redelivered,
+                        .exchange = delivery.message.exchange(),
+                        .routing_key = delivery.message.routing_key(),
+                        .message_count = static_cast<std::uint32_t>(found->ready_left)});
+        session_.outbox_.content(id_, delivery.message);
+        return {};
+      });
+  return {};
+}
+
+// --- settlements ---
+
+Handled Channel::on(const BasicAck& method) {
+  return settle(DeliveryTag(method.delivery_tag), method.multiple, SettleKind::settle);
+}
+Handled Channel::on(const BasicNack& method) {
+  return settle(DeliveryTag(method.delivery_tag), method.multiple,
+                method.requeue ? SettleKind::requeue : SettleKind::discard);
+}
+Handled Channel::on(const BasicReject& method) {
+  return settle(DeliveryTag(method.delivery_tag), false,
+                method.requeue ? SettleKind::requeue : SettleKind::discard);
+}
+
+Handled Channel::settle(DeliveryTag tag, bool multiple, SettleKind kind) {
+  taken_unacked_.clear();
+  if (!unacked_.settle(tag, multiple, taken_unacked_)) {
+    return refuse(ReplyCode::precondition_failed, "unknown delivery tag " + std::to_string(tag.value()));
+  }
+  for (const Unacked& unacked : taken_unacked_) {
+    if (transactional_) {
+      tx_settlements_.push_back({unacked, kind});
+    } else {
+      settle_now(unacked, kind);
+    }
+  }
+  release_held();
+  return {};
+}
+
+Handled Channel::on(const BasicRecover& method) {
+  auto recovered = on(BasicRecoverAsync{.requeue = method.requeue});
+  if (recovered) send(BasicRecoverOk{});
+  return recovered;
+}
+
+Handled Channel::on(const BasicRecoverAsync& method) {
+  if (!method.requeue) return refuse(ReplyCode::not_implemented, "requeue=false");
+  taken_unacked_.clear();
+  unacked_.settle_all(taken_unacked_);
+  for (const Unacked& unacked : taken_unacked_) settle_now(unacked, SettleKind::requeue);
+  release_held();
+  return {};
+}
+
+/// One command for each queue, consumer and kind, with the ids folded into ranges.
+void Channel::flush_settlements() {
+  if (settlements_.empty()) return;
+  const auto order = [](const Settlement& s) {
+    return std::tuple(s.unacked.queue, s.unacked.link, s.kind, s.unacked.id);
+  };
+  std::ranges::sort(settlements_, {}, order);
+  for (std::size_t i = 0; i < settlements_.size();) {
+    const Settlement& first = settlements_[i];
+    std::vector<queue::IdRange> ids;
+    for (; i < settlements_.size(); ++i) {
+      const Settlement& next = settlements_[i];
+      if (next.unacked.queue != first.unacked.queue || next.unacked.link != first.unacked.link ||
+          next.kind != first.kind) {
+        break;
+      }
+      if (!ids.empty() && ids.back().last + 1 == next.unacked.id) {
+        ids.back().last = next.unacked.id;
+      } else {
+        ids.push_back({.first = next.unacked.id, .last = next.unacked.id});
+      }
+    }
+    const queue::ConsumerKey consumer{.session = session_id_, .link = first.unacked.link};
+    switch (first.kind) {
+      case SettleKind::settle:
+        mail(first.unacked.queue, queue::Settle{.consumer = consumer, .ids = std::move(ids)});
+        break;
+      case SettleKind::discard:
+        mail(first.unacked.queue, queue::Discard{.consumer = consumer, .ids = std::move(ids)});
+        break;
+      case SettleKind::requeue:
+        mail(first.unacked.queue, queue::Return{.consumer = consumer, .ids = std::move(ids)});
+        break;
+      case SettleKind::unseen:
+        mail(first.unacked.queue, queue::Return{.consumer = consumer,
+                                                .reason = queue::ReturnReason::unseen,
+                                                .ids = std::move(ids)});
+        break;
+    }
+  }
+  settlements_.clear();
+}
+
+}  // namespace quorate::amqp

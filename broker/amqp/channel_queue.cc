@@ -1,0 +1,252 @@
+// The class queue (features.md P100-P113).
+#include <array>
+#include <utility>
+
+#include "base/check.h"
+#include "broker/amqp/channel.h"
+#include "broker/amqp/method_codec.h"
+#include "broker/amqp/names.h"
+#include "broker/amqp/table_codec.h"
+#include "broker/queue/arguments.h"
+
+namespace quorate::amqp {
+namespace {
+
+using auth::Permission;
+using auth::ResourceKind;
+
+std::string_view truth(bool value) { return value ? "true" : "false"; }
+
+}  // namespace
+
+std::string Channel::random_name(std::string_view prefix) {
+  constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  constexpr std::size_t kLength = 22;  // 132 bits
+  std::string name(prefix);
+  for (std::size_t i = 0; i < kLength; ++i) {
+    name.push_back(kAlphabet[session_.surroundings_.random().below(kAlphabet.size())]);
+  }
+  return name;
+}
+
+Handled Channel::on(const QueueDeclare& method) {
+  std::string name = strip_line_breaks(method.queue.text);
+  if (method.passive) return declare_passively(method, std::move(name));
+  if (name.empty()) name = random_name("amq.gen-");
+  if (const auto valid = validate_table(method.arguments.encoded); !valid) {
+    return refuse(ReplyCode::syntax_error, valid.error().text);
+  }
+  if (auto allowed = require(Permission::configure, ResourceKind::queue, name); !allowed) return allowed;
+  if (const cluster::Queue* current = topology().find_queue(vhost(), name); current != nullptr) {
+    return declare_existing(*current, method);
+  }
+  const bool is_generated = method.queue.text.empty();
+  if (!is_generated && has_reserved_prefix(name)) {
+    return refuse(ReplyCode::access_refused, "queue name '" + name + "' contains reserved prefix 'amq.*'");
+  }
+  return declare_new_queue(method, std::move(name));
+}
+
+Handled Channel::declare_passively(const QueueDeclare& method, std::string name) {
+  if (name.empty()) {
+    auto last = name_or_last(name);
+    if (!last) return std::unexpected(last.error());
+    name = *last;
+  }
+  if (auto allowed = session_.access_.require_any(topology(), ResourceKind::queue, name); !allowed) return allowed;
+  const auto queue = find_queue(name);
+  if (!queue) return std::unexpected(queue.error());
+  if (auto owned = check_owner(**queue); !owned) return owned;
+  return answer_declare(**queue, method.no_wait);
+}
+
+Handled Channel::declare_existing(const cluster::Queue& current, const QueueDeclare& method) {
+  if (auto owned = check_owner(current); !owned) return owned;
+  const std::string described = describe(ResourceKind::queue, current.name);
+  const auto differs = [&](std::string_view what, bool received, bool is) {
+    return refuse(ReplyCode::precondition_failed, "inequivalent arg '" + std::string(what) + "' for " + described +
+                                                      ": received '" + std::string(truth(received)) +
+                                                      "' but current is '" + std::string(truth(is)) + "'");
+  };
+  if (method.exclusive != current.owner.has_value()) {
+    return refuse(ReplyCode::resource_locked, locked_text(current.name));
+  }
+  const bool durable = method.durable && !method.exclusive;
+  if (durable != current.durable) return differs("durable", durable, current.durable);
+  if (method.auto_delete != current.auto_delete) return differs("auto_delete", method.auto_delete, current.auto_delete);
+  const auto received = decode_table(method.arguments.encoded);
+  const auto has = decode_table(as_bytes(current.arguments));
+  CHECK(received && has);
+  if (auto same = queue::check_same_arguments(*received, *has, described); !same) {
+    return refuse(ReplyCode::precondition_failed, same.error());
+  }
+  return answer_declare(current, method.no_wait);
+}
+
+Handled Channel::declare_new_queue(const QueueDeclare& method, std::string name) {
+  const auto arguments = decode_table(method.arguments.encoded);
+  CHECK(arguments.has_value());
+  if (auto valid = queue::check_arguments(*arguments, describe(ResourceKind::queue, name)); !valid) {
+    return refuse(ReplyCode::precondition_failed, valid.error());
+  }
+  if (const Value* dead_letter = arguments->find("x-dead-letter-exchange"); dead_letter != nullptr) {
+    if (auto allowed = require(Permission::read, ResourceKind::queue, name); !allowed) return allowed;
+    const std::string& target = *dead_letter->get_if<std::string>();
+    if (auto allowed = require(Permission::write, ResourceKind::exchange, target); !allowed) return allowed;
+  }
+  cluster::Queue queue{.vhost = vhost(),
+                       .name = name,
+                       .durable = method.durable && !method.exclusive,
+                       .auto_delete = method.auto_delete,
+                       .arguments = std::string(as_text(method.arguments.encoded)),
+                       .node = session_.surroundings_.node()};
+  if (method.exclusive) {
+    session_.owner_ = session_.self_as_owner();
+    queue.owner = session_.owner_;
+  }
+  // The words of the request, to compare with once more if somebody else was faster.
+  std::vector<std::byte> request;
+  encode_method(method, request);
+  submit(cluster::DeclareQueue{.queue = std::move(queue)},
+         [this, name, request = std::move(request)](const MetadataReply& reply) -> Handled {
+           const cluster::Queue* found = topology().find_queue(vhost(), name);
+           if (reply.outcome == cluster::Outcome::not_found) {
+             return refuse(ReplyCode::not_found, "no vhost '" + vhost() + "'");
+           }
+           // Deleted again by somebody else: it existed, as asked.
+           if (found == nullptr) return no_such(ResourceKind::queue, name, vhost());
+           const Method again = *decode_method(request);
+           const auto& asked = std::get<QueueDeclare>(again);
+           if (reply.outcome == cluster::Outcome::exists) return declare_existing(*found, asked);
+           last_queue_ = name;
+           if (!asked.no_wait) send(QueueDeclareOk{.queue = name});
+           return {};
+         });
+  return {};
+}
+
+/// An existing queue answers with what is in it.
+Handled Channel::answer_declare(const cluster::Queue& queue, bool no_wait) {
+  last_queue_ = queue.name;
+  if (no_wait) return {};
+  ask(queue.id, queue::Count{}, [this, name = queue.name](queue::SessionMail& mail) -> Handled {
+    const auto* counted = std::get_if<queue::Counted>(&mail.what);
+    if (counted == nullptr) return no_such(ResourceKind::queue, name, vhost());
+    send(QueueDeclareOk{.queue = name,
+                        .message_count = static_cast<std::uint32_t>(counted->ready),
+                        .consumer_count = static_cast<std::uint32_t>(counted->consumers)});
+    return {};
+  });
+  return {};
+}
+
+std::expected<std::string, AmqpError> Channel::name_or_last(std::string_view name) const {
+  if (!name.empty()) return strip_line_breaks(name);
+  if (last_queue_.empty()) return refuse(ReplyCode::not_found, "no previously declared queue");
+  return last_queue_;
+}
+
+std::expected<const cluster::Queue*, AmqpError> Channel::find_queue(std::string_view name) const {
+  const cluster::Queue* queue = topology().find_queue(vhost(), name);
+  if (queue == nullptr) return no_such(ResourceKind::queue, name, vhost());
+  return queue;
+}
+
+std::string Channel::locked_text(std::string_view name) const {
+  return "cannot obtain exclusive access to locked " + describe(ResourceKind::queue, name) +
+         ". It could be originally declared on another connection or the exclusive property value does not match "
+         "that of the original declaration.";
+}
+
+Handled Channel::check_owner(const cluster::Queue& queue) const {
+  if (!queue.owner || *queue.owner == session_.self_as_owner()) return {};
+  return refuse(ReplyCode::resource_locked, locked_text(queue.name));
+}
+
+Handled Channel::on(const QueueBind& method) {
+  cluster::Binding binding;
+  if (auto bound = queue_binding_of(method.queue.text, method.exchange.text, method.routing_key.text,
+                                    method.arguments, binding);
+      !bound) {
+    return bound;
+  }
+  return change_binding(std::move(binding), BindingChange::add, method.no_wait, QueueBindOk{});
+}
+
+Handled Channel::on(const QueueUnbind& method) {
+  cluster::Binding binding;
+  if (auto bound = queue_binding_of(method.queue.text, method.exchange.text, method.routing_key.text,
+                                    method.arguments, binding);
+      !bound) {
+    return bound;
+  }
+  return change_binding(std::move(binding), BindingChange::remove, false, QueueUnbindOk{});
+}
+
+Handled Channel::queue_binding_of(std::string_view queue, std::string_view exchange, std::string_view routing_key,
+                                  TableView arguments, cluster::Binding& out) {
+  const auto name = name_or_last(queue);
+  if (!name) return std::unexpected(name.error());
+  out.vhost = vhost();
+  out.destination = *name;
+  out.source = strip_line_breaks(exchange);
+  if (auto allowed = check_not_default_exchange(out.source); !allowed) return allowed;
+  if (auto allowed = require(Permission::write, ResourceKind::queue, out.destination); !allowed) return allowed;
+  if (auto allowed = require(Permission::read, ResourceKind::exchange, out.source); !allowed) return allowed;
+  const auto found = find_queue(out.destination);
+  if (!found) return std::unexpected(found.error());
+  if (auto owned = check_owner(**found); !owned) return owned;
+  if (topology().find_exchange(vhost(), out.source) == nullptr) {
+    return no_such(ResourceKind::exchange, out.source, vhost());
+  }
+  const bool names_nothing = queue.empty() && routing_key.empty();
+  return fill_binding_key(names_nothing ? std::string_view(out.destination) : routing_key, arguments, out);
+}
+
+Handled Channel::on(const QueuePurge& method) {
+  const auto name = name_or_last(method.queue.text);
+  if (!name) return std::unexpected(name.error());
+  if (auto allowed = require(Permission::read, ResourceKind::queue, *name); !allowed) return allowed;
+  const auto queue = find_queue(*name);
+  if (!queue) return std::unexpected(queue.error());
+  if (auto owned = check_owner(**queue); !owned) return owned;
+  ask((*queue)->id, queue::Purge{.session = session_id_},
+      [this, name = *name, no_wait = bool(method.no_wait)](queue::SessionMail& mail) -> Handled {
+        const auto* purged = std::get_if<queue::Purged>(&mail.what);
+        if (purged == nullptr) return no_such(ResourceKind::queue, name, vhost());
+        if (!no_wait) send(QueuePurgeOk{.message_count = static_cast<std::uint32_t>(purged->count)});
+        return {};
+      });
+  return {};
+}
+
+Handled Channel::on(const QueueDelete& method) {
+  const auto name = name_or_last(method.queue.text);
+  if (!name) return std::unexpected(name.error());
+  if (auto allowed = require(Permission::configure, ResourceKind::queue, *name); !allowed) return allowed;
+  const bool no_wait = method.no_wait;
+  const cluster::Queue* queue = topology().find_queue(vhost(), *name);
+  if (queue == nullptr) {
+    if (!no_wait) send(QueueDeleteOk{});
+    return {};
+  }
+  if (auto owned = check_owner(*queue); !owned) return owned;
+  ask(queue->id, queue::DeleteIf{.unused = method.if_unused, .empty = method.if_empty},
+      [this, name = *name, no_wait](queue::SessionMail& mail) -> Handled {
+        const auto* deleted = std::get_if<queue::Deleted>(&mail.what);
+        const auto outcome = deleted != nullptr ? deleted->outcome : queue::DeleteOutcome::deleted;
+        const std::string described = describe(ResourceKind::queue, name);
+        if (outcome == queue::DeleteOutcome::in_use) {
+          return refuse(ReplyCode::precondition_failed, described + " in use");
+        }
+        if (outcome == queue::DeleteOutcome::not_empty) {
+          return refuse(ReplyCode::precondition_failed, described + " not empty");
+        }
+        const std::uint64_t count = deleted != nullptr ? deleted->count : 0;
+        if (!no_wait) send(QueueDeleteOk{.message_count = static_cast<std::uint32_t>(count)});
+        return {};
+      });
+  return {};
+}
+
+}  // namespace quorate::amqp

@@ -1,0 +1,574 @@
+#include "broker/amqp/session.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <utility>
+
+#include "base/check.h"
+#include "base/limits.h"
+#include "broker/amqp/channel.h"
+#include "broker/amqp/method_codec.h"
+#include "broker/amqp/table_codec.h"
+#include "broker/auth/password.h"
+#include "broker/auth/sasl.h"
+
+namespace quorate::amqp {
+namespace {
+
+/// What clients take us for. Some parse product and version to decide what they may ask for.
+constexpr std::string_view kProduct = "RabbitMQ";
+constexpr std::string_view kCompatibleVersion = "4.1.0";
+constexpr std::array<std::string_view, 9> kCapabilities = {
+    "publisher_confirms",  "exchange_exchange_bindings", "basic.nack",
+    "consumer_cancel_notify", "connection.blocked",      "consumer_priorities",
+    "authentication_failure_close", "per_consumer_qos",  "direct_reply_to"};
+
+constexpr ChannelId kChannel0{0};
+
+std::string_view name_of(Session::State state) {
+  static constexpr std::array<std::string_view, 7> kNames = {"pre_init", "starting", "tuning", "opening",
+                                                             "running",  "closing",  "closed"};
+  return kNames[static_cast<std::size_t>(state)];
+}
+
+template <class... Handlers>
+struct Overloaded : Handlers... {
+  using Handlers::operator()...;
+};
+
+}  // namespace
+
+Session::Session(const SessionOptions& options, Peer peer, Surroundings& surroundings, Instant now)
+    : options_(options),
+      peer_(std::move(peer)),
+      surroundings_(surroundings),
+      id_(surroundings.begin(*this)),
+      now_(now),
+      decoder_(options.initial_frame_max_bytes),
+      last_received_(now),
+      last_sent_(now),
+      handshake_deadline_(now + options.handshake_timeout) {}
+
+Session::~Session() {
+  CHECK(channels_.empty());
+  surroundings_.end(id_);
+}
+
+// --- bytes in ---
+
+std::size_t Session::on_bytes(ByteView bytes, Instant now) {
+  now_ = now;
+  last_received_ = now;
+  std::size_t taken = 0;
+  if (state_ == State::header) {
+    taken = on_header(bytes);
+    if (taken == 0) return 0;
+  }
+  while (is_reading()) {
+    if (state_ == State::closed) return bytes.size();
+    ByteView rest = bytes.subspan(taken);
+    const FrameResult result = decoder_.next(rest);
+    if (std::holds_alternative<NeedMore>(result)) break;
+    if (const auto* error = std::get_if<FrameError>(&result)) {
+      const AmqpError reply = to_amqp_error(*error);
+      if (state_ == State::running) send_close(reply);
+      hang_up(reply.reply_text(), true);  // the stream cannot be followed any further
+      return bytes.size();
+    }
+    taken = bytes.size() - rest.size();
+    on_frame(std::get<Frame>(result));
+  }
+  return taken;
+}
+
+std::size_t Session::on_header(ByteView bytes) {
+  if (bytes.size() < kProtocolHeaderBytes) return 0;
+  const ProtocolHeader header =
+      recognize_protocol_header(std::span<const std::byte, kProtocolHeaderBytes>(bytes.first(kProtocolHeaderBytes)));
+  if (header == ProtocolHeader::amqp_0_9_1 || header == ProtocolHeader::amqp_0_9) {
+    const std::vector<std::byte> properties = encode_table(server_properties());
+    const std::string mechanisms = auth::offered_mechanisms(sasl_options());
+    send0(ConnectionStart{.version_major = 0,
+                          .version_minor = 9,
+                          .server_properties = properties,
+                          .mechanisms = mechanisms,
+                          .locales = "en_US"});
+    state_ = State::starting;
+    return kProtocolHeaderBytes;
+  }
+  // We speak no AMQP 1.0 here yet, so its clients hear which version we do speak.
+  const bool is_amqp_1_0 = header == ProtocolHeader::amqp_1_0_sasl;
+  outbox_.raw(refusal_bytes(is_amqp_1_0 ? ProtocolHeader::bad_version : header));
+  switch (header) {
+    case ProtocolHeader::http:
+      hang_up("this is the AMQP port, and the client speaks HTTP", false);
+      break;
+    case ProtocolHeader::tls_client_hello:
+      hang_up("this port expects no TLS, and the client begins with it", false);
+      break;
+    default:
+      hang_up("unsupported protocol header", false);
+  }
+  return bytes.size();
+}
+
+bool Session::is_reading() const {
+  if (state_ != State::running) return true;
+  const bool is_behind = publishing_bytes_ > limits::kPublishInFlightMaxBytes ||
+                         backlog_bytes_ > limits::kChannelBacklogMaxBytes ||
+                         outbox_.size() > limits::kOutboxMaxBytes;
+  const bool is_blocked = !blocked_reason_.empty() && has_published_;
+  return !is_behind && !is_blocked;
+}
+
+void Session::on_frame(const Frame& frame) {
+  if (frame.type == FrameType::heartbeat) return;
+  if (frame.channel == kChannel0) {
+    on_frame0(frame);
+  } else if (state_ == State::running) {
+    on_channel_frame(frame);
+  } else if (state_ != State::closing) {
+    fail({.code = ReplyCode::unexpected_frame,
+          .text = "frame on channel " + std::to_string(frame.channel.value()) + " before the connection is open"});
+  }
+}
+
+void Session::on_frame0(const Frame& frame) {
+  if (frame.type != FrameType::method) {
+    fail({.code = ReplyCode::unexpected_frame, .text = "expected method frame, got non method frame instead"});
+    return;
+  }
+  const auto method = decode_method(frame.payload);
+  if (!method) {
+    fail(to_amqp_error(method.error()));
+    return;
+  }
+  if (auto handled = on_method0(*method); !handled) {
+    AmqpError error = std::move(handled.error());
+    if (error.method_id == 0) error.method_id = std::visit([](const auto& m) {
+      return MethodInfo<std::remove_cvref_t<decltype(m)>>::id;
+    }, *method);
+    fail(error);
+  }
+}
+
+Handled Session::on_method0(const Method& method) {
+  const auto unexpected = [&]() -> Handled {
+    if (state_ == State::closing || closing_for_client_) return {};
+    return refuse(ReplyCode::channel_error, "unexpected method in connection state " + std::string(name_of(state_)));
+  };
+  return std::visit(Overloaded{
+                        [&](const ConnectionStartOk& m) { return state_ == State::starting ? on(m) : unexpected(); },
+                        [&](const ConnectionTuneOk& m) { return state_ == State::tuning ? on(m) : unexpected(); },
+                        [&](const ConnectionOpen& m) { return state_ == State::opening ? on(m) : unexpected(); },
+                        [&](const ConnectionClose& m) { return on(m); },
+                        [&](const ConnectionCloseOk& m) { return state_ == State::closing ? on(m) : unexpected(); },
+                        [&](const ConnectionUpdateSecret& m) {
+                          return state_ == State::running ? on(m) : unexpected();
+                        },
+                        [&](const auto&) { return unexpected(); },
+                    },
+                    method);
+}
+
+void Session::on_channel_frame(const Frame& frame) {
+  if (closing_for_client_) return;
+  const auto at = channels_.find(frame.channel);
+  if (at == channels_.end()) {
+    open_channel(frame);
+  } else {
+    at->second->on_frame(frame);
+  }
+}
+
+void Session::open_channel(const Frame& frame) {
+  if (frame.type != FrameType::method) {
+    fail({.code = ReplyCode::unexpected_frame, .text = "expected method frame, got non method frame instead"});
+    return;
+  }
+  const auto method = decode_method(frame.payload);
+  if (!method) return fail(to_amqp_error(method.error()));
+  // The answer to a close of ours that crossed with the client's own close.
+  if (std::holds_alternative<ChannelCloseOk>(*method)) return;
+  if (!std::holds_alternative<ChannelOpen>(*method)) {
+    fail({.code = ReplyCode::channel_error, .text = "expected 'channel.open'"});
+    return;
+  }
+  if (channel_max_ != 0 && channels_.size() >= channel_max_) {
+    fail({.code = ReplyCode::not_allowed,
+          .text = "number of channels opened (" + std::to_string(channels_.size()) +
+                  ") has reached the negotiated channel_max (" + std::to_string(channel_max_) + ")",
+          .method_id = MethodInfo<ChannelOpen>::id});
+    return;
+  }
+  auto channel = std::make_unique<Channel>(*this, frame.channel);
+  channels_by_serial_.emplace(channel->session_id().serial, channel.get());
+  channels_.emplace(frame.channel, std::move(channel));
+  outbox_.method(frame.channel, ChannelOpenOk{});
+}
+
+// --- the handshake ---
+
+Table Session::server_properties() const {
+  Table capabilities;
+  for (const std::string_view name : kCapabilities) capabilities.fields.emplace_back(std::string(name), Value(true));
+  Table properties;
+  properties.fields = {{"capabilities", Value(std::move(capabilities))},
+                       {"cluster_name", Value(options_.cluster_name)},
+                       {"copyright", Value(std::string("Copyright (c) the Quorate authors"))},
+                       {"information", Value(std::string("Quorate " QUORATE_VERSION))},
+                       {"platform", Value(std::string("C++"))},
+                       {"product", Value(std::string(kProduct))},
+                       {"version", Value(std::string(kCompatibleVersion))}};
+  return properties;
+}
+
+void Session::read_capabilities(const Table& client_properties) {
+  if (const Value* name = client_properties.find("connection_name"); name != nullptr) {
+    if (const auto* text = name->get_if<std::string>()) client_name_ = *text;
+  }
+  const Value* found = client_properties.find("capabilities");
+  const Table* capabilities = found != nullptr ? found->get_if<Table>() : nullptr;
+  const auto has = [&](std::string_view name) {
+    const Value* value = capabilities != nullptr ? capabilities->find(name) : nullptr;
+    const bool* on = value != nullptr ? value->get_if<bool>() : nullptr;
+    return on != nullptr && *on;
+  };
+  can_fail_authentication_ = has("authentication_failure_close");
+  can_be_blocked_ = has("connection.blocked");
+  can_cancel_notify_ = has("consumer_cancel_notify");
+}
+
+auth::SaslOptions Session::sasl_options() const {
+  auth::SaslOptions sasl{.mechanisms = options_.auth_mechanisms,
+                         .anonymous_login = std::nullopt,
+                         .is_tls = peer_.is_tls,
+                         .peer_name = peer_.certificate_name};
+  if (!options_.anonymous_user.empty()) {
+    sasl.anonymous_login = {.user = options_.anonymous_user, .password = options_.anonymous_password};
+  }
+  return sasl;
+}
+
+Handled Session::on(const ConnectionStartOk& method) {
+  const auto properties = decode_table(method.client_properties.encoded);
+  if (!properties) return refuse(ReplyCode::syntax_error, properties.error().text);
+  read_capabilities(*properties);
+  return on_secure_login(method.mechanism.text, as_bytes(method.response.text));
+}
+
+Handled Session::on_secure_login(std::string_view mechanism, ByteView response) {
+  const auto credentials = auth::parse_response(mechanism, response, sasl_options());
+  if (credentials) return log_in(*credentials, mechanism);
+  switch (credentials.error().kind) {
+    case auth::SaslError::Kind::unknown_mechanism:
+      return refuse(ReplyCode::command_invalid, credentials.error().text);
+    case auth::SaslError::Kind::malformed:
+      return refuse(ReplyCode::syntax_error, credentials.error().text);
+    case auth::SaslError::Kind::refused:
+      break;
+  }
+  return refuse_login(mechanism, credentials.error().text);
+}
+
+Handled Session::log_in(const auth::Credentials& credentials, std::string_view mechanism) {
+  const cluster::User* user = surroundings_.topology()->users.find(credentials.user);
+  if (credentials.kind == auth::Credentials::Kind::password) {
+    const std::string_view hash = user != nullptr ? user->password_hash : auth::kNobodysHash;
+    const bool is_right = auth::verify_password(credentials.password, hash);
+    if (user == nullptr || !is_right) {
+      return refuse_login(mechanism, "user '" + credentials.user + "': invalid credentials");
+    }
+  } else if (user == nullptr) {
+    return refuse_login(mechanism, "user '" + credentials.user + "' does not exist");
+  }
+  const bool is_loopback_user = std::ranges::find(options_.loopback_users, credentials.user) !=
+                                options_.loopback_users.end();
+  if (is_loopback_user && !peer_.is_loopback) {
+    return refuse_login(mechanism, "user '" + credentials.user + "' can only connect via localhost");
+  }
+  access_.enter(credentials.user, {});
+  send_tune();
+  return {};
+}
+
+Handled Session::refuse_login(std::string_view mechanism, std::string reason) {
+  const AmqpError error{.code = ReplyCode::access_refused, .text = auth::login_refusal(mechanism)};
+  if (can_fail_authentication_) {
+    send_close(error);
+  } else {
+    hang_up(reason, false);
+  }
+  ended_by_error_ = true;
+  close_reason_ = std::move(reason);
+  return {};
+}
+
+void Session::send_tune() {
+  send0(ConnectionTune{.channel_max = options_.channel_max,
+                       .frame_max = options_.frame_max_bytes,
+                       .heartbeat = options_.heartbeat_seconds});
+  state_ = State::tuning;
+}
+
+Handled Session::on(const ConnectionTuneOk& method) {
+  const auto refuse_value = [](std::string_view what, std::uint32_t value, std::string_view relation,
+                               std::uint32_t bound) {
+    return refuse(ReplyCode::not_allowed, "negotiated " + std::string(what) + " = " + std::to_string(value) +
+                                              (value == 0 ? " (no limit)" : "") + " is " + std::string(relation) +
+                                              " allowed value (" + std::to_string(bound) + ")");
+  };
+  const auto exceeds = [](std::uint32_t value, std::uint32_t bound) {
+    return bound != 0 && (value == 0 || value > bound);
+  };
+  if (exceeds(method.frame_max, options_.frame_max_bytes)) {
+    return refuse_value("frame_max", method.frame_max, "higher than the maximum", options_.frame_max_bytes);
+  }
+  if (method.frame_max != 0 && method.frame_max < limits::kFrameMinBytes) {
+    return refuse_value("frame_max", method.frame_max, "lower than the minimum", limits::kFrameMinBytes);
+  }
+  if (exceeds(method.channel_max, options_.channel_max)) {
+    return refuse_value("channel_max", method.channel_max, "higher than the maximum", options_.channel_max);
+  }
+  frame_max_ = method.frame_max;
+  channel_max_ = method.channel_max;
+  decoder_.set_frame_max(frame_max_);
+  outbox_.set_frame_max(frame_max_);
+  heartbeat_ = std::chrono::seconds(method.heartbeat);
+  state_ = State::opening;
+  return {};
+}
+
+Handled Session::on(const ConnectionOpen& method) {
+  const std::string vhost(method.virtual_host.text);
+  const cluster::TopologyPtr& topology = surroundings_.topology();
+  if (topology->find_vhost(vhost) == nullptr) {
+    return refuse(ReplyCode::not_allowed, "vhost " + vhost + " not found");
+  }
+  const cluster::User* user = topology->users.find(access_.user());
+  if (user == nullptr || user->permissions.find(vhost) == nullptr) {
+    return refuse(ReplyCode::not_allowed, "access to vhost '" + vhost + "' refused for user '" + access_.user() + "'");
+  }
+  access_.enter(access_.user(), vhost);
+  state_ = State::running;
+  send0(ConnectionOpenOk{});
+  return {};
+}
+
+Handled Session::on(const ConnectionUpdateSecret&) {
+  send0(ConnectionUpdateSecretOk{});
+  return {};
+}
+
+// --- the end ---
+
+Handled Session::on(const ConnectionClose& method) {
+  if (state_ == State::closing) {
+    send0(ConnectionCloseOk{});
+    return {};
+  }
+  if (closing_for_client_) return {};
+  closing_for_client_ = true;
+  close_reason_ = "client: " + std::to_string(method.reply_code) + " " + std::string(method.reply_text.text);
+  end_channels();
+  if (owner_) {
+    // Its exclusive queues are gone before close-ok, so that the client may reconnect and declare them again.
+    surroundings_.submit(id_, cluster::ConnectionClosed{.owner = *std::exchange(owner_, std::nullopt)});
+  } else {
+    finish_client_close();
+  }
+  return {};
+}
+
+void Session::finish_client_close() {
+  send0(ConnectionCloseOk{});
+  hang_up(close_reason_, false);
+}
+
+Handled Session::on(const ConnectionCloseOk&) {
+  hang_up(close_reason_, false);
+  return {};
+}
+
+void Session::fail(const AmqpError& error) {
+  switch (state_) {
+    case State::running:
+    case State::opening:
+      send_close(error);
+      return;
+    case State::tuning:
+      if (error.code == ReplyCode::not_allowed) return send_close(error);
+      break;
+    default:
+      break;
+  }
+  // Nobody knows yet who this is: no explanation, and no quick second try (features.md P014).
+  ended_by_error_ = true;
+  hang_up("handshake: " + error.reply_text(), true);
+}
+
+void Session::fail_channel(Channel& channel, const AmqpError& error) {
+  if (error.is_hard()) return fail(error);
+  channel.begin_closing();
+  outbox_.method(channel.id(), ChannelClose{.reply_code = static_cast<std::uint16_t>(error.code),
+                                            .reply_text = error.reply_text(),
+                                            .class_id = static_cast<std::uint16_t>(error.method_id >> 16),
+                                            .method_id = static_cast<std::uint16_t>(error.method_id & 0xffff)});
+}
+
+void Session::send_close(const AmqpError& error) {
+  if (state_ == State::closing || state_ == State::closed) return;
+  end_channels();
+  if (owner_) surroundings_.submit(id_, cluster::ConnectionClosed{.owner = *std::exchange(owner_, std::nullopt)});
+  const std::string text = error.reply_text();
+  send0(ConnectionClose{.reply_code = static_cast<std::uint16_t>(error.code),
+                        .reply_text = text,
+                        .class_id = static_cast<std::uint16_t>(error.method_id >> 16),
+                        .method_id = static_cast<std::uint16_t>(error.method_id & 0xffff)});
+  state_ = State::closing;
+  ended_by_error_ = true;
+  close_reason_ = text;
+  const Duration patience = heartbeat_ == Duration::zero()
+                                ? Duration(limits::kCloseOkTimeout)
+                                : std::min<Duration>(heartbeat_, limits::kCloseOkTimeout);
+  close_ok_deadline_ = now_ + patience;
+}
+
+void Session::hang_up(std::string reason, bool linger) {
+  if (close_reason_.empty()) close_reason_ = std::move(reason);
+  end_channels();
+  if (owner_) surroundings_.submit(id_, cluster::ConnectionClosed{.owner = *std::exchange(owner_, std::nullopt)});
+  state_ = State::closed;
+  if (linger) linger_until_ = now_ + limits::kSilentCloseDelay;
+}
+
+void Session::end_channels() {
+  for (auto& [id, channel] : channels_) {
+    channel->end();
+    ended_.push_back(std::move(channel));
+  }
+  channels_by_serial_.clear();
+  channels_.clear();
+  backlog_bytes_ = 0;
+  publishing_bytes_ = 0;
+}
+
+void Session::forget_channel(ChannelId id) {
+  const auto at = channels_.find(id);
+  CHECK(at != channels_.end());
+  at->second->end();
+  channels_by_serial_.erase(at->second->session_id().serial);
+  ended_.push_back(std::move(at->second));
+  channels_.erase(at);
+}
+
+void Session::on_shutdown(std::string_view reason, Instant now) {
+  now_ = now;
+  if (state_ == State::running) {
+    send_close({.code = ReplyCode::connection_forced, .text = std::string(reason)});
+  } else if (state_ != State::closing) {
+    hang_up(std::string(reason), false);
+  }
+}
+
+void Session::on_disconnected() {
+  if (state_ != State::closed) hang_up("the client closed the socket without saying so", false);
+  linger_until_.reset();
+}
+
+// --- events ---
+
+void Session::on_mail(queue::SessionMail mail) {
+  const auto at = channels_by_serial_.find(mail.to.serial);
+  if (at == channels_by_serial_.end()) return;  // of a channel that has ended
+  at->second->on_mail(std::move(mail));
+}
+
+void Session::on_metadata(const queue::SessionId& to, const MetadataReply& reply) {
+  if (to == id_) {
+    if (closing_for_client_ && state_ != State::closed) finish_client_close();
+    return;
+  }
+  const auto at = channels_by_serial_.find(to.serial);
+  if (at != channels_by_serial_.end()) at->second->on_metadata(reply);
+}
+
+void Session::on_written(Instant now) {
+  now_ = now;
+  last_sent_ = now;
+  for (auto& [id, channel] : channels_) channel->on_written();
+}
+
+void Session::flush() {
+  ended_.clear();
+  for (auto& [id, channel] : channels_) channel->flush();
+  if (!blocked_reason_.empty() && has_published_ && can_be_blocked_ && !told_blocked_) {
+    send0(ConnectionBlocked{.reason = blocked_reason_});
+    told_blocked_ = true;
+  }
+}
+
+void Session::on_blocked(std::string_view reason) {
+  blocked_reason_ = reason;
+  if (reason.empty() && std::exchange(told_blocked_, false)) send0(ConnectionUnblocked{});
+}
+
+std::optional<Instant> Session::next_deadline() const {
+  switch (state_) {
+    case State::closed:
+      return linger_until_;
+    case State::closing:
+      return close_ok_deadline_;
+    case State::running:
+      if (heartbeat_ == Duration::zero()) return std::nullopt;
+      return std::min(last_sent_ + heartbeat_ / 2, last_received_ + heartbeat_ * 5 / 2);
+    default:
+      return handshake_deadline_;
+  }
+}
+
+void Session::on_deadline(Instant now) {
+  now_ = now;
+  const auto deadline = next_deadline();
+  if (!deadline || now < *deadline) return;
+  switch (state_) {
+    case State::closed:
+      linger_until_.reset();
+      return;
+    case State::closing:
+      hang_up("the client did not answer connection.close", false);
+      return;
+    case State::running: {
+      // Between two and three intervals without a byte, as RabbitMQ has it; not while we do not read ourselves.
+      const bool is_silent = now - last_received_ >= heartbeat_ * 5 / 2;
+      if (is_silent && is_reading()) {
+        ended_by_error_ = true;
+        hang_up("missed heartbeats from the client, timeout: " +
+                    std::to_string(std::chrono::duration_cast<std::chrono::seconds>(heartbeat_).count()) + "s",
+                false);
+        return;
+      }
+      if (is_silent) last_received_ = now;
+      if (now - last_sent_ >= heartbeat_ / 2) {
+        outbox_.heartbeat();
+        last_sent_ = now;
+      }
+      return;
+    }
+    default:
+      ended_by_error_ = true;
+      hang_up("handshake timeout in state " + std::string(name_of(state_)), false);
+  }
+}
+
+cluster::Owner Session::self_as_owner() const {
+  return {.node = id_.node, .epoch = id_.epoch, .connection = ConnectionId(id_.serial)};
+}
+
+void Session::note_published(std::size_t bytes) {
+  has_published_ = true;
+  publishing_bytes_ += bytes;
+}
+
+}  // namespace quorate::amqp

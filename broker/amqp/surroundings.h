@@ -1,0 +1,70 @@
+// What a connection machine knows of the world: the options of its listener, who is at the other end, and the ways out.
+// Everything that leaves is gathered behind Surroundings and carried out after the machine has returned.
+#pragma once
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/random.h"
+#include "base/time.h"
+#include "broker/auth/sasl.h"
+#include "broker/queue/mail.h"
+#include "cluster/metadata/commands.h"
+#include "cluster/metadata/topology.h"
+
+namespace quorate::amqp {
+
+class Session;
+
+struct SessionOptions {
+  std::string node_name;
+  std::string cluster_name;
+  std::uint16_t heartbeat_seconds = 60;
+  std::uint32_t frame_max_bytes = 131'072;
+  std::uint32_t initial_frame_max_bytes = 8'192;
+  std::uint16_t channel_max = 2'047;  // 0 = no limit
+  std::uint32_t consumer_max_per_channel = UINT32_MAX;
+  std::uint64_t message_size_max_bytes = 16'777'216;
+  Duration handshake_timeout = std::chrono::seconds(10);
+  std::vector<std::string> auth_mechanisms = {"PLAIN", "AMQPLAIN"};
+  std::string anonymous_user;  // empty = nobody logs in anonymously
+  std::string anonymous_password;
+  std::vector<std::string> loopback_users;
+};
+
+/// The other end of the connection.
+struct Peer {
+  std::string name;  // "127.0.0.1:40000 -> 127.0.0.1:5672"
+  bool is_loopback = false;
+  bool is_tls = false;
+  std::optional<std::string> certificate_name;  // who the client's certificate says it is
+};
+
+/// The metadata has carried out a command; `topology` is the version it led to.
+struct MetadataReply {
+  cluster::Outcome outcome = cluster::Outcome::done;
+  cluster::TopologyPtr topology;
+};
+
+/// One per shard; outlives its sessions.
+class Surroundings {
+ public:
+  virtual ~Surroundings() = default;
+  virtual const cluster::TopologyPtr& topology() const = 0;
+  virtual Random& random() = 0;
+  virtual NodeId node() const = 0;
+  virtual Epoch epoch() const = 0;
+
+  /// A new session id, whose mail and replies go to `session` until end().
+  virtual queue::SessionId begin(Session& session) = 0;
+  virtual void end(const queue::SessionId& id) = 0;
+
+  virtual void send(queue::QueueMail mail) = 0;
+  /// Answered by Session::on_metadata(from, …) once it is durable, after the shard has seen the new topology.
+  virtual void submit(const queue::SessionId& from, cluster::MetadataCommand command) = 0;
+};
+
+}  // namespace quorate::amqp

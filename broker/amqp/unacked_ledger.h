@@ -1,0 +1,51 @@
+// Deliveries of one channel that the client has not settled, by delivery tag. Owned by its Channel; pure.
+#pragma once
+#include <cstdint>
+#include <deque>
+#include <vector>
+
+#include "base/ids.h"
+
+namespace quorate::amqp {
+
+/// What a delivery tag stands for.
+struct Unacked {
+  DeliveryTag tag;
+  GroupId queue;
+  std::uint32_t link = 0;  // of the consumer, or queue::kGetLink
+  std::uint64_t id = 0;    // the queue's number for the delivery
+  bool operator==(const Unacked&) const = default;
+};
+
+class UnackedLedger {
+ public:
+  /// The next tag, counted from 1, for a delivery that needs no settlement.
+  DeliveryTag skip() { return next_tag(); }
+  /// The next tag, for one that does.
+  DeliveryTag add(GroupId queue, std::uint32_t link, std::uint64_t id);
+
+  /// Takes out `tag`, with `multiple` everything up to it as well (tag 0: everything there is), oldest first. False for
+  /// a tag that is not outstanding; nothing is taken then.
+  bool settle(DeliveryTag tag, bool multiple, std::vector<Unacked>& out);
+  /// Everything there is, oldest first.
+  void settle_all(std::vector<Unacked>& out);
+
+  /// Puts back what settle() took out: a rolled back transaction has settled nothing.
+  void restore(std::vector<Unacked> unacked);
+
+  std::size_t count() const { return count_; }
+
+ private:
+  DeliveryTag next_tag() { return ++last_tag_; }
+  void drop_settled_front();
+
+  struct Slot {
+    Unacked unacked;
+    bool settled = false;
+  };
+  DeliveryTag last_tag_;
+  std::deque<Slot> slots_;  // Invariant: ascending tags; the front is not settled.
+  std::size_t count_ = 0;   // Invariant: slots that are not settled.
+};
+
+}  // namespace quorate::amqp

@@ -1,0 +1,21 @@
+// The arguments a queue declaration may carry, as rows: name, check, whether a redeclaration must repeat it
+// (features.md §1.8, P101, P102). Arguments without a row are stored and never looked at.
+#pragma once
+#include <expected>
+#include <string>
+#include <string_view>
+
+#include "base/value.h"
+
+namespace quorate::queue {
+
+/// The text after "PRECONDITION_FAILED - ". `queue` is the queue as error texts name it: "queue 'q' in vhost '/'".
+using ArgumentVerdict = std::expected<void, std::string>;
+
+/// What a new queue may not be declared with.
+ArgumentVerdict check_arguments(const Table& arguments, std::string_view queue);
+
+/// Whether a queue declared with `current` may be redeclared with `received`.
+ArgumentVerdict check_same_arguments(const Table& received, const Table& current, std::string_view queue);
+
+}  // namespace quorate::queue
