@@ -36,7 +36,8 @@ namespace {
 enum Family : std::size_t { kLog, kHardState };
 
 constexpr std::size_t kHardStateBufferBytes = 4u << 20;
-constexpr std::size_t kTableBlockBytes = 16u << 10;
+/// Some eighty pointers into blob files: blocks are the grain of approximate_bytes_below().
+constexpr std::size_t kTableBlockBytes = 4u << 10;
 constexpr std::uint64_t kTableFileBytes = 64u << 20;
 constexpr std::uint64_t kBlobFileBytes = 128u << 20;
 /// Tables of a flush are small, so many may gather while a long compaction runs, before writers are slowed or stopped.
@@ -283,7 +284,8 @@ bool LogStore::is_rewrite_of_blobs_due() const {
   return garbage >= kReclaimMinBytes && static_cast<double>(garbage) > kBlobGarbageMax * static_cast<double>(total);
 }
 
-/// Tables only point into blob files, so what lies in the range counts with its share of all blobs.
+/// Tables only point into blob files, so what lies in the range counts with its share of all blobs. Too low by up to
+/// two blocks per table: many groups in the few tables that wait for their first compaction may each look empty.
 std::uint64_t LogStore::approximate_bytes_below(GroupId group, LogIndex below) const {
   rocksdb::DB& db = database_->db();
   rocksdb::ColumnFamilyHandle* log = database_->family(kLog);

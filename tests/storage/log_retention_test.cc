@@ -90,14 +90,14 @@ TEST_F(LogRetentionTest, ADrainedQueueGivesItsDiskBack) {
 }
 
 TEST_F(LogRetentionTest, ADrainedQueueLeavesItsNeighbourWhole) {
-  for (std::uint64_t i = 0; i < 40; ++i) {  // both in the same tables and blob files
+  for (std::uint64_t i = 0; i < 60; ++i) {  // both in the same tables and blob files
     fill(kQueue, 1 + i * 64, (i + 1) * 64, 30'000);
     fill(kNeighbour, 1 + i * 2, (i + 1) * 2, 30'000);
   }
   const std::uint64_t before = store_->bytes_on_disk();
-  store_->retain(kQueue, live(40 * 64, {}));
-  ASSERT_TRUE(store_->reclaim(kQueue, LogIndex(40 * 64 + 1)));
-  EXPECT_EQ(must_scan(*store_, kNeighbour), entries_of(1, 80, 30'000));
+  store_->retain(kQueue, live(60 * 64, {}));
+  ASSERT_TRUE(store_->reclaim(kQueue, LogIndex(60 * 64 + 1)));
+  EXPECT_EQ(must_scan(*store_, kNeighbour), entries_of(1, 120, 30'000));
   expect_bytes_on_disk_below(before / 10);
 }
 
