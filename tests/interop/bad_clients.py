@@ -608,11 +608,11 @@ def run_case(function, stage):
         stage.round_trip()
         if stage.broker:
             check(stage.broker.alive(), "the broker is dead")
-        print(f"ok    {function.__name__}" + (f" ({note})" if note else ""), flush=True)
+        print(f"ok {function.__name__}" + (f" ({note})" if note else ""), flush=True)
         return True
     except Exception as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
-        print(f"FAIL  {function.__name__}: {type(error).__name__}: {error} [{where.name}:{where.lineno}]", flush=True)
+        print(f"FAIL {function.__name__}: {type(error).__name__}: {error} [{where.name}:{where.lineno}]", flush=True)
         if stage.broker and not stage.broker.alive():
             print(stage.broker.log_tail(40))
             stage.broker.start()
