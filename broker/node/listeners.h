@@ -1,0 +1,48 @@
+// The listening sockets of a node. They accept on shard 0 and deal the connections out to the shards in turn.
+#pragma once
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ip/v6_only.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "broker/node/config.h"
+#include "broker/node/node_shard.h"
+#include "broker/node/tls.h"
+
+namespace quorate {
+
+class Listeners {
+ public:
+  Listeners(const Config& config, std::vector<NodeShard*> shards);
+  ~Listeners();
+
+  /// Opens every listener; the error names the address.
+  Result<void> open();
+  // On the thread of shard 0:
+  void start();
+  void stop();
+
+  /// Reads the certificates again; on an error the old ones stay in use. Any thread.
+  Result<void> reload_tls();
+  /// "127.0.0.1:5672 (amqp)" for each.
+  std::vector<std::string> names() const;
+
+ private:
+  struct Listener;
+
+  Result<void> open_one(const ListenAddress& address, bool is_tls);
+  void accept(Listener& listener);
+  void on_accepted(Listener& listener, boost::asio::ip::tcp::socket socket);
+
+  const Config& config_;
+  std::vector<NodeShard*> shards_;
+  std::vector<std::unique_ptr<Listener>> listeners_;
+  std::atomic<amqp::TlsContext> tls_;
+  std::size_t next_shard_ = 0;
+  bool stopped_ = false;
+};
+
+}  // namespace quorate

@@ -1,0 +1,275 @@
+#include "broker/node/node.h"
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <future>
+#include <set>
+#include <thread>
+#include <utility>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "broker/auth/password.h"
+#include "broker/exchange/exchange_types.h"
+#include "broker/node/session_options.h"
+
+namespace quorate {
+namespace {
+
+constexpr NodeId kThisNode{1};
+constexpr std::string_view kEpochFact = "epoch";
+constexpr auto kClientsLeaveTimeout = std::chrono::seconds(5);
+
+cluster::RoutingIndexPtr make_index(std::string_view type) {
+  const exchange::ExchangeType* found = exchange::find_exchange_type(type);
+  return found != nullptr ? found->make_index() : nullptr;
+}
+
+/// Between two looks at something that other threads are finishing.
+void pause() {
+  std::promise<void> never;
+  never.get_future().wait_for(std::chrono::milliseconds(5));
+}
+
+}  // namespace
+
+/// What start() waits for: the first error, or that every shard has recovered. Reported once, from any thread.
+class Node::Startup {
+ public:
+  explicit Startup(std::size_t shards) : waiting_(shards) {}
+  void shard_recovered() {
+    if (waiting_.fetch_sub(1) == 1) report({});
+  }
+  void report(Result<void> result) {
+    if (!reported_.test_and_set()) outcome_.set_value(std::move(result));
+  }
+  Result<void> wait() { return outcome_.get_future().get(); }
+
+ private:
+  std::atomic<std::size_t> waiting_;
+  std::atomic_flag reported_;
+  std::promise<Result<void>> outcome_;
+};
+
+Node::Node(Config config, std::function<void(const Error&)> on_failure)
+    : config_(std::move(config)), on_failure_(std::move(on_failure)), session_options_(session_options(config_)) {}
+
+Node::~Node() { CHECK(!running_); }
+
+Result<void> Node::start() {
+  if (auto opened = open_storage(); !opened) return opened;
+  build_shards();
+  // Busy ports are noticed before anything is recovered.
+  if (auto opened = listeners_->open(); !opened) {
+    stop();
+    return opened;
+  }
+  if (auto recovered = recover(); !recovered) {
+    stop();
+    return recovered;
+  }
+  first_shard().post_from_outside([this] { listeners_->start(); });
+  return {};
+}
+
+Result<void> Node::open_storage() {
+  std::error_code error;
+  std::filesystem::create_directories(config_.data_dir, error);
+  if (error) {
+    return failure(ErrorCode::io, "cannot create the data directory '" + config_.data_dir + "': " + error.message());
+  }
+  auto lock = storage::DirectoryLock::acquire(config_.data_dir);
+  if (!lock) return std::unexpected(lock.error());
+  lock_.emplace(std::move(*lock));
+
+  const std::filesystem::path directory = config_.data_dir;
+  auto snapshots = storage::SnapshotStore::open({.path = (directory / "state").string()});
+  if (!snapshots) return std::unexpected(snapshots.error());
+  auto before = (*snapshots)->get(kEpochFact);
+  if (!before) return std::unexpected(before.error());
+  epoch_ = Epoch(static_cast<std::uint32_t>(*before ? std::stoul(**before) : 0) + 1);
+  if (auto put = (*snapshots)->put(kEpochFact, std::to_string(epoch_.value())); !put) return put;
+  auto log = storage::LogStore::open({.path = (directory / "log").string(), .epoch = epoch_});
+  if (!log) return std::unexpected(log.error());
+
+  snapshots_ = std::move(*snapshots);
+  log_ = std::move(*log);
+  writer_ = std::make_unique<storage::LogWriter>(*log_, clock_);
+  reader_ = std::make_unique<storage::LogReader>(*log_);
+  return {};
+}
+
+void Node::build_shards() {
+  const std::size_t cores = std::max(1u, std::thread::hardware_concurrency());
+  const std::size_t count = config_.shards != 0 ? config_.shards : cores;
+  Random seeds = Random::from_system();
+  std::vector<cluster::Shard*> shards;
+  for (std::size_t i = 0; i < count; ++i) {
+    shards_.push_back(std::make_unique<cluster::Shard>(ShardId(static_cast<std::uint32_t>(i)), clock_));
+    shards.push_back(shards_.back().get());
+  }
+  std::vector<NodeShard*> node_shards;
+  const cluster::Storage storage{.log = *log_, .writer = *writer_, .reader = *reader_, .snapshots = *snapshots_};
+  for (cluster::Shard* shard : shards) {
+    shard->connect(shards);
+    node_shards_.push_back(std::make_unique<NodeShard>(
+        *shard, storage, session_options_,
+        NodeShard::Options{.node = kThisNode,
+                           .epoch = epoch_,
+                           .seed = seeds.next(),
+                           .on_failure = [this](const Error& error) { fail(error); }}));
+    node_shards.push_back(node_shards_.back().get());
+  }
+  metadata_ = std::make_unique<cluster::MetadataHost>(first_shard(), node_shards.front()->groups(), &make_index);
+  first_shard().add_hook(*metadata_);
+  for (NodeShard* shard : node_shards) shard->connect(node_shards, *metadata_);
+  listeners_ = std::make_unique<Listeners>(config_, node_shards);
+}
+
+/// Metadata first; what it knows tells which queues there are.
+Result<void> Node::recover() {
+  startup_ = std::make_shared<Startup>(shards_.size());
+  running_ = true;
+  for (auto& shard : shards_) shard->start();
+  first_shard().post_from_outside([this] {
+    auto started = metadata_->start([this] {
+      submit_all(first_commands(), [this] {
+        const cluster::TopologyPtr topology = metadata_->topology();
+        drop_orphans(*topology);
+        metadata_->set_publish([this](const auto&... change) { publish(change...); });
+        recover_queues(topology);
+      });
+    });
+    if (!started) fail(started.error());
+  });
+  return startup_->wait();
+}
+
+/// What this start changes before anybody is served: leftovers of earlier epochs go, and an empty node gets its default
+/// vhost and user.
+std::vector<cluster::MetadataCommand> Node::first_commands() const {
+  std::vector<cluster::MetadataCommand> commands;
+  commands.emplace_back(cluster::NodeStarted{.node = kThisNode, .epoch = epoch_});
+  if (!metadata_->topology()->vhosts.empty()) return commands;
+  commands.emplace_back(cluster::PutVhost{.name = config_.default_vhost});
+  Random random = Random::from_system();
+  auth::Salt salt;
+  for (std::byte& octet : salt) octet = static_cast<std::byte>(random.next());
+  commands.emplace_back(cluster::PutUser{.name = config_.default_user,
+                                         .password_hash = auth::hash_password(config_.default_pass, salt),
+                                         .tags = config_.default_user_tags});
+  commands.emplace_back(cluster::SetPermissions{.user = config_.default_user,
+                                                .vhost = config_.default_vhost,
+                                                .patterns = {.configure = config_.default_permission_configure,
+                                                             .write = config_.default_permission_write,
+                                                             .read = config_.default_permission_read}});
+  return commands;
+}
+
+void Node::submit_all(std::vector<cluster::MetadataCommand> commands, std::function<void()> then) {
+  const auto left = std::make_shared<std::size_t>(commands.size());
+  for (cluster::MetadataCommand& command : commands) {
+    metadata_->submit(std::move(command), [left, then](cluster::Outcome, const cluster::TopologyPtr&) {
+      if (--*left == 0) then();
+    });
+  }
+}
+
+/// A group that was declared within the history we know and is not in the topology was deleted: its log may go.
+void Node::drop_orphans(const cluster::Topology& topology) {
+  std::set<GroupId> found;
+  for (const GroupId group : log_->groups()) found.insert(group);
+  for (const GroupId group : snapshots_->groups()) found.insert(group);
+  for (const GroupId group : found) {
+    const bool is_deleted = group != kMetadataGroup && cluster::declared_at(group) <= topology.version &&
+                            topology.find_queue(group) == nullptr;
+    if (is_deleted) node_shards_.front()->groups().drop(group);
+  }
+}
+
+void Node::publish(const cluster::TopologyPtr& topology, const std::vector<cluster::QueuePtr>& created,
+                   const std::vector<cluster::QueuePtr>& deleted) {
+  for (auto& node_shard : node_shards_) {
+    first_shard().post(node_shard->shard().id(), [shard = node_shard.get(), topology, created, deleted] {
+      shard->on_topology(topology, created, deleted);
+    });
+  }
+}
+
+void Node::recover_queues(const cluster::TopologyPtr& topology) {
+  for (auto& node_shard : node_shards_) {
+    first_shard().post(node_shard->shard().id(), [shard = node_shard.get(), topology, startup = startup_] {
+      shard->recover(topology, [startup] { startup->shard_recovered(); });
+    });
+  }
+}
+
+void Node::fail(const Error& error) {
+  if (startup_) startup_->report(std::unexpected(error));
+  on_failure_(error);
+}
+
+void Node::reload(const Config& config) {
+  log::set_levels(log_options(config));
+  if (auto reloaded = listeners_->reload_tls(); reloaded) {
+    log::info(log::Category::general, "configuration reloaded");
+  } else {
+    log::error(log::Category::general, "certificates not reloaded reason=\"{}\"; the old ones stay in use",
+               reloaded.error().text);
+  }
+}
+
+void Node::stop() {
+  if (std::exchange(running_, false)) {
+    stop_clients();
+    stop_shards();
+  }
+  if (writer_) writer_->stop();
+  if (reader_) reader_->stop();
+  listeners_.reset();
+  metadata_.reset();
+  node_shards_.clear();
+  shards_.clear();
+  reader_.reset();
+  writer_.reset();
+  log_.reset();
+  snapshots_.reset();
+  lock_.reset();
+}
+
+/// Clients get `320 CONNECTION_FORCED` and a few seconds to say goodbye.
+void Node::stop_clients() {
+  first_shard().post_from_outside([this] { listeners_->stop(); });
+  const auto ask = [this](auto&& what) {
+    std::vector<std::future<std::size_t>> answers;
+    for (auto& node_shard : node_shards_) {
+      auto promise = std::make_shared<std::promise<std::size_t>>();
+      answers.push_back(promise->get_future());
+      node_shard->shard().post_from_outside(
+          [shard = node_shard.get(), promise, what] { promise->set_value(what(*shard)); });
+    }
+    std::size_t sum = 0;
+    for (auto& answer : answers) sum += answer.get();
+    return sum;
+  };
+  ask([](NodeShard& shard) {
+    shard.connections().shut_down("broker forced connection closure with reason 'shutdown'");
+    return shard.connections().size();
+  });
+  const Instant deadline = clock_.now() + kClientsLeaveTimeout;
+  const auto count = [](NodeShard& shard) { return shard.connections().size(); };
+  while (ask(count) > 0 && clock_.now() < deadline) pause();
+  ask([](NodeShard& shard) {
+    shard.connections().drop_all();
+    return std::size_t{0};
+  });
+  while (ask(count) > 0 && clock_.now() < deadline + kClientsLeaveTimeout) pause();
+}
+
+void Node::stop_shards() {
+  for (auto& shard : shards_) shard->stop();
+  for (auto& shard : shards_) shard->join();
+}
+
+}  // namespace quorate

@@ -1,0 +1,81 @@
+// Node: one Quorate process, built by hand in the order in which its parts need each other. The map of the program.
+#pragma once
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "broker/node/config.h"
+#include "broker/node/listeners.h"
+#include "broker/node/node_shard.h"
+#include "cluster/metadata/host.h"
+#include "cluster/shard.h"
+#include "storage/directory_lock.h"
+#include "storage/log_reader.h"
+#include "storage/log_store.h"
+#include "storage/log_writer.h"
+#include "storage/snapshot_store.h"
+
+namespace quorate {
+
+class Node {
+ public:
+  /// `on_failure` is called when the node cannot go on, from any of its threads, at most once; stop() must follow.
+  Node(Config config, std::function<void(const Error&)> on_failure);
+  ~Node();
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  /// Recovers what is on disk and serves. On an error nothing runs any more.
+  Result<void> start();
+  /// Refuses, tells the clients, flushes, stops; within seconds. May be called after a failed start().
+  void stop();
+
+  /// SIGHUP: certificates and log levels are read again from `config`; the rest of it needs a restart.
+  void reload(const Config& config);
+
+  std::vector<std::string> listener_names() const { return listeners_->names(); }
+  Epoch epoch() const { return epoch_; }
+
+ private:
+  Result<void> open_storage();
+  void build_shards();
+  Result<void> recover();
+  void drop_orphans(const cluster::Topology& topology);
+  std::vector<cluster::MetadataCommand> first_commands() const;
+  void submit_all(std::vector<cluster::MetadataCommand> commands, std::function<void()> then);
+  void publish(const cluster::TopologyPtr& topology, const std::vector<cluster::QueuePtr>& created,
+               const std::vector<cluster::QueuePtr>& deleted);
+  void recover_queues(const cluster::TopologyPtr& topology);
+  void fail(const Error& error);
+  void stop_clients();
+  void stop_shards();
+  cluster::Shard& first_shard() { return *shards_.front(); }
+
+  Config config_;
+  std::function<void(const Error&)> on_failure_;
+  SystemClock clock_;
+  Epoch epoch_;
+  amqp::SessionOptions session_options_;
+
+  std::optional<storage::DirectoryLock> lock_;
+  std::unique_ptr<storage::SnapshotStore> snapshots_;
+  std::unique_ptr<storage::LogStore> log_;
+  std::unique_ptr<storage::LogWriter> writer_;
+  std::unique_ptr<storage::LogReader> reader_;
+
+  std::vector<std::unique_ptr<cluster::Shard>> shards_;
+  std::vector<std::unique_ptr<NodeShard>> node_shards_;
+  std::unique_ptr<cluster::MetadataHost> metadata_;  // on shard 0
+  std::unique_ptr<Listeners> listeners_;
+
+  class Startup;
+  std::shared_ptr<Startup> startup_;  // while start() waits
+  bool running_ = false;
+};
+
+}  // namespace quorate

@@ -1,0 +1,93 @@
+// Everything of the broker that lives on one shard: its groups, queues, sessions and connections, and its view of the
+// topology. Node makes one per shard and connects them.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "base/random.h"
+#include "broker/amqp/connection.h"
+#include "broker/amqp/surroundings.h"
+#include "broker/queue/queue_directory.h"
+#include "broker/queue/switchboard.h"
+#include "cluster/group_host.h"
+#include "cluster/metadata/host.h"
+#include "cluster/shard.h"
+
+namespace quorate {
+
+class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
+ public:
+  struct Options {
+    NodeId node;
+    Epoch epoch;
+    std::uint64_t seed = 0;
+    /// The node cannot go on: called on the shard's thread, at most a few times.
+    std::function<void(const Error&)> on_failure;
+  };
+
+  NodeShard(cluster::Shard& shard, cluster::Storage storage, const amqp::SessionOptions& sessions, Options options);
+  ~NodeShard() override;
+
+  /// Every shard of the node by id, and the metadata, which lives on shard 0. Before any thread starts.
+  void connect(const std::vector<NodeShard*>& shards, cluster::MetadataHost& metadata);
+
+  // On this shard's thread, like everything below.
+  /// Opens the queues of this shard; `on_recovered` is called when all of them have their history.
+  void recover(const cluster::TopologyPtr& topology, std::function<void()> on_recovered);
+  void on_topology(const cluster::TopologyPtr& topology, const std::vector<cluster::QueuePtr>& created,
+                   const std::vector<cluster::QueuePtr>& deleted);
+
+  cluster::Shard& shard() { return shard_; }
+  cluster::GroupHost& groups() { return groups_; }
+  amqp::ConnectionSet& connections() { return connections_; }
+  const queue::QueueDirectory& queues() const { return queues_; }
+
+  // queue::MailReceiver
+  void on_mail(queue::QueueMail mail) override { queues_.on_mail(std::move(mail)); }
+  void on_mail(queue::SessionMail mail) override;
+
+  // amqp::Surroundings
+  const cluster::TopologyPtr& topology() const override { return view_; }
+  Random& random() override { return random_; }
+  NodeId node() const override { return options_.node; }
+  Epoch epoch() const override { return options_.epoch; }
+  queue::SessionId begin(amqp::Session& session) override;
+  void end(const queue::SessionId& id) override { sessions_.erase(id.serial); }
+  void send(queue::QueueMail mail) override { switchboard_.send(std::move(mail)); }
+  void submit(const queue::SessionId& from, cluster::MetadataCommand command) override;
+
+ private:
+  /// Watches the recovery of the queues at the end of each turn.
+  class RecoveryWatch final : public cluster::TurnHook {
+   public:
+    explicit RecoveryWatch(NodeShard& owner) : owner_(owner) {}
+    bool on_turn_end() override;
+    std::function<void()> on_recovered;
+
+   private:
+    NodeShard& owner_;
+  };
+
+  void follow(const cluster::TopologyPtr& topology);
+  void submit_command(cluster::MetadataCommand command, cluster::MetadataHost::Done done);
+  void on_metadata(const queue::SessionId& to, const amqp::MetadataReply& reply);
+
+  cluster::Shard& shard_;
+  const Options options_;
+  Random random_;
+  queue::Switchboard switchboard_;
+  queue::CacheBudget cache_budget_;
+  cluster::GroupHost groups_;
+  queue::QueueDirectory queues_;
+  amqp::ConnectionSet connections_;
+  RecoveryWatch recovery_;
+  cluster::MetadataHost* metadata_ = nullptr;  // on shard 0
+  cluster::TopologyPtr view_ = std::make_shared<const cluster::Topology>();
+  std::unordered_map<std::uint64_t, amqp::Session*> sessions_;  // by serial, a connection's and its channels'
+  std::uint64_t last_serial_ = 0;
+};
+
+}  // namespace quorate
