@@ -485,12 +485,21 @@ var scenarios = []struct {
 	{"many_channels", manyChannels},
 }
 
-func run(scenario func(*client)) (failure any) {
+// run gives a scenario its connections and a deadline; a client call that waits for ever is left behind.
+func run(scenario func(*client)) any {
 	c := &client{}
-	defer c.close()
-	defer func() { failure = recover() }()
-	scenario(c)
-	return nil
+	done := make(chan any, 1)
+	go func() {
+		defer func() { done <- recover() }()
+		scenario(c)
+	}()
+	select {
+	case failure := <-done:
+		c.close()
+		return failure
+	case <-time.After(3 * patience):
+		return "still waiting after " + (3 * patience).String()
+	}
 }
 
 func wanted(name string) bool {

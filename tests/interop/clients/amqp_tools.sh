@@ -8,6 +8,10 @@ only=" $* "
 queue=interop.tools
 failed=0
 
+for tool in amqp-declare-queue amqp-publish amqp-get amqp-consume amqp-delete-queue; do
+  eval "$tool() { timeout 10 $tool \"\$@\"; }"
+done
+
 # is WHAT GOT WANTED: fails the scenario unless the two are the same.
 is() {
   [[ "$2" == "$3" ]] || { echo "$1: expected '$3', got '$2'"; return 1; }
