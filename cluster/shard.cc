@@ -51,24 +51,33 @@ void Shard::post_from_outside(Task task) {
 
 void Shard::run() {
   while (!stopped_) {
-    run_handlers();
-    finish_turn();
+    io_.run_one();  // sleeps until there is something to do
+    run_turn();
   }
 }
 
-void Shard::run_handlers() {
-  io_.run_one();  // sleeps until there is something to do
+bool Shard::run_turn() {
   read_clock();
-  for (std::size_t i = 1; i < limits::kTurnHandlersMax && io_.poll_one() != 0; ++i) continue;
+  const bool handled = run_handlers();
+  const bool finished = finish_turn();
+  return handled || finished;
 }
 
-void Shard::finish_turn() {
+bool Shard::run_handlers() {
+  std::size_t count = 0;
+  while (count < limits::kTurnHandlersMax && io_.poll_one() != 0) ++count;
+  return count > 0;
+}
+
+bool Shard::finish_turn() {
   mailbox_.take(running_);
+  bool worked = !running_.empty();
   for (Task& task : running_) task();
   running_.clear();
   bool more = true;
   while (more) {
     while (!local_.empty()) {
+      worked = true;
       running_.swap(local_);
       for (Task& task : running_) task();
       running_.clear();
@@ -76,8 +85,10 @@ void Shard::finish_turn() {
     more = false;
     for (std::size_t i = 0; i < hooks_.size(); ++i) more |= hooks_[i]->on_turn_end();
     more |= !local_.empty();
+    worked |= more;
   }
   hand_over();
+  return worked;
 }
 
 void Shard::read_clock() {

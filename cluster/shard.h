@@ -38,6 +38,9 @@ class Shard {
   void remove_hook(TurnHook& hook) { std::erase(hooks_, &hook); }
 
   void start();
+  /// One turn without waiting, on the thread of a test that drives the shard by hand instead of start(). False when
+  /// there was nothing to do.
+  bool run_turn();
   /// Any thread: ends the loop after the current turn. What is still in the mailbox is destroyed unrun.
   void stop();
   void join();
@@ -58,8 +61,8 @@ class Shard {
 
  private:
   void run();
-  void run_handlers();
-  void finish_turn();
+  bool run_handlers();
+  bool finish_turn();
   void read_clock();
   void hand_over();
 

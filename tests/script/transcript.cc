@@ -1,0 +1,514 @@
+#include "tests/script/transcript.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <memory>
+#include <optional>
+#include <regex>
+#include <sstream>
+#include <utility>
+
+#include "base/check.h"
+#include "broker/amqp/field_text.h"
+#include "broker/amqp/frame.h"
+#include "broker/amqp/method_codec.h"
+#include "broker/amqp/properties.h"
+#include "broker/amqp/table_codec.h"
+
+namespace quorate::script {
+namespace {
+
+constexpr std::string_view kSeparator = "----";
+
+/// The names that a broker made up, and what stands for them in the transcript.
+class Placeholders {
+ public:
+  std::string hide(const std::string& text) {
+    static const std::regex kMadeUp("amq\\.(gen|ctag)-[A-Za-z0-9_-]{22}");
+    std::string hidden;
+    std::string::const_iterator from = text.begin();
+    for (std::sregex_iterator at(text.begin(), text.end(), kMadeUp), end; at != end; ++at) {
+      hidden.append(from, (*at)[0].first);
+      hidden += stand_in(at->str(0), at->str(1));
+      from = (*at)[0].second;
+    }
+    return hidden.append(from, text.end());
+  }
+
+  std::string reveal(std::string text) const {
+    for (const auto& [made_up, stand_in] : names_) {
+      text = std::regex_replace(text, std::regex("amq\\." + stand_in.substr(4) + "\\b"), made_up);
+    }
+    return text;
+  }
+
+ private:
+  const std::string& stand_in(const std::string& made_up, const std::string& kind) {
+    for (const auto& known : names_) {
+      if (known.first == made_up) return known.second;
+    }
+    const std::size_t number = ++(kind == "gen" ? queues_ : tags_);
+    return names_.emplace_back(made_up, fmt::format("amq.{}-{}", kind, number)).second;
+  }
+
+  std::vector<std::pair<std::string, std::string>> names_;
+  std::size_t queues_ = 0;
+  std::size_t tags_ = 0;
+};
+
+/// Where a line of input goes: `[connection][/channel]`.
+struct Place {
+  std::string connection;
+  std::optional<ChannelId> channel;
+
+  static Place parse(std::string_view text) {
+    const std::size_t slash = text.find('/');
+    Place place{.connection = std::string(text.substr(0, slash)), .channel = std::nullopt};
+    if (slash == std::string_view::npos) return place;
+    std::uint16_t number = 0;
+    std::from_chars(text.data() + slash + 1, text.data() + text.size(), number);
+    place.channel = ChannelId(number);
+    return place;
+  }
+};
+
+/// A verb and what follows it on the line: `connection bob vhost=x`.
+struct Words {
+  std::string verb;
+  std::string rest;
+  static Words split(const std::string& text) {
+    const std::size_t blank = text.find(' ');
+    if (blank == std::string::npos) return {.verb = text, .rest = {}};
+    return {.verb = text.substr(0, blank), .rest = text.substr(text.find_first_not_of(' ', blank))};
+  }
+};
+
+/// A number as the type of the option says.
+template <class T>
+void assign(T& option, const std::string& text) {
+  if constexpr (std::is_same_v<T, bool>) {
+    option = text == "true";
+  } else {
+    std::from_chars(text.data(), text.data() + text.size(), option);
+  }
+}
+
+std::vector<std::string> split_list(const std::string& text) {
+  std::vector<std::string> items;
+  std::istringstream in(text);
+  for (std::string item; std::getline(in, item, ',');) items.push_back(item);
+  return items;
+}
+
+Duration parse_duration(const std::string& text) {
+  std::int64_t count = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  CHECK(error == std::errc{});
+  const bool is_ms = std::string_view(end) == "ms";
+  return is_ms ? Duration(std::chrono::milliseconds(count)) : Duration(std::chrono::seconds(count));
+}
+
+/// `"text with \x00"` or hexadecimal digits with blanks between them.
+std::string parse_octets(const std::string& text) {
+  if (text.starts_with('"')) {
+    const auto value = amqp::parse_value(text);
+    CHECK(value.has_value());
+    return *value->get_if<std::string>();
+  }
+  std::string digits = text;
+  std::erase(digits, ' ');
+  std::string octets;
+  for (std::size_t i = 0; i + 1 < digits.size(); i += 2) {
+    octets.push_back(static_cast<char>(std::stoi(digits.substr(i, 2), nullptr, 16)));
+  }
+  return octets;
+}
+
+/// One case: a broker and its clients.
+class Case {
+ public:
+  explicit Case(Delivery delivery) : delivery_(delivery) {}
+  ~Case() {
+    for (auto& [name, client] : clients_) client->disconnect();
+    world_.settle();
+  }
+
+  std::vector<std::string> play(const std::vector<std::string>& input) {
+    for (const std::string& line : input) {
+      if (line.starts_with('#')) continue;
+      carry_out(names_.reveal(line));
+    }
+    send_gathered();
+    std::vector<std::string> output = std::exchange(lines_, {});
+    for (std::string& line : output) line = names_.hide(line);
+    return output;
+  }
+
+ private:
+  using Arguments = std::vector<amqp::Assignment>;
+  struct Verb {
+    std::string_view name;
+    void (Case::*play)(const std::string& rest);
+  };
+  static const std::array<Verb, 17> kVerbs;
+
+  void carry_out(const std::string& line) {
+    const std::size_t arrow = line.find("> ");
+    if (arrow != std::string::npos && line.find(' ') > arrow) {
+      send_method(Place::parse(std::string_view(line).substr(0, arrow)), line.substr(arrow + 2));
+      if (!together_) world_.settle();
+      return;
+    }
+    const Words words = Words::split(line);
+    const auto* verb = std::ranges::find(kVerbs, words.verb, &Verb::name);
+    if (verb == kVerbs.end()) return complain("'" + words.verb + "' is no verb");
+    (this->*verb->play)(words.rest);
+    if (!together_) world_.settle();
+  }
+
+  void complain(const std::string& about) { lines_.push_back("! " + about); }
+
+  Client* find(const std::string& name) {
+    const auto at = clients_.find(name);
+    if (at != clients_.end()) return at->second.get();
+    complain("there is no connection '" + name + "'");
+    return nullptr;
+  }
+
+  /// name=value words, after an optional first word without "=".
+  Arguments arguments_of(std::string rest, std::string* first = nullptr) {
+    if (first != nullptr) {
+      const Words words = Words::split(rest);
+      if (words.verb.find('=') == std::string::npos) {
+        *first = words.verb;
+        rest = words.rest;
+      }
+    }
+    auto arguments = amqp::split_assignments(rest);
+    if (!arguments) {
+      complain(arguments.error());
+      return {};
+    }
+    return *arguments;
+  }
+
+  static std::string value_of(const Arguments& arguments, std::string_view name, std::string otherwise) {
+    const auto at = std::ranges::find(arguments, name, &amqp::Assignment::name);
+    return at != arguments.end() ? at->value : std::move(otherwise);
+  }
+
+  // --- connections and channels ---
+
+  /// Opens a socket; nothing is sent yet.
+  Client& open_socket(const std::string& name, const Arguments& arguments) {
+    amqp::Peer peer{.name = "10.0.0.1:40000 -> 10.0.0.2:5672", .is_loopback = true};
+    for (const auto& [key, value, quoted] : arguments) {
+      if (key == "loopback") assign(peer.is_loopback, value);
+      if (key == "tls") assign(peer.is_tls, value);
+      if (key == "certificate") peer.certificate_name = value;
+    }
+    clients_.erase(name);
+    auto client = std::make_unique<Client>(world_, name, options_, std::move(peer), delivery_, lines_);
+    return *(clients_[name] = std::move(client));
+  }
+
+  void socket(const std::string& rest) {
+    std::string name;
+    const Arguments arguments = arguments_of(rest, &name);
+    open_socket(name, arguments);
+  }
+
+  /// The whole handshake; its answers are printed only if it fails.
+  void connection(const std::string& rest) {
+    std::string name;
+    const Arguments arguments = arguments_of(rest, &name);
+    const std::size_t before = lines_.size();
+    Client& client = open_socket(name, arguments);
+    shake_hands(client, arguments);
+    if (client.session().state() == amqp::Session::State::running) lines_.resize(before);
+  }
+
+  void shake_hands(Client& client, const Arguments& arguments) {
+    const auto value = [&](std::string_view key, std::string otherwise) {
+      return value_of(arguments, key, std::move(otherwise));
+    };
+    const auto number = [&](std::string_view key, std::uint32_t otherwise) {
+      return static_cast<std::uint32_t>(std::stoul(value(key, std::to_string(otherwise))));
+    };
+    const auto send = [&](const amqp::Method& method) {
+      client.method(ChannelId(0), method);
+      world_.settle();
+    };
+    const std::string user = value("user", "guest");
+    const std::string response = '\0' + user + '\0' + value("password", user);
+    const auto properties = amqp::parse_table(value(
+        "properties",
+        "{capabilities={authentication_failure_close=true,connection.blocked=true,consumer_cancel_notify=true}}"));
+    CHECK(properties.has_value());
+    client.send(as_bytes(std::string("AMQP\0\0\x09\x01", 8)));
+    world_.settle();
+    const std::vector<std::byte> table = amqp::encode_table(*properties);
+    send(amqp::ConnectionStartOk{
+        .client_properties = table, .mechanism = "PLAIN", .response = response, .locale = "en_US"});
+    const amqp::ConnectionTuneOk tune{
+        .channel_max = static_cast<std::uint16_t>(number("channel_max", client.options().channel_max)),
+        .frame_max = number("frame_max", client.options().frame_max_bytes),
+        .heartbeat = static_cast<std::uint16_t>(number("heartbeat", 0))};
+    client.set_frame_max(tune.frame_max);
+    send(tune);
+    const std::string vhost = value("vhost", "/");
+    send(amqp::ConnectionOpen{.virtual_host = vhost});
+  }
+
+  /// `channel [connection][/number]`, on a new connection if there is none of that name.
+  void channel(const std::string& rest) {
+    const Place place = Place::parse(rest);
+    if (!clients_.contains(place.connection)) connection(place.connection);
+    Client* client = find(place.connection);
+    const std::size_t before = lines_.size();
+    client->method(place.channel.value_or(ChannelId(1)), amqp::ChannelOpen{});
+    world_.settle();
+    const bool is_open = lines_.size() == before + 1 && lines_.back().ends_with("< channel.open-ok");
+    if (is_open) lines_.resize(before);
+  }
+
+  void disconnect(const std::string& rest) {
+    if (Client* client = find(rest)) client->disconnect();
+  }
+
+  // --- what a client sends ---
+
+  void send_method(const Place& place, const std::string& text) {
+    Client* client = find(place.connection);
+    if (client == nullptr) return;
+    const auto parsed = amqp::parse_method(text);
+    if (!parsed) return complain(parsed.error());
+    const amqp::Method method = parsed->method();
+    const bool is_connection = text.starts_with("connection.");
+    const ChannelId channel = place.channel.value_or(ChannelId(is_connection ? 0 : 1));
+    auto properties = amqp::parse_properties(parsed->others);
+    if (!properties) return complain(properties.error());
+    std::string body;
+    bool has_content = std::holds_alternative<amqp::BasicPublish>(method);
+    for (const auto& [name, value, quoted] : properties->others) {
+      if (name == "body") {
+        body = value;
+      } else if (name == "body_size") {
+        body.assign(std::stoul(value), 'x');
+      } else if (name == "content" && value == "none") {
+        has_content = false;
+      } else {
+        return complain("'" + name + "' is neither a field nor a property");
+      }
+    }
+    client->method(channel, method);
+    if (has_content) client->content(channel, properties->properties, body);
+  }
+
+  /// `bytes octets`
+  void bytes(const std::string& rest) {
+    if (Client* client = find("")) client->send(as_bytes(parse_octets(rest)));
+  }
+
+  /// `frame type channel octets`: a whole frame with that payload.
+  void frame(const std::string& rest) {
+    const Words type = Words::split(rest);
+    const Words channel = Words::split(type.rest);
+    const std::string payload = channel.rest.empty() ? "" : parse_octets(channel.rest);
+    std::vector<std::byte> frame;
+    amqp::append_frame_header(frame, static_cast<amqp::FrameType>(std::stoi(type.verb)),
+                              ChannelId(static_cast<std::uint16_t>(std::stoi(channel.verb))),
+                              static_cast<std::uint32_t>(payload.size()));
+    const ByteView view = as_bytes(payload);
+    frame.insert(frame.end(), view.begin(), view.end());
+    frame.push_back(amqp::kFrameEnd);
+    if (Client* client = find("")) client->send(frame);
+  }
+
+  /// The rest of the block goes in one piece.
+  void together(const std::string&) { together_ = true; }
+  void send_gathered() {
+    together_ = false;
+    world_.settle();
+  }
+
+  // --- the world around ---
+
+  void options(const std::string& rest) {
+    for (const auto& [key, value, quoted] : arguments_of(rest)) {
+      if (key == "channel_max") {
+        assign(options_.channel_max, value);
+      } else if (key == "frame_max") {
+        assign(options_.frame_max_bytes, value);
+      } else if (key == "heartbeat") {
+        assign(options_.heartbeat_seconds, value);
+      } else if (key == "max_message_size") {
+        assign(options_.message_size_max_bytes, value);
+      } else if (key == "consumer_max_per_channel") {
+        assign(options_.consumer_max_per_channel, value);
+      } else if (key == "mechanisms") {
+        options_.auth_mechanisms = split_list(value);
+      } else if (key == "anonymous") {
+        options_.anonymous_user = value;
+        options_.anonymous_password = value;
+      } else if (key == "loopback_users") {
+        options_.loopback_users = split_list(value);
+      } else {
+        complain("'" + key + "' is no option");
+      }
+    }
+  }
+
+  void user(const std::string& rest) {
+    std::string name;
+    const Arguments arguments = arguments_of(rest, &name);
+    world_.put_user(name, value_of(arguments, "password", name), split_list(value_of(arguments, "tags", "")));
+  }
+
+  void permissions(const std::string& rest) {
+    std::string user;
+    const Arguments arguments = arguments_of(rest, &user);
+    world_.submit(cluster::SetPermissions{.user = user,
+                                          .vhost = value_of(arguments, "vhost", "/"),
+                                          .patterns = {.configure = value_of(arguments, "configure", ""),
+                                                       .write = value_of(arguments, "write", ""),
+                                                       .read = value_of(arguments, "read", "")}});
+  }
+
+  void vhost(const std::string& rest) { world_.submit(cluster::PutVhost{.name = rest}); }
+
+  /// Time passes, and every deadline on the way is kept.
+  void advance(const std::string& rest) {
+    const Instant target = world_.now() + parse_duration(rest);
+    for (;;) {
+      std::optional<Instant> next;
+      for (const auto& [name, client] : clients_) {
+        const auto deadline = client->session().next_deadline();
+        if (deadline && *deadline <= target && (!next || *deadline < *next)) next = deadline;
+      }
+      if (!next) break;
+      world_.advance(std::max(Duration::zero(), *next - world_.now()));
+      for (auto& [name, client] : clients_) client->on_deadline();
+      world_.settle();
+    }
+    world_.advance(target - world_.now());
+  }
+
+  void alarm(const std::string& rest) {
+    for (auto& [name, client] : clients_) client->block(rest);
+  }
+  void shutdown(const std::string& rest) {
+    for (auto& [name, client] : clients_) client->shut_down(rest);
+  }
+
+  void restart(const std::string&) {
+    for (auto& [name, client] : clients_) client->disconnect();
+    world_.settle();
+    clients_.clear();
+    world_.restart();
+  }
+
+  void heartbeat(const std::string& rest) {
+    std::vector<std::byte> bytes;
+    amqp::append_heartbeat_frame(bytes);
+    if (Client* client = find(rest)) client->send(bytes);
+  }
+
+  /// `header 0 0 9 1`
+  void header(const std::string& rest) {
+    std::string octets = "AMQP";
+    std::istringstream in(rest);
+    for (int number = 0; in >> number;) octets.push_back(static_cast<char>(number));
+    if (Client* client = find("")) client->send(as_bytes(octets));
+  }
+
+  const Delivery delivery_;
+  World world_;
+  amqp::SessionOptions options_{.node_name = "quorate@test", .cluster_name = "test"};
+  std::vector<std::string> lines_;
+  std::map<std::string, std::unique_ptr<Client>> clients_;
+  Placeholders names_;
+  bool together_ = false;
+};
+
+const std::array<Case::Verb, 17> Case::kVerbs = {{
+    {"advance", &Case::advance},
+    {"alarm", &Case::alarm},
+    {"bytes", &Case::bytes},
+    {"channel", &Case::channel},
+    {"connection", &Case::connection},
+    {"disconnect", &Case::disconnect},
+    {"frame", &Case::frame},
+    {"header", &Case::header},
+    {"heartbeat", &Case::heartbeat},
+    {"options", &Case::options},
+    {"permissions", &Case::permissions},
+    {"restart", &Case::restart},
+    {"shutdown", &Case::shutdown},
+    {"socket", &Case::socket},
+    {"together", &Case::together},
+    {"user", &Case::user},
+    {"vhost", &Case::vhost},
+}};
+
+}  // namespace
+
+std::vector<Block> parse_blocks(const std::string& text) {
+  std::vector<Block> blocks;
+  std::istringstream in(text);
+  bool is_inside = false;
+  bool is_output = false;
+  std::size_t number = 0;
+  for (std::string line; std::getline(in, line);) {
+    ++number;
+    if (line.empty()) {
+      is_inside = false;
+      continue;
+    }
+    if (!std::exchange(is_inside, true)) {
+      blocks.push_back({.line = number});
+      is_output = false;
+    }
+    Block& block = blocks.back();
+    if (is_output) {
+      block.output.push_back(line);
+    } else if (line == kSeparator) {
+      is_output = true;
+    } else if (line.starts_with('#') && block.input.empty()) {
+      block.comments.push_back(line);
+    } else {
+      block.input.push_back(line);
+    }
+  }
+  return blocks;
+}
+
+std::string print_blocks(const std::vector<Block>& blocks) {
+  std::string text;
+  for (const Block& block : blocks) {
+    if (!text.empty()) text += '\n';
+    for (const std::string& line : block.comments) text += line + '\n';
+    for (const std::string& line : block.input) text += line + '\n';
+    if (!block.output.empty()) text += std::string(kSeparator) + '\n';
+    for (const std::string& line : block.output) text += line + '\n';
+  }
+  return text;
+}
+
+std::vector<Block> play(std::vector<Block> blocks, Delivery delivery) {
+  std::unique_ptr<Case> played;
+  for (Block& block : blocks) {
+    if (block.input.empty()) continue;
+    if (!played || block.begins_case()) {
+      played.reset();
+      played = std::make_unique<Case>(delivery);
+    }
+    block.output = played->play(block.input);
+  }
+  return blocks;
+}
+
+}  // namespace quorate::script
