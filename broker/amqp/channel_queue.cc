@@ -32,6 +32,9 @@ std::string Channel::random_name(std::string_view prefix) {
 Handled Channel::on(const QueueDeclare& method) {
   std::string name = strip_line_breaks(method.queue.text);
   if (method.passive) return declare_passively(method, std::move(name));
+  if (has_reserved_prefix(name)) {
+    return refuse(ReplyCode::access_refused, "queue name '" + name + "' contains reserved prefix 'amq.*'");
+  }
   if (name.empty()) name = random_name("amq.gen-");
   if (const auto valid = validate_table(method.arguments.encoded); !valid) {
     return refuse(ReplyCode::syntax_error, valid.error().text);
@@ -39,10 +42,6 @@ Handled Channel::on(const QueueDeclare& method) {
   if (auto allowed = require(Permission::configure, ResourceKind::queue, name); !allowed) return allowed;
   if (const cluster::Queue* current = topology().find_queue(vhost(), name); current != nullptr) {
     return declare_existing(*current, method);
-  }
-  const bool is_generated = method.queue.text.empty();
-  if (!is_generated && has_reserved_prefix(name)) {
-    return refuse(ReplyCode::access_refused, "queue name '" + name + "' contains reserved prefix 'amq.*'");
   }
   return declare_new_queue(method, std::move(name));
 }

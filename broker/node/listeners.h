@@ -40,7 +40,7 @@ class Listeners {
   const Config& config_;
   std::vector<NodeShard*> shards_;
   std::vector<std::unique_ptr<Listener>> listeners_;
-  std::atomic<amqp::TlsContext> tls_;
+  std::atomic<amqp::TlsContext> tls_;  // read on shard 0, replaced by the thread of the signals
   std::size_t next_shard_ = 0;
   bool stopped_ = false;
 };

@@ -19,6 +19,7 @@ namespace {
 
 constexpr NodeId kThisNode{1};
 constexpr std::string_view kEpochFact = "epoch";
+constexpr std::string_view kCleanEpochFact = "clean_epoch";  // the last one that ended in order
 constexpr auto kClientsLeaveTimeout = std::chrono::seconds(5);
 
 cluster::RoutingIndexPtr make_index(std::string_view type) {
@@ -69,6 +70,7 @@ Result<void> Node::start() {
     stop();
     return recovered;
   }
+  served_ = true;
   first_shard().post_from_outside([this] { listeners_->start(); });
   return {};
 }
@@ -89,6 +91,9 @@ Result<void> Node::open_storage() {
   auto before = (*snapshots)->get(kEpochFact);
   if (!before) return std::unexpected(before.error());
   epoch_ = Epoch(static_cast<std::uint32_t>(*before ? std::stoul(**before) : 0) + 1);
+  auto clean = (*snapshots)->get(kCleanEpochFact);
+  if (!clean) return std::unexpected(clean.error());
+  after_crash_ = *before && *clean != *before;
   if (auto put = (*snapshots)->put(kEpochFact, std::to_string(epoch_.value())); !put) return put;
   auto log = storage::LogStore::open({.path = (directory / "log").string(), .epoch = epoch_});
   if (!log) return std::unexpected(log.error());
@@ -117,6 +122,7 @@ void Node::build_shards() {
         *shard, storage, session_options_,
         NodeShard::Options{.node = kThisNode,
                            .epoch = epoch_,
+                           .after_crash = after_crash_,
                            .seed = seeds.next(),
                            .on_failure = [this](const Error& error) { fail(error); }}));
     node_shards.push_back(node_shards_.back().get());
@@ -206,6 +212,7 @@ void Node::recover_queues(const cluster::TopologyPtr& topology) {
 }
 
 void Node::fail(const Error& error) {
+  failed_ = true;
   if (startup_) startup_->report(std::unexpected(error));
   on_failure_(error);
 }
@@ -227,6 +234,7 @@ void Node::stop() {
   }
   if (writer_) writer_->stop();
   if (reader_) reader_->stop();
+  note_clean_end();
   listeners_.reset();
   metadata_.reset();
   node_shards_.clear();
@@ -236,6 +244,14 @@ void Node::stop() {
   log_.reset();
   snapshots_.reset();
   lock_.reset();
+}
+
+/// Everything that was submitted is in the log.
+void Node::note_clean_end() {
+  if (!snapshots_ || failed_ || (after_crash_ && !served_)) return;
+  if (auto put = snapshots_->put(kCleanEpochFact, std::to_string(epoch_.value())); !put) {
+    log::warn(log::Category::storage, "end not recorded reason=\"{}\"", put.error().text);
+  }
 }
 
 /// Clients get `320 CONNECTION_FORCED` and a few seconds to say goodbye.

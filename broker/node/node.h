@@ -1,5 +1,6 @@
 // Node: one Quorate process, built by hand in the order in which its parts need each other. The map of the program.
 #pragma once
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -52,6 +53,7 @@ class Node {
                const std::vector<cluster::QueuePtr>& deleted);
   void recover_queues(const cluster::TopologyPtr& topology);
   void fail(const Error& error);
+  void note_clean_end();
   void stop_clients();
   void stop_shards();
   cluster::Shard& first_shard() { return *shards_.front(); }
@@ -60,6 +62,7 @@ class Node {
   std::function<void(const Error&)> on_failure_;
   SystemClock clock_;
   Epoch epoch_;
+  bool after_crash_ = false;
   amqp::SessionOptions session_options_;
 
   std::optional<storage::DirectoryLock> lock_;
@@ -76,6 +79,8 @@ class Node {
   class Startup;
   std::shared_ptr<Startup> startup_;  // while start() waits
   bool running_ = false;
+  bool served_ = false;  // recovery was completed
+  std::atomic<bool> failed_ = false;
 };
 
 }  // namespace quorate

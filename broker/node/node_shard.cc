@@ -21,6 +21,7 @@ NodeShard::NodeShard(cluster::Shard& shard, cluster::Storage storage, const amqp
                       .cache_budget = cache_budget_,
                       .node = options_.node,
                       .epoch = options_.epoch,
+                      .after_crash = options_.after_crash,
                       .request_delete =
                           [this](GroupId id) {
                             submit_command(cluster::DeleteQueue{.id = id},

@@ -23,6 +23,7 @@ class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
   struct Options {
     NodeId node;
     Epoch epoch;
+    bool after_crash = false;  // the epoch before did not end in order
     std::uint64_t seed = 0;
     /// The node cannot go on: called on the shard's thread, at most a few times.
     std::function<void(const Error&)> on_failure;

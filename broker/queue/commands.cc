@@ -8,6 +8,7 @@ namespace {
 constexpr std::uint8_t kPersistentFlag = 1;
 constexpr std::uint8_t kNoAckFlag = 1;
 constexpr std::uint8_t kExclusiveFlag = 2;
+constexpr std::uint8_t kAfterCrashFlag = 1;
 
 // Kind on the wire = place in the variant, counted from 1; a test pins the numbers.
 template <class T, std::size_t Index = 0>
@@ -23,17 +24,25 @@ constexpr std::int64_t unzigzag(std::uint64_t value) {
   return static_cast<std::int64_t>(value >> 1) ^ -static_cast<std::int64_t>(value & 1);
 }
 
+/// A number that must fit where it goes: cut down it would name something else.
+bool get(ByteReader& r, std::uint32_t& value) {
+  std::uint64_t wide = 0;
+  if (!r.read_varint(wide) || wide > UINT32_MAX) return false;
+  value = static_cast<std::uint32_t>(wide);
+  return true;
+}
+
 void put(ByteWriter& w, const SessionId& id) {
   w.write_varint(id.node.value());
   w.write_varint(id.epoch.value());
   w.write_varint(id.serial);
 }
 bool get(ByteReader& r, SessionId& id) {
-  std::uint64_t node = 0;
-  std::uint64_t epoch = 0;
-  if (!r.read_varint(node) || !r.read_varint(epoch) || !r.read_varint(id.serial)) return false;
-  id.node = NodeId(static_cast<std::uint32_t>(node));
-  id.epoch = Epoch(static_cast<std::uint32_t>(epoch));
+  std::uint32_t node = 0;
+  std::uint32_t epoch = 0;
+  if (!get(r, node) || !get(r, epoch) || !r.read_varint(id.serial)) return false;
+  id.node = NodeId(node);
+  id.epoch = Epoch(epoch);
   return true;
 }
 void put(ByteWriter& w, const ConsumerKey& key) {
@@ -41,10 +50,7 @@ void put(ByteWriter& w, const ConsumerKey& key) {
   w.write_varint(key.link);
 }
 bool get(ByteReader& r, ConsumerKey& key) {
-  std::uint64_t link = 0;
-  if (!get(r, key.session) || !r.read_varint(link)) return false;
-  key.link = static_cast<std::uint32_t>(link);
-  return true;
+  return get(r, key.session) && get(r, key.link);
 }
 void put(ByteWriter& w, const std::vector<IdRange>& ids) {
   w.write_varint(ids.size());
@@ -81,11 +87,9 @@ void body(ByteWriter& w, const Enqueue& c) {
 }
 bool body(ByteReader& r, Enqueue& c) {
   std::uint8_t flags = 0;
-  std::uint64_t body_size = 0;
-  if (!r.read(flags) || !r.read(c.priority) || !r.read_varint(body_size) || !r.read_sized(c.message)) return false;
+  if (!r.read(flags) || !r.read(c.priority) || !get(r, c.body_size) || !r.read_sized(c.message)) return false;
   c.persistent = (flags & kPersistentFlag) != 0;
-  c.body_size = static_cast<std::uint32_t>(body_size);
-  return body_size <= c.message.size();
+  return c.body_size <= c.message.size();
 }
 void body(ByteWriter& w, const Attach& c) {
   put(w, c.consumer);
@@ -97,16 +101,14 @@ void body(ByteWriter& w, const Attach& c) {
 bool body(ByteReader& r, Attach& c) {
   std::uint8_t flags = 0;
   std::uint64_t priority = 0;
-  std::uint64_t prefetch = 0;
-  if (!get(r, c.consumer) || !r.read(flags) || !r.read_varint(priority) || !r.read_varint(prefetch) ||
+  if (!get(r, c.consumer) || !r.read(flags) || !r.read_varint(priority) || !get(r, c.prefetch) ||
       !r.read_varint(c.window)) {
     return false;
   }
   c.no_ack = (flags & kNoAckFlag) != 0;
   c.exclusive = (flags & kExclusiveFlag) != 0;
   c.priority = static_cast<std::int32_t>(unzigzag(priority));
-  c.prefetch = static_cast<std::uint32_t>(prefetch);
-  return true;
+  return c.consumer.link != kGetLink && priority <= UINT32_MAX;
 }
 void body(ByteWriter& w, const Cancel& c) { put(w, c.consumer); }
 bool body(ByteReader& r, Cancel& c) { return get(r, c.consumer); }
@@ -153,12 +155,16 @@ bool body(ByteReader& r, Down& c) { return get(r, c.session); }
 void body(ByteWriter& w, const NodeUp& c) {
   w.write_varint(c.node.value());
   w.write_varint(c.epoch.value());
+  w.write(static_cast<std::uint8_t>(c.after_crash ? kAfterCrashFlag : 0));
 }
 bool body(ByteReader& r, NodeUp& c) {
   std::uint64_t node = 0;
   std::uint64_t epoch = 0;
-  if (!r.read_varint(node) || !r.read_varint(epoch)) return false;
-  c = {.node = NodeId(static_cast<std::uint32_t>(node)), .epoch = Epoch(static_cast<std::uint32_t>(epoch))};
+  std::uint8_t flags = 0;
+  if (!r.read_varint(node) || !r.read_varint(epoch) || !r.read(flags)) return false;
+  c = {.node = NodeId(static_cast<std::uint32_t>(node)),
+       .epoch = Epoch(static_cast<std::uint32_t>(epoch)),
+       .after_crash = (flags & kAfterCrashFlag) != 0};
   return true;
 }
 

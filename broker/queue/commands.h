@@ -108,6 +108,9 @@ struct Down {
 struct NodeUp {
   NodeId node;
   Epoch epoch;
+  /// The epoch before did not end in order. Deliveries run ahead of the log, so any message may have been seen by a
+  /// client: all of them count as redelivered.
+  bool after_crash = false;
 };
 
 using Command =

@@ -201,10 +201,12 @@ Result<void> Queue::apply(const raft::Entry& entry, cluster::ApplyMode mode) {
 }
 
 void Queue::on_leader() {
-  append(Command(NodeUp{.node = surroundings_.node, .epoch = surroundings_.epoch}));
+  append(Command(NodeUp{.node = surroundings_.node,
+                        .epoch = surroundings_.epoch,
+                        .after_crash = surroundings_.after_crash}));
   ready_ = true;
   for (QueueMail& mail : std::exchange(early_, {})) take(mail);
-  seal_entry();
+  surroundings_.mark_dirty(definition_->id);
 }
 
 void Queue::on_committed(LogIndex index) {

@@ -29,8 +29,11 @@ struct QueueSurroundings {
   CacheBudget& cache_budget;
   NodeId node;
   Epoch epoch;
+  bool after_crash = false;  // the epoch before did not end in order
   /// Asks the metadata to delete this queue; the answer is on_deleted().
   std::function<void(GroupId)> request_delete;
+  /// This queue wants to be flushed at the end of the turn; the directory's to fill in.
+  std::function<void(GroupId)> mark_dirty;
   /// A live entry cannot be read back: the node must stop.
   std::function<void(const Error&)> on_failure;
 };

@@ -8,6 +8,11 @@
 
 namespace quorate::queue {
 
+QueueDirectory::QueueDirectory(cluster::Shard& shard, QueueSurroundings surroundings)
+    : shard_(shard), surroundings_(std::move(surroundings)) {
+  surroundings_.mark_dirty = [this](GroupId id) { mark_dirty(id); };
+}
+
 Result<void> QueueDirectory::recover(const cluster::TopologyPtr& topology) {
   topology_ = topology;
   Result<void> result;

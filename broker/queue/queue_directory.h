@@ -13,8 +13,7 @@ namespace quorate::queue {
 
 class QueueDirectory final : public cluster::TurnHook {
  public:
-  QueueDirectory(cluster::Shard& shard, QueueSurroundings surroundings)
-      : shard_(shard), surroundings_(std::move(surroundings)) {}
+  QueueDirectory(cluster::Shard& shard, QueueSurroundings surroundings);
 
   /// At the start of the node: the queues of this shard in `topology`, which holds every queue there is.
   Result<void> recover(const cluster::TopologyPtr& topology);

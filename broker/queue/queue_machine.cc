@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 #include "base/check.h"
 #include "base/limits.h"
@@ -9,7 +10,7 @@
 namespace quorate::queue {
 
 Position Position::of(LogIndex index, std::size_t offset) {
-  CHECK_LT(offset, std::size_t{1} << kOffsetBits);
+  CHECK_LT(offset, kOffsetEnd);
   CHECK_LT(index.value(), std::uint64_t{1} << (64 - kOffsetBits));
   return {.packed = (index.value() << kOffsetBits) | offset};
 }
@@ -21,13 +22,17 @@ Result<void> QueueMachine::apply(LogIndex index, ByteView payload, Effects& out)
   Command command;
   while (reader.remaining() > 0) {
     offset_ = payload.size() - reader.remaining();
-    if (!decode_command(reader, command)) {
+    const bool is_command = decode_command(reader, command);
+    const bool is_placeable = offset_ < Position::kOffsetEnd || !std::holds_alternative<Enqueue>(command);
+    if (!is_command || !is_placeable) {
       return failure(ErrorCode::corruption, "log entry " + std::to_string(index.value()) +
                                                 " holds no queue command at offset " + std::to_string(offset_));
     }
     std::visit([&](const auto& c) { on(c, out); }, command);
     check_out(out);
   }
+  // Only now: a message that came and went may have been followed by another in the same entry.
+  if (std::exchange(enqueued_, false) && !is_live(applied_)) out.emplace_back(effect::EntryDead{.index = applied_});
   return {};
 }
 
@@ -41,10 +46,15 @@ void QueueMachine::on(const Enqueue& command, Effects&) {
   CHECK(ready_.empty() || ready_.back().position < message.position);
   ready_.push_back(message);
   message_bytes_ += message.body_size;
+  enqueued_ = true;
   count_live(applied_);
 }
 
 // --- consumers come and go ---
+
+std::int64_t QueueMachine::clamp_window(std::uint64_t bytes) {
+  return static_cast<std::int64_t>(std::min(bytes, static_cast<std::uint64_t>(kWindowMax)));
+}
 
 void QueueMachine::on(const Attach& command, Effects& out) {
   CHECK_NE(command.consumer.link, kGetLink);
@@ -63,7 +73,7 @@ void QueueMachine::on(const Attach& command, Effects& out) {
                                                    .exclusive = command.exclusive,
                                                    .priority = command.priority,
                                                    .prefetch = command.prefetch,
-                                                   .window = static_cast<std::int64_t>(command.window)});
+                                                   .window = clamp_window(command.window)});
   ++consumer_count_;
   enter_service(*at->second);
 }
@@ -80,7 +90,7 @@ void QueueMachine::on(const Cancel& command, Effects& out) {
 void QueueMachine::on(const Credit& command, Effects&) {
   Consumer* consumer = find(command.consumer);
   if (consumer == nullptr) return;
-  consumer->window += static_cast<std::int64_t>(command.bytes);
+  consumer->window = std::min(consumer->window + clamp_window(command.bytes), kWindowMax);
   enter_service(*consumer);
 }
 
@@ -101,6 +111,9 @@ void QueueMachine::on(const NodeUp& command, Effects& out) {
     at = next;
   }
   drop_transient(out);
+  if (!command.after_crash) return;
+  for (MessageRef& message : ready_) message.redelivered = true;
+  for (auto& [position, message] : returned_) message.redelivered = true;
 }
 
 void QueueMachine::return_all_and_remove(Consumers::iterator at, Effects& out) {
@@ -111,7 +124,11 @@ void QueueMachine::return_all_and_remove(Consumers::iterator at, Effects& out) {
     consumer.cancelled = true;
     count_out_consumer(out);
   }
-  remove_if_done(at->first);
+  if (consumer.key.link == kGetLink) {
+    consumers_.erase(at);
+  } else {
+    remove_if_done(consumer.key);
+  }
 }
 
 void QueueMachine::count_out_consumer(Effects& out) {
@@ -119,11 +136,14 @@ void QueueMachine::count_out_consumer(Effects& out) {
   if (--consumer_count_ == 0) out.emplace_back(effect::Unused{});
 }
 
+/// A getter stays while its session does: its ids must never be given out twice.
 void QueueMachine::remove_if_done(const ConsumerKey& key) {
   const auto at = consumers_.find(key);
-  if (at == consumers_.end() || !at->second->cancelled || at->second->held_count > 0) return;
-  if (at->second->in_service) {
-    std::erase(service_[at->second->priority], at->second.get());
+  if (at == consumers_.end() || !at->second->cancelled || !at->second->held.empty()) return;
+  if (key.link == kGetLink) return;
+  if (const auto waiting = service_.find(at->second->priority); waiting != service_.end()) {
+    if (at->second->in_service) std::erase(waiting->second, at->second.get());
+    if (waiting->second.empty()) service_.erase(waiting);
   }
   consumers_.erase(at);
 }
@@ -160,12 +180,10 @@ void QueueMachine::on(const Get& command, Effects& out) {
   if (added) at->second = std::make_unique<Consumer>(Consumer{.key = key, .cancelled = true});
   Consumer& getter = *at->second;
   getter.no_ack = command.no_ack;
-  Effects buried;
-  effect::GetOk reply{.delivery = hand_to(getter, take_next(), buried)};
+  effect::GetOk reply{.delivery = hand_to(getter, take_next())};
   reply.ready_left = ready_count();
   out.emplace_back(reply);
-  std::ranges::move(buried, std::back_inserter(out));
-  // A getter stays while its session does: its ids must never be given out twice.
+  if (reply.delivery.settled) bury(reply.delivery.message, out);
 }
 
 void QueueMachine::on(const Purge& command, Effects& out) {
@@ -191,29 +209,27 @@ void QueueMachine::bury(const MessageRef& message, Effects& out) {
   CHECK_GE(message_bytes_, message.body_size);
   message_bytes_ -= message.body_size;
   reclaimable_bytes_ += message.body_size + limits::kMessageOverheadBytes;
-  const std::uint64_t at = message.position.index().value() - live_first_.value();
-  CHECK_LT(at, live_.size());
-  CHECK_GT(live_[at], 0u);
-  if (--live_[at] == 0) out.emplace_back(effect::EntryDead{.index = message.position.index()});
-  while (!live_.empty() && live_.front() == 0) {
-    live_.pop_front();
-    ++live_first_;
-  }
+  const std::uint64_t index = message.position.index().value();
+  std::uint32_t* count = live_.find(index);
+  CHECK(count != nullptr);
+  if (--*count > 0) return;
+  live_.erase(index);
+  out.emplace_back(effect::EntryDead{.index = message.position.index()});
 }
 
 void QueueMachine::count_live(LogIndex index) {
-  if (live_.empty()) live_first_ = index;
-  CHECK_GE(index, live_first_);
-  const std::uint64_t at = index.value() - live_first_.value();
-  if (at >= live_.size()) live_.resize(at + 1, 0);
-  ++live_[at];
+  if (std::uint32_t* count = live_.find(index.value()); count != nullptr) {
+    ++*count;
+  } else {
+    live_.insert(index.value(), 1);
+  }
 }
 
 // --- who gets what ---
 
 bool QueueMachine::is_servable(const Consumer& consumer) {
   return !consumer.cancelled && consumer.window > 0 &&
-         (consumer.prefetch == 0 || consumer.held_count < consumer.prefetch);
+         (consumer.prefetch == 0 || consumer.held.size() < consumer.prefetch);
 }
 
 void QueueMachine::enter_service(Consumer& consumer) {
@@ -238,9 +254,9 @@ void QueueMachine::check_out(Effects& out) {
   while (has_ready()) {
     Consumer* consumer = next_in_service();
     if (consumer == nullptr) return;
-    Effects buried;
-    out.emplace_back(hand_to(*consumer, take_next(), buried));
-    std::ranges::move(buried, std::back_inserter(out));
+    const effect::Deliver delivery = hand_to(*consumer, take_next());
+    out.emplace_back(delivery);
+    if (delivery.settled) bury(delivery.message, out);
     enter_service(*consumer);
   }
 }
@@ -256,16 +272,15 @@ MessageRef QueueMachine::take_next() {
   return message;
 }
 
-effect::Deliver QueueMachine::hand_to(Consumer& consumer, MessageRef message, Effects& out) {
+/// A delivery that is settled at once is to be buried by the caller.
+effect::Deliver QueueMachine::hand_to(Consumer& consumer, MessageRef message) {
   const effect::Deliver delivery{
       .consumer = consumer.key, .id = consumer.next_id++, .message = message, .settled = consumer.no_ack};
-  consumer.window -= static_cast<std::int64_t>(message.body_size) + limits::kMessageOverheadBytes;
-  if (consumer.no_ack) {
-    if (!consumer.held.empty()) consumer.held.emplace_back();
-    bury(message, out);
-  } else {
-    consumer.held.push_back(message);
-    ++consumer.held_count;
+  if (!consumer.cancelled) {
+    consumer.window -= static_cast<std::int64_t>(message.body_size) + limits::kMessageOverheadBytes;
+  }
+  if (!consumer.no_ack) {
+    consumer.held.insert(delivery.id, message);
     ++unsettled_count_;
   }
   return delivery;
@@ -281,19 +296,8 @@ QueueMachine::Consumer* QueueMachine::find(const ConsumerKey& key) {
 template <class Visit>
 void QueueMachine::take_held(Consumer& consumer, const std::vector<IdRange>& ids, Visit&& visit) {
   for (const IdRange& range : ids) {
-    const std::uint64_t oldest = consumer.next_id - consumer.held.size();
-    const std::uint64_t first = std::max(range.first, oldest);
-    const std::uint64_t end = std::min(range.last + 1, consumer.next_id);
-    for (std::uint64_t id = first; id < end; ++id) {
-      MessageRef& slot = consumer.held[id - oldest];
-      if (slot == MessageRef{}) continue;
-      const MessageRef message = std::exchange(slot, MessageRef{});
-      CHECK_GT(consumer.held_count, 0u);
-      --consumer.held_count;
-      --unsettled_count_;
-      visit(message);
-    }
-    while (!consumer.held.empty() && consumer.held.front() == MessageRef{}) consumer.held.pop_front();
+    unsettled_count_ -= consumer.held.take_range(
+        range.first, range.last, [&](std::uint64_t, const MessageRef& message) { visit(message); });
   }
 }
 
@@ -316,23 +320,18 @@ std::vector<ConsumerKey> QueueMachine::consumers() const {
   return keys;
 }
 
-bool QueueMachine::is_live(LogIndex index) const {
-  if (live_.empty() || index < live_first_) return false;
-  const std::uint64_t at = index.value() - live_first_.value();
-  return at < live_.size() && live_[at] > 0;
-}
+bool QueueMachine::is_live(LogIndex index) const { return live_.find(index.value()) != nullptr; }
 
 std::vector<std::pair<LogIndex, LogIndex>> QueueMachine::live_entries() const {
   std::vector<std::pair<LogIndex, LogIndex>> ranges;
-  for (std::size_t i = 0; i < live_.size(); ++i) {
-    if (live_[i] == 0) continue;
-    const LogIndex index = live_first_.plus(i);
+  live_.for_each([&](std::uint64_t number, std::uint32_t) {
+    const LogIndex index(number);
     if (!ranges.empty() && ranges.back().second.plus(1) == index) {
       ranges.back().second = index;
     } else {
       ranges.emplace_back(index, index);
     }
-  }
+  });
   return ranges;
 }
 
@@ -351,11 +350,11 @@ std::vector<Position> QueueMachine::peek(std::size_t count) const {
 void QueueMachine::check_invariants() const {
   std::uint64_t bytes = 0;
   std::uint64_t messages = 0;
-  std::map<LogIndex, std::uint64_t> live;
+  std::map<std::uint64_t, std::uint32_t> live;
   const auto count = [&](const MessageRef& message) {
     bytes += message.body_size;
     ++messages;
-    ++live[message.position.index()];
+    ++live[message.position.index().value()];
   };
   for (const MessageRef& message : ready_) count(message);
   for (const auto& [position, message] : returned_) {
@@ -365,15 +364,13 @@ void QueueMachine::check_invariants() const {
   std::uint64_t unsettled = 0;
   std::size_t attached = 0;
   for (const auto& [key, consumer] : consumers_) {
-    std::uint64_t held = 0;
-    for (const MessageRef& message : consumer->held) {
-      if (message == MessageRef{}) continue;
+    CHECK(consumer->prefetch == 0 || consumer->held.size() <= consumer->prefetch);
+    CHECK(key.link != kGetLink || consumer->cancelled);
+    consumer->held.for_each([&, next_id = consumer->next_id](std::uint64_t id, const MessageRef& message) {
+      CHECK_LT(id, next_id);
       count(message);
-      ++held;
-    }
-    CHECK_EQ(held, consumer->held_count);
-    CHECK(consumer->prefetch == 0 || held <= consumer->prefetch);
-    unsettled += held;
+    });
+    unsettled += consumer->held.size();
     attached += consumer->cancelled ? 0 : 1;
   }
   CHECK_EQ(bytes, message_bytes_);
@@ -381,13 +378,8 @@ void QueueMachine::check_invariants() const {
   CHECK_EQ(attached, consumer_count_);
   CHECK_EQ(messages, ready_count() + unsettled_count_);
   CHECK(std::ranges::is_sorted(ready_, {}, &MessageRef::position));
-  std::uint64_t live_total = 0;
-  for (std::size_t i = 0; i < live_.size(); ++i) {
-    const auto at = live.find(live_first_.plus(i));
-    CHECK_EQ(std::uint64_t{live_[i]}, at == live.end() ? 0 : at->second);
-    live_total += live_[i];
-  }
-  CHECK_EQ(live_total, messages);
+  CHECK_EQ(live.size(), live_.size());
+  live_.for_each([&](std::uint64_t index, std::uint32_t alive) { CHECK_EQ(alive, live.at(index)); });
   for (const auto& [priority, waiting] : service_) {
     for (const Consumer* consumer : waiting) CHECK(consumer->in_service && consumer->priority == priority);
   }

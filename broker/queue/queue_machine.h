@@ -18,6 +18,7 @@
 #include "base/ids.h"
 #include "base/result.h"
 #include "broker/queue/commands.h"
+#include "broker/queue/numbered.h"
 
 namespace quorate::queue {
 
@@ -26,9 +27,10 @@ namespace quorate::queue {
 struct Position {
   std::uint64_t packed = 0;
   static constexpr unsigned kOffsetBits = 16;
+  static constexpr std::size_t kOffsetEnd = std::size_t{1} << kOffsetBits;
   static Position of(LogIndex index, std::size_t offset);
   LogIndex index() const { return LogIndex(packed >> kOffsetBits); }
-  std::size_t offset() const { return packed & ((1u << kOffsetBits) - 1); }
+  std::size_t offset() const { return packed & (kOffsetEnd - 1); }
   auto operator<=>(const Position&) const = default;
 };
 
@@ -130,11 +132,12 @@ class QueueMachine {
     bool in_service = false;  // stands in service_
     std::int32_t priority = 0;
     std::uint32_t prefetch = 0;
-    std::int64_t window = 0;       // below zero after a message larger than what was left
+    std::int64_t window = 0;  // below zero after a message larger than what was left; at most kWindowMax
     std::uint64_t next_id = 1;
-    std::uint64_t held_count = 0;  // Invariant: held slots that are not settled.
-    std::deque<MessageRef> held;   // held[i] is id next_id - held.size() + i; a settled one has position 0.
+    Numbered<MessageRef> held;  // by id: what is not settled
   };
+  static constexpr std::int64_t kWindowMax = std::int64_t{1} << 60;
+  static constexpr std::uint64_t kNextIdMax = std::uint64_t{1} << 62;
   // By key: the order of serialisation. Held by pointer because service_ points at them.
   using Consumers = std::map<ConsumerKey, std::unique_ptr<Consumer>>;
 
@@ -150,13 +153,14 @@ class QueueMachine {
   void on(const Down& command, Effects& out);
   void on(const NodeUp& command, Effects& out);
 
+  static std::int64_t clamp_window(std::uint64_t bytes);
   static bool is_servable(const Consumer& consumer);
   void enter_service(Consumer& consumer);
   Consumer* next_in_service();
   void check_out(Effects& out);
   bool has_ready() const { return !ready_.empty() || !returned_.empty(); }
   MessageRef take_next();
-  effect::Deliver hand_to(Consumer& consumer, MessageRef message, Effects& out);
+  effect::Deliver hand_to(Consumer& consumer, MessageRef message);
 
   Consumer* find(const ConsumerKey& key);
   template <class Visit>
@@ -169,10 +173,14 @@ class QueueMachine {
   void drop_transient(Effects& out);
   void bury(const MessageRef& message, Effects& out);
   void count_live(LogIndex index);
-  void restore_live_counts();
+  bool read_messages(ByteReader& r);
+  bool read_consumers(ByteReader& r);
+  static bool read_consumer(ByteReader& r, Consumer& consumer);
+  bool restore_live_counts();
 
   LogIndex applied_;
   std::size_t offset_ = 0;  // of the command being applied
+  bool enqueued_ = false;   // the entry being applied has brought a message
 
   std::deque<MessageRef> ready_;             // Invariant: ascending positions.
   std::map<Position, MessageRef> returned_;  // Served before ready_ whenever its first position is lower.
@@ -183,8 +191,7 @@ class QueueMachine {
   std::uint64_t message_bytes_ = 0;
   std::uint64_t reclaimable_bytes_ = 0;
 
-  LogIndex live_first_;              // live_[i] counts the messages of entry live_first_ + i that still exist.
-  std::deque<std::uint16_t> live_;  // Invariant: empty, or its front is not 0.
+  Numbered<std::uint32_t> live_;  // How many messages of an entry still exist, by its index; never 0.
 };
 
 }  // namespace quorate::queue

@@ -1,11 +1,12 @@
 // The state of a QueueMachine as bytes.
 //   state     := format:u8=1 applied:varint reclaimable:varint refs(ready) refs(returned) count:varint consumer* service
 //   refs      := count:varint ref*           ref := position_delta:varint size:varint flags:u8 priority:u8 deliveries:varint
-//   consumer  := node epoch serial link flags:u8 priority:varint prefetch window next_id held
-//   held      := count:varint slot*          slot := 0 | 1 ref
+//   consumer  := node epoch serial link flags:u8 priority:u32 prefetch window:u64 next_id held
+//   held      := count:varint (id_delta:varint ref)*
 //   service   := count:varint (count of consumers before it in key order)*   the order of turns, highest priority first
-// Positions are delta coded within one refs list and absolute within held.
+// Positions are delta coded within one refs list and absolute within held. docs/formats/queue_snapshot.md has the rules.
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 #include "base/cursor.h"
@@ -31,25 +32,30 @@ void put(ByteWriter& w, const MessageRef& message, Position& before) {
   before = message.position;
 }
 
+bool get(ByteReader& r, std::uint32_t& value) {
+  std::uint64_t wide = 0;
+  if (!r.read_varint(wide) || wide > UINT32_MAX) return false;
+  value = static_cast<std::uint32_t>(wide);
+  return true;
+}
+
+/// The next of an ascending list; `before` moves on.
 bool get(ByteReader& r, MessageRef& message, Position& before) {
   std::uint64_t delta = 0;
-  std::uint64_t size = 0;
   std::uint8_t flags = 0;
-  std::uint64_t deliveries = 0;
-  if (!r.read_varint(delta) || !r.read_varint(size) || !r.read(flags) || !r.read(message.priority) ||
-      !r.read_varint(deliveries)) {
+  std::uint32_t deliveries = 0;
+  if (!r.read_varint(delta) || !get(r, message.body_size) || !r.read(flags) || !r.read(message.priority) ||
+      !get(r, deliveries) || deliveries > UINT16_MAX) {
     return false;
   }
-  before.packed += delta;
-  message.position = before;
-  message.body_size = static_cast<std::uint32_t>(size);
+  message.position.packed = before.packed + delta;
   message.persistent = (flags & kPersistent) != 0;
   message.redelivered = (flags & kRedelivered) != 0;
   message.delivery_count = static_cast<std::uint16_t>(deliveries);
-  return message.position.index().value() > 0;
+  const bool ascends = message.position > before;
+  before = message.position;
+  return ascends && message.position.index().value() > 0;
 }
-
-Error bad_state() { return {.code = ErrorCode::corruption, .text = "not the snapshot of a queue"}; }
 
 }  // namespace
 
@@ -82,12 +88,12 @@ Bytes QueueMachine::serialize() const {
     w.write(static_cast<std::uint64_t>(consumer->window));
     w.write_varint(consumer->next_id);
     w.write_varint(consumer->held.size());
-    for (const MessageRef& message : consumer->held) {
-      const bool settled = message == MessageRef{};
-      w.write(static_cast<std::uint8_t>(settled ? 0 : 1));
+    std::uint64_t id_before = 0;
+    consumer->held.for_each([&](std::uint64_t id, const MessageRef& message) {
+      w.write_varint(id - std::exchange(id_before, id));
       Position zero;
-      if (!settled) put(w, message, zero);
-    }
+      put(w, message, zero);
+    });
   }
   std::vector<std::uint64_t> turns;
   for (const auto& [priority, waiting] : service_) {
@@ -101,99 +107,109 @@ Bytes QueueMachine::serialize() const {
 Result<QueueMachine> QueueMachine::deserialize(ByteView bytes) {
   QueueMachine machine;
   ByteReader r(bytes);
-  std::uint8_t format = 0;
-  std::uint64_t applied = 0;
-  std::uint64_t count = 0;
-  if (!r.read(format) || format != kFormat || !r.read_varint(applied) || !r.read_varint(machine.reclaimable_bytes_) ||
-      !r.read_varint(count)) {
-    return std::unexpected(bad_state());
+  if (!machine.read_messages(r) || !machine.read_consumers(r) || !r.done() || !machine.restore_live_counts()) {
+    return failure(ErrorCode::corruption, "not the snapshot of a queue");
   }
-  machine.applied_ = LogIndex(applied);
-  Position before;
-  for (; count > 0; --count) {
-    MessageRef message;
-    if (!get(r, message, before)) return std::unexpected(bad_state());
-    if (!machine.ready_.empty() && machine.ready_.back().position >= message.position) {
-      return std::unexpected(bad_state());
-    }
-    machine.ready_.push_back(message);
-  }
-  if (!r.read_varint(count)) return std::unexpected(bad_state());
-  before = {};
-  for (; count > 0; --count) {
-    MessageRef message;
-    if (!get(r, message, before)) return std::unexpected(bad_state());
-    if (!machine.returned_.try_emplace(message.position, message).second) return std::unexpected(bad_state());
-  }
-  if (!r.read_varint(count)) return std::unexpected(bad_state());
-  std::vector<Consumer*> places;
-  for (; count > 0; --count) {
-    auto consumer = std::make_unique<Consumer>();
-    std::uint64_t node = 0;
-    std::uint64_t epoch = 0;
-    std::uint64_t link = 0;
-    std::uint8_t flags = 0;
-    std::uint32_t priority = 0;
-    std::uint64_t prefetch = 0;
-    std::uint64_t window = 0;
-    std::uint64_t held = 0;
-    ConsumerKey& key = consumer->key;
-    if (!r.read_varint(node) || !r.read_varint(epoch) || !r.read_varint(key.session.serial) || !r.read_varint(link) ||
-        !r.read(flags) || !r.read(priority) || !r.read_varint(prefetch) || !r.read(window) ||
-        !r.read_varint(consumer->next_id) || !r.read_varint(held) || held > r.remaining() ||
-        held >= consumer->next_id) {
-      return std::unexpected(bad_state());
-    }
-    key.session.node = NodeId(static_cast<std::uint32_t>(node));
-    key.session.epoch = Epoch(static_cast<std::uint32_t>(epoch));
-    key.link = static_cast<std::uint32_t>(link);
-    consumer->no_ack = (flags & kNoAck) != 0;
-    consumer->exclusive = (flags & kExclusive) != 0;
-    consumer->cancelled = (flags & kCancelled) != 0;
-    consumer->priority = static_cast<std::int32_t>(priority);
-    consumer->prefetch = static_cast<std::uint32_t>(prefetch);
-    consumer->window = static_cast<std::int64_t>(window);
-    for (; held > 0; --held) {
-      std::uint8_t present = 0;
-      MessageRef message;
-      Position zero;
-      if (!r.read(present) || present > 1 || (present == 1 && !get(r, message, zero))) {
-        return std::unexpected(bad_state());
-      }
-      consumer->held.push_back(message);
-      consumer->held_count += present;
-    }
-    machine.unsettled_count_ += consumer->held_count;
-    machine.consumer_count_ += consumer->cancelled ? 0 : 1;
-    places.push_back(consumer.get());
-    if (!machine.consumers_.try_emplace(key, std::move(consumer)).second) return std::unexpected(bad_state());
-  }
-  if (!r.read_varint(count)) return std::unexpected(bad_state());
-  for (; count > 0; --count) {
-    std::uint64_t place = 0;
-    if (!r.read_varint(place) || place >= places.size() || places[place]->in_service) {
-      return std::unexpected(bad_state());
-    }
-    places[place]->in_service = true;
-    machine.service_[places[place]->priority].push_back(places[place]);
-  }
-  if (!r.done()) return std::unexpected(bad_state());
-  machine.restore_live_counts();
   return machine;
 }
 
-void QueueMachine::restore_live_counts() {
-  std::vector<LogIndex> indexes;
+bool QueueMachine::read_messages(ByteReader& r) {
+  std::uint8_t format = 0;
+  std::uint64_t applied = 0;
+  std::uint64_t count = 0;
+  if (!r.read(format) || format != kFormat || !r.read_varint(applied) || !r.read_varint(reclaimable_bytes_)) {
+    return false;
+  }
+  applied_ = LogIndex(applied);
+  MessageRef message;
+  if (!r.read_varint(count)) return false;
+  for (Position before; count > 0; --count) {
+    if (!get(r, message, before)) return false;
+    ready_.push_back(message);
+  }
+  if (!r.read_varint(count)) return false;
+  for (Position before; count > 0; --count) {
+    if (!get(r, message, before)) return false;
+    returned_.emplace_hint(returned_.end(), message.position, message);
+  }
+  return true;
+}
+
+bool QueueMachine::read_consumers(ByteReader& r) {
+  std::uint64_t count = 0;
+  if (!r.read_varint(count)) return false;
+  std::vector<Consumer*> places;
+  for (; count > 0; --count) {
+    auto consumer = std::make_unique<Consumer>();
+    if (!read_consumer(r, *consumer)) return false;
+    const bool ascends = consumers_.empty() || consumers_.rbegin()->first < consumer->key;
+    if (!ascends) return false;
+    unsettled_count_ += consumer->held.size();
+    consumer_count_ += consumer->cancelled ? 0 : 1;
+    places.push_back(consumer.get());
+    const ConsumerKey key = consumer->key;
+    consumers_.emplace_hint(consumers_.end(), key, std::move(consumer));
+  }
+  if (!r.read_varint(count)) return false;
+  for (; count > 0; --count) {
+    std::uint64_t place = 0;
+    if (!r.read_varint(place) || place >= places.size() || places[place]->in_service) return false;
+    places[place]->in_service = true;
+    service_[places[place]->priority].push_back(places[place]);
+  }
+  return true;
+}
+
+bool QueueMachine::read_consumer(ByteReader& r, Consumer& consumer) {
+  std::uint32_t node = 0;
+  std::uint32_t epoch = 0;
+  std::uint8_t flags = 0;
+  std::uint32_t priority = 0;
+  std::uint64_t window = 0;
+  std::uint64_t held = 0;
+  ConsumerKey& key = consumer.key;
+  if (!get(r, node) || !get(r, epoch) || !r.read_varint(key.session.serial) || !get(r, key.link) || !r.read(flags) ||
+      !r.read(priority) || !get(r, consumer.prefetch) || !r.read(window) || !r.read_varint(consumer.next_id) ||
+      !r.read_varint(held)) {
+    return false;
+  }
+  key.session.node = NodeId(node);
+  key.session.epoch = Epoch(epoch);
+  consumer.no_ack = (flags & kNoAck) != 0;
+  consumer.exclusive = (flags & kExclusive) != 0;
+  consumer.cancelled = (flags & kCancelled) != 0;
+  consumer.priority = static_cast<std::int32_t>(priority);
+  consumer.window = static_cast<std::int64_t>(window);
+  for (std::uint64_t id = 0; held > 0; --held) {
+    std::uint64_t delta = 0;
+    MessageRef message;
+    Position zero;
+    if (!r.read_varint(delta) || delta == 0 || delta > kNextIdMax || !get(r, message, zero)) return false;
+    id += delta;
+    if (id >= consumer.next_id || !consumer.held.insert(id, message)) return false;
+  }
+  const bool is_bounded = consumer.prefetch == 0 || consumer.held.size() <= consumer.prefetch;
+  const bool is_getter_cancelled = key.link != kGetLink || consumer.cancelled;
+  return is_bounded && is_getter_cancelled && consumer.window <= kWindowMax && consumer.next_id <= kNextIdMax;
+}
+
+/// False when a message stands in two places or comes from an entry that has not been applied.
+bool QueueMachine::restore_live_counts() {
+  std::vector<Position> positions;
   const auto add = [&](const MessageRef& message) {
-    if (message == MessageRef{}) return;
-    indexes.push_back(message.position.index());
+    positions.push_back(message.position);
     message_bytes_ += message.body_size;
   };
   for (const MessageRef& message : ready_) add(message);
   for (const auto& [position, message] : returned_) add(message);
-  for (const auto& [key, consumer] : consumers_) std::ranges::for_each(consumer->held, add);
-  std::ranges::sort(indexes);
-  for (const LogIndex index : indexes) count_live(index);
+  for (const auto& [key, consumer] : consumers_) {
+    consumer->held.for_each([&](std::uint64_t, const MessageRef& message) { add(message); });
+  }
+  std::ranges::sort(positions);
+  if (std::ranges::adjacent_find(positions) != positions.end()) return false;
+  if (!positions.empty() && positions.back().index() > applied_) return false;
+  for (const Position position : positions) count_live(position.index());
+  return true;
 }
 
 }  // namespace quorate::queue
