@@ -158,12 +158,12 @@ void body(ByteWriter& w, const NodeUp& c) {
   w.write(static_cast<std::uint8_t>(c.after_crash ? kAfterCrashFlag : 0));
 }
 bool body(ByteReader& r, NodeUp& c) {
-  std::uint64_t node = 0;
-  std::uint64_t epoch = 0;
+  std::uint32_t node = 0;
+  std::uint32_t epoch = 0;
   std::uint8_t flags = 0;
-  if (!r.read_varint(node) || !r.read_varint(epoch) || !r.read(flags)) return false;
-  c = {.node = NodeId(static_cast<std::uint32_t>(node)),
-       .epoch = Epoch(static_cast<std::uint32_t>(epoch)),
+  if (!get(r, node) || !get(r, epoch) || !r.read(flags)) return false;
+  c = {.node = NodeId(node),
+       .epoch = Epoch(epoch),
        .after_crash = (flags & kAfterCrashFlag) != 0};
   return true;
 }

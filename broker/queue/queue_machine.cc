@@ -31,8 +31,7 @@ Result<void> QueueMachine::apply(LogIndex index, ByteView payload, Effects& out)
     std::visit([&](const auto& c) { on(c, out); }, command);
     check_out(out);
   }
-  // Only now: a message that came and went may have been followed by another in the same entry.
-  if (std::exchange(enqueued_, false) && !is_live(applied_)) out.emplace_back(effect::EntryDead{.index = applied_});
+  bury_entry_if_empty(index, out);
   return {};
 }
 
@@ -46,7 +45,6 @@ void QueueMachine::on(const Enqueue& command, Effects&) {
   CHECK(ready_.empty() || ready_.back().position < message.position);
   ready_.push_back(message);
   message_bytes_ += message.body_size;
-  enqueued_ = true;
   count_live(applied_);
 }
 
@@ -209,12 +207,19 @@ void QueueMachine::bury(const MessageRef& message, Effects& out) {
   CHECK_GE(message_bytes_, message.body_size);
   message_bytes_ -= message.body_size;
   reclaimable_bytes_ += message.body_size + limits::kMessageOverheadBytes;
-  const std::uint64_t index = message.position.index().value();
-  std::uint32_t* count = live_.find(index);
+  std::uint32_t* count = live_.find(message.position.index().value());
   CHECK(count != nullptr);
-  if (--*count > 0) return;
-  live_.erase(index);
-  out.emplace_back(effect::EntryDead{.index = message.position.index()});
+  CHECK_GT(*count, 0u);
+  --*count;
+  // More messages may come out of the entry that is being applied.
+  if (message.position.index() != applied_) bury_entry_if_empty(message.position.index(), out);
+}
+
+void QueueMachine::bury_entry_if_empty(LogIndex index, Effects& out) {
+  const std::uint32_t* count = live_.find(index.value());
+  if (count == nullptr || *count > 0) return;
+  live_.erase(index.value());
+  out.emplace_back(effect::EntryDead{.index = index});
 }
 
 void QueueMachine::count_live(LogIndex index) {

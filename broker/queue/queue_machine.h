@@ -172,6 +172,7 @@ class QueueMachine {
   void count_out_consumer(Effects& out);
   void drop_transient(Effects& out);
   void bury(const MessageRef& message, Effects& out);
+  void bury_entry_if_empty(LogIndex index, Effects& out);
   void count_live(LogIndex index);
   bool read_messages(ByteReader& r);
   bool read_consumers(ByteReader& r);
@@ -180,7 +181,6 @@ class QueueMachine {
 
   LogIndex applied_;
   std::size_t offset_ = 0;  // of the command being applied
-  bool enqueued_ = false;   // the entry being applied has brought a message
 
   std::deque<MessageRef> ready_;             // Invariant: ascending positions.
   std::map<Position, MessageRef> returned_;  // Served before ready_ whenever its first position is lower.
@@ -191,7 +191,7 @@ class QueueMachine {
   std::uint64_t message_bytes_ = 0;
   std::uint64_t reclaimable_bytes_ = 0;
 
-  Numbered<std::uint32_t> live_;  // How many messages of an entry still exist, by its index; never 0.
+  Numbered<std::uint32_t> live_;  // How many messages of an entry still exist, by its index; 0 only while it is being applied.
 };
 
 }  // namespace quorate::queue

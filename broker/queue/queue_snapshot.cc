@@ -1,10 +1,11 @@
 // The state of a QueueMachine as bytes.
-//   state     := format:u8=1 applied:varint reclaimable:varint refs(ready) refs(returned) count:varint consumer* service
-//   refs      := count:varint ref*           ref := position_delta:varint size:varint flags:u8 priority:u8 deliveries:varint
-//   consumer  := node epoch serial link flags:u8 priority:u32 prefetch window:u64 next_id held
-//   held      := count:varint (id_delta:varint ref)*
-//   service   := count:varint (count of consumers before it in key order)*   the order of turns, highest priority first
-// Positions are delta coded within one refs list and absolute within held. docs/formats/queue_snapshot.md has the rules.
+//   state     := format:u8=1 applied:varint reclaimable:varint refs(ready) refs(returned) count:varint consumer*
+//   service refs      := count:varint ref*           ref := position_delta:varint size:varint flags:u8 priority:u8
+//   deliveries:varint consumer  := node epoch serial link flags:u8 priority:u32 prefetch window:u64 next_id held held
+//   := count:varint (id_delta:varint ref)* service   := count:varint (count of consumers before it in key order)*   the
+//   order of turns, highest priority first
+// Positions are delta coded within one refs list and absolute within held. docs/formats/queue_snapshot.md has the
+// rules.
 #include <algorithm>
 #include <utility>
 
@@ -25,8 +26,7 @@ constexpr std::uint8_t kCancelled = 4;
 void put(ByteWriter& w, const MessageRef& message, Position& before) {
   w.write_varint(message.position.packed - before.packed);
   w.write_varint(message.body_size);
-  w.write(static_cast<std::uint8_t>((message.persistent ? kPersistent : 0) |
-                                    (message.redelivered ? kRedelivered : 0)));
+  w.write(static_cast<std::uint8_t>((message.persistent ? kPersistent : 0) | (message.redelivered ? kRedelivered : 0)));
   w.write(message.priority);
   w.write_varint(message.delivery_count);
   before = message.position;

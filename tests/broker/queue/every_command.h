@@ -1,0 +1,34 @@
+// One command of each kind with every field set, in the order of their kinds: what tests of the format go through.
+#pragma once
+#include <limits>
+#include <vector>
+
+#include "broker/queue/commands.h"
+
+namespace quorate::queue {
+
+inline std::vector<Command> every_command() {
+  static constexpr auto kMost = std::numeric_limits<std::uint64_t>::max();
+  const SessionId session{.node = NodeId(3), .epoch = Epoch(200), .serial = 70'000};
+  const ConsumerKey consumer{.session = session, .link = 4};
+  return {
+      Enqueue{.persistent = true, .priority = 9, .body_size = 5, .message = as_bytes("..hello")},
+      Attach{.consumer = consumer,
+             .no_ack = true,
+             .exclusive = true,
+             .priority = std::numeric_limits<std::int32_t>::min(),
+             .prefetch = std::numeric_limits<std::uint32_t>::max(),
+             .window = 1u << 20},
+      Cancel{.consumer = consumer},
+      Settle{.consumer = consumer, .ids = {{.first = 1, .last = 1}, {.first = 300, .last = kMost}}},
+      Return{.consumer = consumer, .reason = ReturnReason::unseen, .ids = {{.first = 2, .last = 7}}},
+      Discard{.consumer = consumer, .ids = {}},
+      Credit{.consumer = consumer, .bytes = 524'288},
+      Get{.session = session, .no_ack = true},
+      Purge{.session = session},
+      Down{.session = session},
+      NodeUp{.node = NodeId(3), .epoch = Epoch(201), .after_crash = true},
+  };
+}
+
+}  // namespace quorate::queue

@@ -1,0 +1,267 @@
+// The queue in plain lists and no hurry: what the machine must agree with. It reads commands from the same bytes and
+// says what happened as lines of text.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+#include <list>
+#include <map>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "broker/queue/queue_machine.h"
+
+namespace quorate::queue {
+
+inline std::string text_of(const ConsumerKey& key) {
+  return std::to_string(key.session.node.value()) + "." + std::to_string(key.session.epoch.value()) + "." +
+         std::to_string(key.session.serial) + "/" + std::to_string(key.link);
+}
+
+/// What the machine did, in the words of the naive queue.
+struct EffectText {
+  std::string operator()(const effect::Deliver& e) const {
+    return text_of(e.consumer) + " gets " + std::to_string(e.id) + "=" + std::to_string(e.message.position.packed) +
+           (e.message.redelivered ? " again " : " ") + std::to_string(e.message.delivery_count) +
+           (e.settled ? " settled" : "");
+  }
+  std::string operator()(const effect::GetOk& e) const {
+    return (*this)(e.delivery) + " left " + std::to_string(e.ready_left);
+  }
+  std::string operator()(const effect::GetEmpty& e) const { return "empty for " + std::to_string(e.session.serial); }
+  std::string operator()(const effect::Attached& e) const {
+    return text_of(e.consumer) + (e.result == AttachResult::attached ? " attached" : " refused");
+  }
+  std::string operator()(const effect::Cancelled& e) const { return text_of(e.consumer) + " cancelled"; }
+  std::string operator()(const effect::Purged& e) const { return "purged " + std::to_string(e.count); }
+  std::string operator()(const effect::EntryDead& e) const { return "dead " + std::to_string(e.index.value()); }
+  std::string operator()(const effect::Unused&) const { return "unused"; }
+};
+
+class NaiveQueue {
+ public:
+  std::vector<std::string> apply(LogIndex index, ByteView payload) {
+    said_.clear();
+    applying_ = index;
+    bool has_messages = false;
+    ByteReader reader(payload);
+    Command command;
+    while (reader.remaining() > 0) {
+      position_ = Position::of(index, payload.size() - reader.remaining());
+      CHECK(decode_command(reader, command));
+      has_messages |= std::holds_alternative<Enqueue>(command);
+      std::visit([&](const auto& c) { on(c); }, command);
+      serve();
+    }
+    if (has_messages && !is_alive(index)) say(effect::EntryDead{.index = index});
+    return said_;
+  }
+
+  std::size_t ready_count() const { return ready_.size(); }
+  std::size_t unsettled_count() const {
+    std::size_t count = 0;
+    for (const auto& [key, consumer] : consumers_) count += consumer.held.size();
+    return count;
+  }
+  std::uint64_t message_bytes() const {
+    std::uint64_t bytes = 0;
+    for (const auto& [position, message] : ready_) bytes += message.body_size;
+    for (const auto& [key, consumer] : consumers_) {
+      for (const auto& [id, message] : consumer.held) bytes += message.body_size;
+    }
+    return bytes;
+  }
+  std::vector<ConsumerKey> consumers() const {
+    std::vector<ConsumerKey> keys;
+    for (const auto& [key, consumer] : consumers_) {
+      if (consumer.is_attached) keys.push_back(key);
+    }
+    return keys;
+  }
+
+ private:
+  struct Consumer {
+    bool is_attached = false;
+    bool no_ack = false;
+    bool exclusive = false;
+    std::int32_t priority = 0;
+    std::uint32_t prefetch = 0;
+    std::int64_t window = 0;
+    std::uint64_t last_id = 0;
+    std::map<std::uint64_t, MessageRef> held;
+  };
+
+  void say(const auto& effect) { said_.push_back(EffectText{}(effect)); }
+
+  void on(const Enqueue& c) {
+    ready_[position_] = {
+        .position = position_, .body_size = c.body_size, .priority = c.priority, .persistent = c.persistent};
+  }
+  void on(const Attach& c) {
+    const auto attached = consumers();
+    const bool taken = std::ranges::any_of(attached, [&](const auto& key) { return consumers_[key].exclusive; });
+    if (taken || (c.exclusive && !attached.empty())) {
+      say(effect::Attached{.consumer = c.consumer, .result = AttachResult::in_exclusive_use});
+      return;
+    }
+    say(effect::Attached{.consumer = c.consumer});
+    if (consumers_.contains(c.consumer)) return;
+    consumers_[c.consumer] = {.is_attached = true,
+                              .no_ack = c.no_ack,
+                              .exclusive = c.exclusive,
+                              .priority = c.priority,
+                              .prefetch = c.prefetch,
+                              .window = static_cast<std::int64_t>(c.window)};
+    line_up(c.consumer);
+  }
+  void on(const Cancel& c) {
+    say(effect::Cancelled{.consumer = c.consumer});
+    detach(c.consumer);
+    tidy(c.consumer);
+  }
+  void on(const Settle& c) { settle(c.consumer, c.ids); }
+  void on(const Discard& c) { settle(c.consumer, c.ids); }
+  void on(const Return& c) {
+    for (const MessageRef& message : take(c.consumer, c.ids)) give_back(message, c.reason);
+    line_up(c.consumer);
+    tidy(c.consumer);
+  }
+  void on(const Credit& c) {
+    if (!consumers_.contains(c.consumer)) return;
+    consumers_[c.consumer].window += static_cast<std::int64_t>(c.bytes);
+    line_up(c.consumer);
+  }
+  void on(const Get& c) {
+    if (ready_.empty()) return say(effect::GetEmpty{.session = c.session});
+    const ConsumerKey key{.session = c.session, .link = kGetLink};
+    Consumer& getter = consumers_[key];
+    getter.no_ack = c.no_ack;
+    effect::GetOk reply{.delivery = hand_to(key)};
+    reply.ready_left = ready_.size();
+    say(reply);
+    if (c.no_ack) bury(reply.delivery.message);
+  }
+  void on(const Purge& c) {
+    say(effect::Purged{.session = c.session, .count = ready_.size()});
+    bury_ready_if([](const MessageRef&) { return true; });
+  }
+  void on(const Down& c) {
+    remove_if([&](const SessionId& session) { return session == c.session; });
+  }
+  void on(const NodeUp& c) {
+    remove_if([&](const SessionId& session) { return session.node == c.node && session.epoch < c.epoch; });
+    bury_ready_if([](const MessageRef& message) { return !message.persistent; });
+    for (auto& [position, message] : ready_) message.redelivered |= c.after_crash;
+  }
+
+  void serve() {
+    while (!ready_.empty()) {
+      const auto next = std::ranges::max_element(line_, [&](const auto& a, const auto& b) {
+        return consumers_[a].priority < consumers_[b].priority;  // the first of the highest
+      });
+      if (next == line_.end()) return;
+      const ConsumerKey key = *next;
+      line_.erase(next);
+      const effect::Deliver delivery = hand_to(key);
+      say(delivery);
+      if (delivery.settled) bury(delivery.message);
+      line_up(key);
+    }
+  }
+  void line_up(const ConsumerKey& key) {
+    const auto at = consumers_.find(key);
+    if (at == consumers_.end() || std::ranges::find(line_, key) != line_.end()) return;
+    const Consumer& c = at->second;
+    if (c.is_attached && c.window > 0 && (c.prefetch == 0 || c.held.size() < c.prefetch)) line_.push_back(key);
+  }
+  effect::Deliver hand_to(const ConsumerKey& key) {
+    Consumer& consumer = consumers_[key];
+    const MessageRef message = ready_.begin()->second;
+    ready_.erase(ready_.begin());
+    const effect::Deliver delivery{
+        .consumer = key, .id = ++consumer.last_id, .message = message, .settled = consumer.no_ack};
+    consumer.window -= message.body_size + 64;
+    if (!consumer.no_ack) consumer.held[delivery.id] = message;
+    return delivery;
+  }
+  std::vector<MessageRef> take(const ConsumerKey& key, const std::vector<IdRange>& ids) {
+    std::vector<MessageRef> taken;
+    const auto at = consumers_.find(key);
+    if (at == consumers_.end()) return taken;
+    for (const IdRange& range : ids) {
+      std::erase_if(at->second.held, [&](const auto& entry) {
+        if (entry.first < range.first || entry.first > range.last) return false;
+        taken.push_back(entry.second);
+        return true;
+      });
+    }
+    return taken;
+  }
+  void settle(const ConsumerKey& key, const std::vector<IdRange>& ids) {
+    for (const MessageRef& message : take(key, ids)) bury(message);
+    line_up(key);
+    tidy(key);
+  }
+  void give_back(MessageRef message, ReturnReason reason) {
+    if (reason == ReturnReason::requeued) {
+      message.redelivered = true;
+      ++message.delivery_count;
+    }
+    ready_[message.position] = message;
+  }
+  void detach(const ConsumerKey& key) {
+    const auto at = consumers_.find(key);
+    if (at == consumers_.end() || !std::exchange(at->second.is_attached, false)) return;
+    std::erase(line_, key);
+    if (consumers().empty()) say(effect::Unused{});
+  }
+  void tidy(const ConsumerKey& key) {
+    const auto at = consumers_.find(key);
+    if (key.link == kGetLink || at == consumers_.end()) return;
+    if (!at->second.is_attached && at->second.held.empty()) consumers_.erase(at);
+  }
+  template <class Matches>
+  void remove_if(Matches&& matches) {
+    std::vector<ConsumerKey> keys;
+    for (const auto& [key, consumer] : consumers_) {
+      if (matches(key.session)) keys.push_back(key);
+    }
+    for (const ConsumerKey& key : keys) {
+      for (const auto& [id, message] : consumers_[key].held) give_back(message, ReturnReason::requeued);
+      detach(key);
+      consumers_.erase(key);
+    }
+  }
+  template <class Matches>
+  void bury_ready_if(Matches&& matches) {
+    std::vector<MessageRef> dead;
+    std::erase_if(ready_, [&](const auto& entry) {
+      if (!matches(entry.second)) return false;
+      dead.push_back(entry.second);
+      return true;
+    });
+    for (const MessageRef& message : dead) bury(message);
+  }
+  void bury(const MessageRef& message) {
+    const LogIndex index = message.position.index();
+    if (index == applying_ || is_alive(index)) return;
+    std::erase(said_, "dead " + std::to_string(index.value()));  // the last of several that go together says it
+    say(effect::EntryDead{.index = index});
+  }
+  bool is_alive(LogIndex index) const {
+    const auto is_of_entry = [&](const auto& entry) { return entry.second.position.index() == index; };
+    return std::ranges::any_of(ready_, is_of_entry) || std::ranges::any_of(consumers_, [&](const auto& entry) {
+             return std::ranges::any_of(entry.second.held, is_of_entry);
+           });
+  }
+
+  LogIndex applying_;
+  Position position_;
+  std::map<Position, MessageRef> ready_;
+  std::map<ConsumerKey, Consumer> consumers_;
+  std::list<ConsumerKey> line_;  // who can take a message, in the order of becoming able to
+  std::vector<std::string> said_;
+};
+
+}  // namespace quorate::queue

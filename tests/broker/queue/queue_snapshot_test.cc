@@ -1,0 +1,101 @@
+// Snapshots of a queue: equal states give equal bytes, and bytes that are cut or do not fit together are refused.
+#include <gtest/gtest.h>
+
+#include "tests/broker/queue/machine_fixture.h"
+
+namespace quorate::queue {
+namespace {
+
+class QueueSnapshot : public MachineFixture {
+ protected:
+  /// A state with something in every place.
+  void fill() {
+    publish("abcdefgh");
+    publish("t", false);
+    publish_packed("xyz");
+    attach({.priority = -7, .prefetch = 3, .window = 5'000}, 11);
+    attach({.priority = 9, .prefetch = 2}, 21);
+    settle(21, "d");
+    give_back(11, "c");
+    cancel(21);
+    give_back(21, "e");
+    get(3);
+    forget_events();
+  }
+  static bool is_refused(ByteView bytes) {
+    const auto machine = QueueMachine::deserialize(bytes);
+    return !machine && machine.error().code == ErrorCode::corruption;
+  }
+};
+
+TEST_F(QueueSnapshot, OfAnEmptyQueueIsAFewBytes) {
+  EXPECT_LE(machine_.serialize().size(), 8u);
+  EXPECT_TRUE(QueueMachine::deserialize(machine_.serialize().view()));
+}
+
+TEST_F(QueueSnapshot, ReadsBackEqual) {
+  fill();
+  const Bytes snapshot = machine_.serialize();
+  auto again = QueueMachine::deserialize(snapshot.view());
+  ASSERT_TRUE(again);
+  again->check_invariants();
+  EXPECT_EQ(again->serialize(), snapshot);
+  EXPECT_EQ(again->applied(), machine_.applied());
+  EXPECT_EQ(again->ready_count(), machine_.ready_count());
+  EXPECT_EQ(again->unsettled_count(), machine_.unsettled_count());
+  EXPECT_EQ(again->message_bytes(), machine_.message_bytes());
+  EXPECT_EQ(again->consumers(), machine_.consumers());
+  EXPECT_EQ(again->live_entries(), machine_.live_entries());
+}
+
+TEST_F(QueueSnapshot, AMovedMachineGoesOn) {
+  fill();
+  const Bytes before = machine_.serialize();
+  QueueMachine moved = std::move(machine_);
+  machine_ = std::move(moved);
+  EXPECT_EQ(machine_.serialize(), before);
+  publish("q");
+}
+
+TEST_F(QueueSnapshot, CutAnywhereIsRefused) {
+  fill();
+  const Bytes whole = machine_.serialize();
+  for (std::size_t size = 0; size < whole.size(); ++size) EXPECT_TRUE(is_refused(whole.view().first(size))) << size;
+}
+
+TEST_F(QueueSnapshot, WithAnythingBehindItIsRefused) {
+  fill();
+  const Bytes whole = machine_.serialize();
+  std::vector<std::byte> longer(whole.view().begin(), whole.view().end());
+  longer.push_back(std::byte{0});
+  EXPECT_TRUE(is_refused(longer));
+}
+
+TEST_F(QueueSnapshot, OfAnotherFormatIsRefused) {
+  const Bytes whole = machine_.serialize();
+  std::vector<std::byte> other(whole.view().begin(), whole.view().end());
+  other.front() = std::byte{0x7f};
+  EXPECT_TRUE(is_refused(other));
+}
+
+TEST_F(QueueSnapshot, AFlippedBitIsRefusedOrGivesASoundMachine) {
+  fill();
+  const Bytes whole = machine_.serialize();
+  for (std::size_t bit = 0; bit < whole.size() * 8; ++bit) {
+    std::vector<std::byte> flipped(whole.view().begin(), whole.view().end());
+    flipped[bit / 8] ^= std::byte(1u << (bit % 8));
+    auto machine = QueueMachine::deserialize(flipped);
+    if (!machine) continue;
+    machine->check_invariants();
+    Effects effects;
+    const LogIndex next = machine->applied().plus(1);
+    (void)machine->apply(next,
+                         packed({Down{.session = session_of(1)}, Down{.session = session_of(2)},
+                                 Down{.session = session_of(3)}, Purge{}}),
+                         effects);
+    machine->check_invariants();
+  }
+}
+
+}  // namespace
+}  // namespace quorate::queue
