@@ -12,8 +12,8 @@ using codec::from_proto;
 using codec::to_proto;
 
 std::unexpected<Error> misfit(std::string_view what, std::string_view name) {
-  return failure(ErrorCode::corruption,
-                 "the metadata snapshot does not fit together at " + std::string(what) + " '" + std::string(name) + "'");
+  return failure(ErrorCode::corruption, "the metadata snapshot does not fit together at " + std::string(what) + " '" +
+                                            std::string(name) + "'");
 }
 
 Result<void> add_binding(Topology& topology, const proto::Binding& words) {
@@ -79,14 +79,19 @@ Result<TopologyPtr> decode_topology(ByteView bytes, const MetadataMachine::Index
     return failure(ErrorCode::corruption, "the metadata snapshot does not parse");
   }
   Topology topology{.version = words.applied()};
+  // What comes later takes its ids from later entries.
+  const auto is_known_id = [&](std::uint64_t id) { return id != 0 && id / kIdsPerEntry <= topology.version; };
   for (const proto::Vhost& in : words.vhosts()) {
+    if (topology.find_vhost(in.name()) != nullptr) return misfit("vhost", in.name());
     topology.vhosts = topology.vhosts.with(in.name(), std::make_shared<const Vhost>(Vhost{.name = in.name()}));
   }
   for (const proto::Exchange& in : words.exchanges()) {
     const Vhost* found = topology.find_vhost(in.vhost());
     Exchange exchange = from_proto(in);
     exchange.index = make_index(exchange.type);
-    if (found == nullptr || exchange.index == nullptr) return misfit("exchange", in.name());
+    const bool is_new = found != nullptr && found->exchanges.find(in.name()) == nullptr &&
+                        topology.exchanges_by_id.find(in.id()) == nullptr;
+    if (!is_new || !is_known_id(in.id()) || exchange.index == nullptr) return misfit("exchange", in.name());
     Vhost vhost = *found;
     const auto shared = std::make_shared<const Exchange>(std::move(exchange));
     vhost.exchanges = vhost.exchanges.with(shared->name, shared);
@@ -95,7 +100,9 @@ Result<TopologyPtr> decode_topology(ByteView bytes, const MetadataMachine::Index
   }
   for (const proto::Queue& in : words.queues()) {
     const Vhost* found = topology.find_vhost(in.vhost());
-    if (found == nullptr || in.id() == 0) return misfit("queue", in.name());
+    const bool is_new =
+        found != nullptr && found->queues.find(in.name()) == nullptr && topology.queues_by_id.find(in.id()) == nullptr;
+    if (!is_new || !is_known_id(in.id())) return misfit("queue", in.name());
     Vhost vhost = *found;
     const auto shared = std::make_shared<const Queue>(from_proto(in));
     vhost.queues = vhost.queues.with(shared->name, shared);
@@ -112,12 +119,15 @@ Result<TopologyPtr> decode_topology(ByteView bytes, const MetadataMachine::Index
     if (auto added = add_binding(topology, in); !added) return std::unexpected(added.error());
   }
   for (const proto::User& in : words.users()) {
+    if (topology.users.find(in.name()) != nullptr) return misfit("user", in.name());
     topology.users = topology.users.with(
-        in.name(), User{.name = in.name(), .password_hash = in.password_hash(), .tags = {in.tags().begin(), in.tags().end()}});
+        in.name(),
+        User{.name = in.name(), .password_hash = in.password_hash(), .tags = {in.tags().begin(), in.tags().end()}});
   }
   for (const proto::Permissions& in : words.permissions()) {
     const User* found = topology.users.find(in.user());
-    if (found == nullptr) return misfit("permissions of", in.user());
+    const bool is_new = found != nullptr && found->permissions.find(in.vhost()) == nullptr;
+    if (!is_new || topology.find_vhost(in.vhost()) == nullptr) return misfit("permissions of", in.user());
     User user = *found;
     user.permissions = user.permissions.with(in.vhost(), codec::patterns_from(in));
     topology.users = topology.users.with(in.user(), std::move(user));

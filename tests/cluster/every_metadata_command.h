@@ -1,0 +1,47 @@
+// One metadata command of each kind with every field set.
+#pragma once
+#include <vector>
+
+#include "cluster/metadata/commands.h"
+
+namespace quorate::cluster {
+
+inline std::vector<MetadataCommand> every_metadata_command() {
+  const Owner owner{.node = NodeId(3), .epoch = Epoch(4), .connection = ConnectionId(5)};
+  const Binding binding{.vhost = "v",
+                        .source = "e",
+                        .kind = Destination::Kind::exchange,
+                        .destination = "f",
+                        .key = {.routing_key = "\xff.k", .arguments = std::string("\x01x\0", 3)}};
+  return {
+      PutVhost{.name = "v"},
+      DeleteVhost{.name = "v"},
+      PutUser{.name = "u", .password_hash = "hash", .tags = {"administrator", "management"}},
+      DeleteUser{.name = "u"},
+      SetPermissions{.user = "u", .vhost = "v", .patterns = {.configure = "c", .write = "w", .read = "r"}},
+      ClearPermissions{.user = "u", .vhost = "v"},
+      DeclareExchange{.exchange = {.vhost = "v",
+                                   .name = "e",
+                                   .type = "topic",
+                                   .durable = true,
+                                   .auto_delete = true,
+                                   .internal = true,
+                                   .arguments = "args",
+                                   .alternate_exchange = "alt"}},
+      DeleteExchange{.vhost = "v", .name = "e", .if_unused = true},
+      DeclareQueue{.queue = {.vhost = "v",
+                             .name = "q\xff",
+                             .durable = true,
+                             .auto_delete = true,
+                             .owner = owner,
+                             .arguments = "args",
+                             .node = NodeId(2)}},
+      DeleteQueue{.id = GroupId(77)},
+      Bind{.binding = binding},
+      Unbind{.binding = binding},
+      NodeStarted{.node = NodeId(3), .epoch = Epoch(5)},
+      ConnectionClosed{.owner = owner},
+  };
+}
+
+}  // namespace quorate::cluster
