@@ -28,7 +28,7 @@ inline constexpr std::size_t kPublishInFlightMaxBytes = 8u << 20;
 /// Frames that wait behind a pending request of their channel; beyond it the connection is not read.
 inline constexpr std::size_t kChannelBacklogMaxBytes = 1u << 20;
 /// After sending connection.close we wait this long for close-ok.
-inline constexpr std::chrono::nanoseconds kCloseOkTimeout = 10s;
+inline constexpr std::chrono::nanoseconds kCloseOkTimeout = 30s;
 /// After an error in the handshake the socket stays open this long (SILENT_CLOSE_DELAY, features.md P014).
 inline constexpr std::chrono::nanoseconds kSilentCloseDelay = 3s;
 

@@ -21,7 +21,7 @@ Channel::~Channel() { CHECK(ended_); }
 // --- frames in order ---
 
 void Channel::on_frame(const Frame& frame) {
-  if (!is_waiting()) {
+  if (!is_waiting() || committing_) {
     process(frame);
     return;
   }
@@ -79,10 +79,14 @@ void Channel::finish(Handled handled) {
   if (handled || ended_ || closing_) return;
   AmqpError error = std::move(handled.error());
   if (error.method_id == 0) error.method_id = method_id_;
+  if (!transactional_) send_answers();  // what was confirmed before is said before
   session_.fail_channel(*this, error);
 }
 
 Handled Channel::dispatch(const Method& method) {
+  if (committing_ && !std::holds_alternative<ChannelClose>(method)) {
+    return refuse(ReplyCode::channel_error, "unexpected command while processing 'tx.commit'");
+  }
   return std::visit(Overloaded{
                         [&](const auto& m) -> Handled {
                           if constexpr (requires { this->on(m); }) {
@@ -200,14 +204,18 @@ void Channel::on_mail(queue::SessionMail mail) {
 void Channel::flush() {
   if (ended_) return;
   flush_settlements();
+  if (!transactional_) return send_answers();
   if (!ledger_.has_answers()) return;
   answers_.clear();
   ledger_.take_answers(answers_);
-  if (transactional_) {
-    finish(finish_commit());
-    replay_backlog();
-    return;
-  }
+  finish(finish_commit());
+  replay_backlog();
+}
+
+void Channel::send_answers() {
+  if (!ledger_.has_answers()) return;
+  answers_.clear();
+  ledger_.take_answers(answers_);
   for (const Answer& answer : answers_) {
     if (answer.verdict == Verdict::stored) {
       send(BasicAck{.delivery_tag = answer.seq.value(), .multiple = answer.multiple});

@@ -150,10 +150,12 @@ class Channel {
 
   // --- channel_publish.cc ---
   std::span<const std::uint64_t> route(const cluster::Exchange& exchange, ByteView headers);
-  Handled check_properties(const PropertiesView& properties) const;
+  static Handled check_expiration(const PropertiesView& properties);
+  Handled check_user_id(const PropertiesView& properties) const;
   static Message without_bcc(const Message& message, const PropertiesView& view);
   void send_publication(GroupId queue, const queue::Publish& publish);
   void send_return(const Message& message);
+  void send_answers();
   Handled finish_commit();
 
   // --- asking others ---

@@ -24,13 +24,11 @@ Handled Channel::on(const BasicQos& method) {
   if (method.prefetch_size != 0) {
     return refuse(ReplyCode::not_implemented, "prefetch_size!=0 (" + std::to_string(method.prefetch_size) + ")");
   }
-  if (method.global) {
-    global_prefetch_ = method.prefetch_count;
-    release_held();
-  } else {
-    consumer_prefetch_ = method.prefetch_count;
-  }
+  // A limit per consumer lifts the one of the channel, so who wants both asks for the channel's last, as in RabbitMQ.
+  global_prefetch_ = method.global ? method.prefetch_count : std::uint16_t{0};
+  if (!method.global) consumer_prefetch_ = method.prefetch_count;
   send(BasicQosOk{});
+  release_held();
   return {};
 }
 

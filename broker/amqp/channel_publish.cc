@@ -73,6 +73,7 @@ Handled Channel::check_announced_size(const Frame& frame) const {
 
 Handled Channel::on_publication(Publication publication) {
   method_id_ = MethodInfo<BasicPublish>::id;
+  session_.note_published(0);
   const Message& message = publication.message;
   const std::string_view exchange = message.exchange();
   if (auto allowed = require(Permission::write, ResourceKind::exchange, exchange); !allowed) return allowed;
@@ -84,13 +85,14 @@ Handled Channel::on_publication(Publication publication) {
   }
   const auto properties = PropertiesView::parse(message.properties());
   if (!properties) return refuse(ReplyCode::syntax_error, properties.error().text);
-  if (auto valid = check_properties(*properties); !valid) return valid;
+  if (auto valid = check_expiration(*properties); !valid) return valid;
 
   const ByteView headers = properties->headers() ? properties->headers()->encoded : ByteView();
   exchange::RoutingKeys& keys = session_.routing_keys_;
   if (auto read = keys.read(message.routing_key(), headers); !read) {
     return refuse(ReplyCode::precondition_failed, read.error());
   }
+  if (auto valid = check_user_id(*properties); !valid) return valid;
   const std::span<const std::uint64_t> queues = route(*target, headers);
   queue::Publish publish{.message = keys.has_bcc() ? without_bcc(message, *properties) : message,
                          .body_size = static_cast<std::uint32_t>(message.body().size()),
@@ -127,22 +129,22 @@ std::span<const std::uint64_t> Channel::route(const cluster::Exchange& exchange,
   return queues;
 }
 
-Handled Channel::check_properties(const PropertiesView& properties) const {
-  if (const auto user_id = properties.user_id(); user_id && *user_id != session_.user()) {
-    const cluster::User* user = topology().users.find(session_.user());
-    const bool may_pose = user != nullptr && std::ranges::find(user->tags, "impersonator") != user->tags.end();
-    if (!may_pose) {
-      return refuse(ReplyCode::precondition_failed, "user_id property set to '" + std::string(*user_id) +
-                                                        "' but authenticated user was '" + session_.user() + "'");
-    }
-  }
-  if (const auto expiration = properties.expiration()) {
-    if (const std::string fault = expiration_fault(*expiration); !fault.empty()) {
-      return refuse(ReplyCode::precondition_failed,
-                    "invalid expiration '" + std::string(*expiration) + "': " + fault);
-    }
-  }
-  return {};
+Handled Channel::check_user_id(const PropertiesView& properties) const {
+  const auto user_id = properties.user_id();
+  if (!user_id || *user_id == session_.user()) return {};
+  const cluster::User* user = topology().users.find(session_.user());
+  const bool may_pose = user != nullptr && std::ranges::find(user->tags, "impersonator") != user->tags.end();
+  if (may_pose) return {};
+  return refuse(ReplyCode::precondition_failed, "user_id property set to '" + std::string(*user_id) +
+                                                    "' but authenticated user was '" + session_.user() + "'");
+}
+
+Handled Channel::check_expiration(const PropertiesView& properties) {
+  const auto expiration = properties.expiration();
+  if (!expiration) return {};
+  const std::string fault = expiration_fault(*expiration);
+  if (fault.empty()) return {};
+  return refuse(ReplyCode::precondition_failed, "invalid expiration '" + std::string(*expiration) + "': " + fault);
 }
 
 Message Channel::without_bcc(const Message& message, const PropertiesView& view) {

@@ -47,11 +47,6 @@ Handled Channel::on(const QueueDeclare& method) {
 }
 
 Handled Channel::declare_passively(const QueueDeclare& method, std::string name) {
-  if (name.empty()) {
-    auto last = name_or_last(name);
-    if (!last) return std::unexpected(last.error());
-    name = *last;
-  }
   if (auto allowed = session_.access_.require_any(topology(), ResourceKind::queue, name); !allowed) return allowed;
   const auto queue = find_queue(name);
   if (!queue) return std::unexpected(queue.error());
@@ -85,13 +80,18 @@ Handled Channel::declare_existing(const cluster::Queue& current, const QueueDecl
 Handled Channel::declare_new_queue(const QueueDeclare& method, std::string name) {
   const auto arguments = decode_table(method.arguments.encoded);
   CHECK(arguments.has_value());
-  if (auto valid = queue::check_arguments(*arguments, describe(ResourceKind::queue, name)); !valid) {
-    return refuse(ReplyCode::precondition_failed, valid.error());
-  }
+  const std::string described = describe(ResourceKind::queue, name);
   if (const Value* dead_letter = arguments->find("x-dead-letter-exchange"); dead_letter != nullptr) {
+    const auto* target = dead_letter->get_if<std::string>();
+    if (target == nullptr) {
+      return refuse(ReplyCode::precondition_failed, "invalid type '" + std::string(dead_letter->type_name()) +
+                                                        "' for arg 'x-dead-letter-exchange' in " + described);
+    }
     if (auto allowed = require(Permission::read, ResourceKind::queue, name); !allowed) return allowed;
-    const std::string& target = *dead_letter->get_if<std::string>();
-    if (auto allowed = require(Permission::write, ResourceKind::exchange, target); !allowed) return allowed;
+    if (auto allowed = require(Permission::write, ResourceKind::exchange, *target); !allowed) return allowed;
+  }
+  if (auto valid = queue::check_arguments(*arguments, described); !valid) {
+    return refuse(ReplyCode::precondition_failed, valid.error());
   }
   cluster::Queue queue{.vhost = vhost(),
                        .name = name,

@@ -192,7 +192,7 @@ void Session::open_channel(const Frame& frame) {
   // The answer to a close of ours that crossed with the client's own close.
   if (std::holds_alternative<ChannelCloseOk>(*method)) return;
   if (!std::holds_alternative<ChannelOpen>(*method)) {
-    fail({.code = ReplyCode::channel_error, .text = "expected 'channel.open'"});
+    fail({.code = ReplyCode::channel_error, .text = "expected 'channel.open'", .method_id = full_id(*method)});
     return;
   }
   if (channel_max_ != 0 && channels_.size() >= channel_max_) {

@@ -64,8 +64,10 @@ std::string check_overflow(const Value& value, const Table& all) {
 
 std::string check_type(const Value& value, const Table& all) {
   if (std::string why = check_text(value, all); !why.empty()) return why;
-  if (*value.get_if<std::string>() == "classic") return "";
-  return quoted("this node has classic queues only");
+  const std::string& type = *value.get_if<std::string>();
+  if (type == "classic") return "";
+  const bool is_known = type == "quorum" || type == "stream";
+  return quoted(is_known ? "this node has classic queues only" : "unsupported queue type '" + type + "'");
 }
 
 std::string check_version(const Value& value, const Table&) {
