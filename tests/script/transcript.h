@@ -2,7 +2,7 @@
 //
 //   file    := block (blank-line block)*
 //   block   := comment* input* [ "----" output* ]      without "----" nothing is answered
-//   comment := "#" text          a block that begins with one is a new case in a new, empty broker;
+//   comment := "#" text          a block that begins with one is a new case in an empty broker;
 //                                one without goes on where the block before it ended
 //
 // A line of input is `[connection][/channel]> method fields… properties… body=…` or one of the verbs in

@@ -44,8 +44,7 @@ void World::open() {
   const cluster::Storage storage{.log = *log_, .writer = *writer_, .reader = *reader_, .snapshots = *snapshots_};
   node_shard_ = std::make_unique<NodeShard>(
       *shard_, storage, unused_options_,
-      NodeShard::Options{
-          .node = kThisNode, .epoch = Epoch(epoch_), .seed = epoch_, .on_failure = &stop_on_failure});
+      NodeShard::Options{.node = kThisNode, .epoch = Epoch(epoch_), .seed = epoch_, .on_failure = &stop_on_failure});
   metadata_ = std::make_unique<cluster::MetadataHost>(*shard_, node_shard_->groups(), &make_index);
   shard_->add_hook(*metadata_);
   node_shard_->connect({node_shard_.get()}, *metadata_);
@@ -88,6 +87,13 @@ void World::found() {
       .user = "guest", .vhost = "/", .patterns = {.configure = ".*", .write = ".*", .read = ".*"}});
 }
 
+void World::clear() {
+  const cluster::TopologyPtr before = metadata_->topology();
+  before->vhosts.for_each([&](const std::string& name, const auto&) { submit(cluster::DeleteVhost{.name = name}); });
+  before->users.for_each([&](const std::string& name, const auto&) { submit(cluster::DeleteUser{.name = name}); });
+  found();
+}
+
 void World::submit(cluster::MetadataCommand command) {
   metadata_->submit(std::move(command), [](cluster::Outcome, const cluster::TopologyPtr&) {});
   settle();
@@ -98,16 +104,17 @@ void World::put_user(const std::string& name, const std::string& password, std::
       .name = name, .password_hash = auth::hash_password(password, auth::Salt{}), .tags = std::move(tags)});
 }
 
+/// Storage has answered everything before each turn, so that equal input is worked on in equal turns.
 void World::settle() {
-  bool worked = true;
-  while (worked) {
-    while (shard_->run_turn()) continue;
+  constexpr int kIdleTurns = 2;
+  for (int idle = 0; idle < kIdleTurns; ++idle) {
     wait_for_storage();
-    worked = shard_->run_turn();
+    if (shard_->run_turn()) idle = -1;
   }
 }
 
-/// Each storage thread answers in order: once it has answered this question, all its earlier answers are in the mailbox.
+/// Each storage thread answers in order: once it has answered this question, all its earlier answers are in the
+/// mailbox.
 void World::wait_for_storage() {
   std::promise<void> written;
   std::promise<void> read;

@@ -26,6 +26,8 @@ class World {
 
   /// Runs turns until neither the shard nor a storage thread has anything left to do.
   void settle();
+  /// An empty node again. No session may be left.
+  void clear();
   /// Closes everything and opens it again on the same directory. No session may be left.
   void restart();
 

@@ -1,5 +1,6 @@
-// Plays every tests/broker/amqp/script/*.txt twice: each line as one piece, and octet by octet, so that no answer depends
-// on how the bytes of a client were cut. QUORATE_REWRITE=1 writes what the broker answers today into the files instead.
+// Plays every tests/broker/amqp/script/*.txt twice: each line as one piece, and octet by octet, so that no answer
+// depends on how the bytes of a client were cut. QUORATE_REWRITE=1 writes what the broker answers today into the files
+// instead.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -66,8 +67,7 @@ TEST_P(Transcripts, AnswersTheSameToSingleOctets) {
   expect_same(expected, play(expected, Delivery::octet_by_octet));
 }
 
-INSTANTIATE_TEST_SUITE_P(Amqp, Transcripts, testing::ValuesIn(topics()),
-                         [](const auto& info) { return info.param; });
+INSTANTIATE_TEST_SUITE_P(Amqp, Transcripts, testing::ValuesIn(topics()), [](const auto& info) { return info.param; });
 
 }  // namespace
 }  // namespace quorate::script
