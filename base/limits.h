@@ -21,6 +21,8 @@ inline constexpr unsigned kTableDepthMax = 64;
 inline constexpr std::size_t kOutboxMaxBytes = 4u << 20;
 /// Bytes a consumer may be sent before the socket has taken them; deliveries stop until it has.
 inline constexpr std::uint64_t kDeliveryWindowBytes = 1u << 20;
+/// The consumers of a connection share that window, but none gets less than this.
+inline constexpr std::uint64_t kDeliveryWindowMinBytes = 64u << 10;
 /// What a message weighs in windows and budgets besides its body.
 inline constexpr std::uint32_t kMessageOverheadBytes = 64;
 /// Bytes published on a connection whose queues have not taken them; beyond it the connection is not read.

@@ -65,7 +65,8 @@ void GroupHost::drop(GroupId id) {
   });
 }
 
-LogIndex GroupHost::propose(GroupId id, Bytes payload, storage::Durability durability) {
+std::optional<LogIndex> GroupHost::propose(GroupId id, Bytes payload, storage::Durability durability) {
+  if (failed_) return std::nullopt;
   Group* group = find(id);
   CHECK(group != nullptr);
   if (durability == storage::Durability::synced) write_durability_ = durability;
@@ -99,7 +100,7 @@ GroupHost::Group* GroupHost::find(GroupId id) {
 void GroupHost::step(Group& group, raft::Input input) {
   output_.clear();
   group.core->step(shard_.wall(), std::move(input), output_);
-  CHECK(!output_.refused || failed_);
+  CHECK(!output_.refused);
   if (output_.append) {
     raft::Append& append = *output_.append;
     if (append.hard_state) write_durability_ = storage::Durability::synced;
@@ -127,6 +128,7 @@ void GroupHost::mark_dirty(Group& group) {
 }
 
 bool GroupHost::on_turn_end() {
+  if (failed_) return false;
   std::vector<GroupId> dirty;
   dirty.swap(dirty_);
   for (const GroupId id : dirty) {
@@ -134,6 +136,7 @@ bool GroupHost::on_turn_end() {
     if (group == nullptr) continue;
     group->dirty = false;
     settle(*group);
+    if (failed_) return false;
   }
   submit();
   return !dirty.empty();
@@ -228,12 +231,12 @@ void GroupHost::consider_snapshot(Group& group) {
 /// entries that never were.
 void GroupHost::take_snapshot(Group& group) {
   group.snapshot = group.applied;
+  group.client->mark_snapshot();  // first, so that the state that is saved knows of it
   group.snapshot_due = storage::Snapshot{
       .meta = {.last = {.index = group.applied, .term = group.core->term()}, .ts = shard_.wall(), .voters = {kSelf}},
       .live = {.snapshot = group.applied, .live = group.client->live_entries()},
       .state = group.client->save()};
   group.snapshot_bytes = group.snapshot_due->state.size();
-  group.client->mark_snapshot();
 }
 
 /// The order matters: snapshot durable, then the live set, then the space (raft.md §2.3).

@@ -52,7 +52,7 @@ class GroupClient {
   /// What a snapshot now would let the log give back, and about what it would cost.
   virtual std::uint64_t reclaimable_bytes() const = 0;
   virtual std::uint64_t state_bytes() const = 0;
-  /// save() was called and its result will be made durable: reclaimable_bytes() starts again.
+  /// save() follows and its result will be made durable: reclaimable_bytes() starts again.
   virtual void mark_snapshot() = 0;
 };
 
@@ -71,8 +71,8 @@ class GroupHost final : public TurnHook {
 
   /// Appends a command entry; it is applied later in this turn. The caller leads (on_leader() was called). `durability`
   /// says whether anybody waits for the entry to be durable; otherwise it rides with the next sync. Gives the entry's
-  /// index.
-  LogIndex propose(GroupId group, Bytes payload, storage::Durability durability);
+  /// index; nothing once the disk has failed, and then nobody may be told that anything was kept.
+  std::optional<LogIndex> propose(GroupId group, Bytes payload, storage::Durability durability);
 
   /// Reads live entries back; `done` runs on this shard, also after the group has gone.
   using ReadDone = std::move_only_function<void(Result<std::vector<raft::Entry>>)>;
@@ -81,6 +81,8 @@ class GroupHost final : public TurnHook {
 
   /// The log writer is behind: publishers should wait.
   bool is_congested() const;
+  /// The disk has failed: no client hears from its group any more.
+  bool has_failed() const { return failed_; }
 
   bool on_turn_end() override;
 

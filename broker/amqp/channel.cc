@@ -136,6 +136,9 @@ void Channel::end() {
   }
   held_.clear();
   flush_settlements();
+  session_.consumer_count_ -= consumers_.size();
+  consumers_.clear();
+  links_by_tag_.clear();
   for (const GroupId queue : queues_touched_) mail(queue, queue::Down{.session = session_id_});
   queues_touched_.clear();
   session_.backlog_bytes_ -= std::min(session_.backlog_bytes_, backlog_.size());
@@ -173,9 +176,11 @@ void Channel::on_metadata(const MetadataReply& reply) {
   replay_backlog();
 }
 
-void Channel::ask(GroupId queue, decltype(queue::QueueMail::what) request, OnMail then) {
+void Channel::ask(GroupId queue, std::uint32_t link, decltype(queue::QueueMail::what) request, OnMail then) {
   CHECK(!is_waiting());
   on_reply_ = std::move(then);
+  asked_queue_ = queue;
+  asked_link_ = link;
   waiting_method_id_ = method_id_;
   flush_settlements();  // they came first
   mail(queue, std::move(request));
@@ -189,12 +194,25 @@ void Channel::on_mail(queue::SessionMail mail) {
   if (ended_) return;
   if (auto* delivery = std::get_if<queue::Delivery>(&mail.what)) return deliver(mail.queue, std::move(*delivery));
   if (const auto* taken = std::get_if<queue::Taken>(&mail.what)) return on_taken(*taken);
+  if (is_answer(mail)) return on_answer(mail);
   const auto* gone = std::get_if<queue::Gone>(&mail.what);
-  if (gone != nullptr && gone->link != queue::kGetLink && consumers_.contains(gone->link)) {
-    on_consumer_gone(gone->link);
-    return;
-  }
-  if (!on_reply_) return;
+  if (gone != nullptr && consumers_.contains(gone->link)) on_consumer_gone(gone->link);
+}
+
+/// Whether `mail` answers the request that the channel waits for. A queue may answer a cancellation twice when it goes
+/// at the same time; the second answer finds another request, or none.
+bool Channel::is_answer(const queue::SessionMail& mail) const {
+  if (!on_reply_ || mail.queue != asked_queue_) return false;
+  return std::visit(Overloaded{
+                        [&](const queue::Attached& m) { return m.link == asked_link_; },
+                        [&](const queue::Cancelled& m) { return m.link == asked_link_; },
+                        [&](const queue::Gone& m) { return m.link == asked_link_; },
+                        [&](const auto&) { return asked_link_ == queue::kGetLink; },
+                    },
+                    mail.what);
+}
+
+void Channel::on_answer(queue::SessionMail& mail) {
   method_id_ = waiting_method_id_;
   OnMail then = std::exchange(on_reply_, nullptr);
   finish(then(mail));

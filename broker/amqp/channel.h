@@ -55,7 +55,8 @@ class Channel {
     GroupId queue;
     std::string queue_name;
     std::uint32_t link = 0;
-    bool no_ack = false;
+    bool attached = false;          // the queue has agreed
+    std::uint64_t window = 0;       // bytes that the queue may send ahead
     std::uint64_t owed_credit = 0;  // bytes delivered since the queue was last told
   };
   /// A delivery that the channel-wide prefetch holds back.
@@ -140,6 +141,7 @@ class Channel {
   void deliver(GroupId queue, queue::Delivery delivery);
   void write_delivery(Consumer& consumer, GroupId queue, const queue::Delivery& delivery);
   void on_consumer_gone(std::uint32_t link);
+  void forget_consumer(std::uint32_t link);
   void release_held();
   void drop_held_of(std::uint32_t link);
   bool is_global_limit_reached() const { return global_prefetch_ != 0 && unacked_.count() >= global_prefetch_; }
@@ -164,7 +166,10 @@ class Channel {
   std::string describe(auth::ResourceKind kind, std::string_view name) const;
   Handled require(auth::Permission permission, auth::ResourceKind kind, std::string_view name);
   void submit(cluster::MetadataCommand command, OnMetadata then);
-  void ask(GroupId queue, decltype(queue::QueueMail::what) request, OnMail then);
+  /// `link` is the consumer that the request is about, or queue::kGetLink.
+  void ask(GroupId queue, std::uint32_t link, decltype(queue::QueueMail::what) request, OnMail then);
+  bool is_answer(const queue::SessionMail& mail) const;
+  void on_answer(queue::SessionMail& mail);
   void mail(GroupId queue, decltype(queue::QueueMail::what) what);
   bool is_waiting() const { return on_metadata_ || on_reply_ || committing_; }
   void finish(Handled handled);
@@ -183,6 +188,8 @@ class Channel {
   std::uint32_t waiting_method_id_ = 0;
   OnMetadata on_metadata_;  // at most one of the two is set
   OnMail on_reply_;
+  std::uint32_t asked_link_ = queue::kGetLink;  // of the request behind on_reply_
+  GroupId asked_queue_;
   std::vector<std::byte> backlog_;  // whole frames, as they came
 
   ContentAssembler content_;

@@ -64,28 +64,33 @@ Handled Channel::consume(const BasicConsume& method, const cluster::Queue& queue
                                                       std::string(asked->type_name()) + "\"");
   }
   const std::uint32_t link = ++last_link_;
+  const std::uint64_t window =
+      std::max(limits::kDeliveryWindowMinBytes, limits::kDeliveryWindowBytes / (1 + session_.consumer_count_));
   consumers_.emplace(link, Consumer{.tag = tag,
                                     .queue = queue.id,
                                     .queue_name = queue.name,
                                     .link = link,
-                                    .no_ack = method.no_ack});
+                                    .window = window});
   links_by_tag_.emplace(tag, link);
-  queues_touched_.insert(queue.id);
+  ++session_.consumer_count_;
+  const bool is_new_here = queues_touched_.insert(queue.id).second;
   const queue::Attach attach{.consumer = {.session = session_id_, .link = link},
                              .no_ack = method.no_ack,
                              .exclusive = method.exclusive,
                              .priority = static_cast<std::int32_t>(std::clamp<std::int64_t>(priority, INT32_MIN, INT32_MAX)),
                              .prefetch = method.no_ack ? std::uint16_t{0} : consumer_prefetch_,
-                             .window = limits::kDeliveryWindowBytes};
-  ask(queue.id, attach,
-      [this, link, tag, name = queue.name, no_wait = bool(method.no_wait)](queue::SessionMail& mail) -> Handled {
+                             .window = window};
+  ask(queue.id, link, attach,
+      [this, link, tag, id = queue.id, name = queue.name, is_new_here,
+       no_wait = bool(method.no_wait)](queue::SessionMail& mail) -> Handled {
         const auto* attached = std::get_if<queue::Attached>(&mail.what);
         if (attached != nullptr && attached->result == queue::AttachResult::attached) {
+          consumers_.at(link).attached = true;
           if (!no_wait) send(BasicConsumeOk{.consumer_tag = tag});
           return {};
         }
-        consumers_.erase(link);
-        links_by_tag_.erase(tag);
+        forget_consumer(link);
+        if (is_new_here) queues_touched_.erase(id);
         if (attached == nullptr) return no_such(ResourceKind::queue, name, vhost());
         return refuse(ReplyCode::access_refused, describe(ResourceKind::queue, name) + " in exclusive use");
       });
@@ -102,11 +107,9 @@ Handled Channel::on(const BasicCancel& method) {
   }
   const std::uint32_t link = at->second;
   const GroupId queue = consumers_.at(link).queue;
-  ask(queue, queue::Cancel{.consumer = {.session = session_id_, .link = link}},
+  ask(queue, link, queue::Cancel{.consumer = {.session = session_id_, .link = link}},
       [this, link, tag, no_wait](queue::SessionMail&) -> Handled {
-        drop_held_of(link);
-        consumers_.erase(link);
-        links_by_tag_.erase(tag);
+        forget_consumer(link);
         if (!no_wait) send(BasicCancelOk{.consumer_tag = tag});
         return {};
       });
@@ -118,20 +121,20 @@ Handled Channel::on(const BasicCancelOk&) { return {}; }
 
 /// The queue has ended under its consumer.
 void Channel::on_consumer_gone(std::uint32_t link) {
-  const std::string tag = consumers_.at(link).tag;
-  drop_held_of(link);
-  consumers_.erase(link);
-  links_by_tag_.erase(tag);
-  if (on_reply_ && waiting_method_id_ == MethodInfo<BasicCancel>::id) {
-    // The client was just cancelling it: the queue will not answer any more.
-    method_id_ = waiting_method_id_;
-    OnMail then = std::exchange(on_reply_, nullptr);
-    queue::SessionMail nothing{};
-    finish(then(nothing));
-    replay_backlog();
-    return;
-  }
+  const Consumer& consumer = consumers_.at(link);
+  if (!consumer.attached) return;  // its answer is on the way
+  const std::string tag = consumer.tag;
+  queues_touched_.erase(consumer.queue);
+  forget_consumer(link);
   if (session_.can_cancel_notify_) send(BasicCancel{.consumer_tag = tag, .no_wait = true});
+}
+
+void Channel::forget_consumer(std::uint32_t link) {
+  drop_held_of(link);
+  const auto at = consumers_.find(link);
+  links_by_tag_.erase(at->second.tag);
+  consumers_.erase(at);
+  --session_.consumer_count_;
 }
 
 // --- deliveries ---
@@ -185,7 +188,7 @@ void Channel::drop_held_of(std::uint32_t link) {
 /// Half a window at a time, so that a stream of small messages costs one Credit per thousands.
 void Channel::on_written() {
   for (auto& [link, consumer] : consumers_) {
-    if (consumer.owed_credit < limits::kDeliveryWindowBytes / 2) continue;
+    if (consumer.owed_credit < consumer.window / 2) continue;
     mail(consumer.queue, queue::Credit{.consumer = {.session = session_id_, .link = link},
                                        .bytes = std::exchange(consumer.owed_credit, 0)});
   }
@@ -200,7 +203,7 @@ Handled Channel::on(const BasicGet& method) {
   if (auto owned = check_owner(**queue); !owned) return owned;
   const GroupId id = (*queue)->id;
   queues_touched_.insert(id);
-  ask(id, queue::Get{.session = session_id_, .no_ack = method.no_ack},
+  ask(id, queue::kGetLink, queue::Get{.session = session_id_, .no_ack = method.no_ack},
       [this, id, name = *name](queue::SessionMail& mail) -> Handled {
         const auto* found = std::get_if<queue::GetOk>(&mail.what);
         if (found == nullptr) {

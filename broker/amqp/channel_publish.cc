@@ -222,7 +222,7 @@ Handled Channel::on(const TxRollback&) {
   tx_publications_.clear();
   std::vector<Unacked> again;
   for (const Settlement& settlement : std::exchange(tx_settlements_, {})) again.push_back(settlement.unacked);
-  unacked_.restore(std::move(again));
+  unacked_.restore(again);
   send(TxRollbackOk{});
   return {};
 }

@@ -128,7 +128,7 @@ Handled Channel::declare_new_queue(const QueueDeclare& method, std::string name)
 Handled Channel::answer_declare(const cluster::Queue& queue, bool no_wait) {
   last_queue_ = queue.name;
   if (no_wait) return {};
-  ask(queue.id, queue::Count{}, [this, name = queue.name](queue::SessionMail& mail) -> Handled {
+  ask(queue.id, queue::kGetLink, queue::Count{}, [this, name = queue.name](queue::SessionMail& mail) -> Handled {
     const auto* counted = std::get_if<queue::Counted>(&mail.what);
     if (counted == nullptr) return no_such(ResourceKind::queue, name, vhost());
     send(QueueDeclareOk{.queue = name,
@@ -209,7 +209,7 @@ Handled Channel::on(const QueuePurge& method) {
   const auto queue = find_queue(*name);
   if (!queue) return std::unexpected(queue.error());
   if (auto owned = check_owner(**queue); !owned) return owned;
-  ask((*queue)->id, queue::Purge{.session = session_id_},
+  ask((*queue)->id, queue::kGetLink, queue::Purge{.session = session_id_},
       [this, name = *name, no_wait = bool(method.no_wait)](queue::SessionMail& mail) -> Handled {
         const auto* purged = std::get_if<queue::Purged>(&mail.what);
         if (purged == nullptr) return no_such(ResourceKind::queue, name, vhost());
@@ -230,7 +230,7 @@ Handled Channel::on(const QueueDelete& method) {
     return {};
   }
   if (auto owned = check_owner(*queue); !owned) return owned;
-  ask(queue->id, queue::DeleteIf{.unused = method.if_unused, .empty = method.if_empty},
+  ask(queue->id, queue::kGetLink, queue::DeleteIf{.unused = method.if_unused, .empty = method.if_empty},
       [this, name = *name, no_wait](queue::SessionMail& mail) -> Handled {
         const auto* deleted = std::get_if<queue::Deleted>(&mail.what);
         const auto outcome = deleted != nullptr ? deleted->outcome : queue::DeleteOutcome::deleted;

@@ -2,7 +2,6 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -22,6 +21,7 @@ using TlsStream = asio::ssl::stream<tcp::socket>;
 using boost::system::error_code;
 
 constexpr auto kCategory = log::Category::connection;
+constexpr auto kLookAgain = std::chrono::milliseconds(10);
 constexpr std::size_t kTlsReadBytes = 16u << 10;
 
 std::string print(const tcp::endpoint& endpoint) {
@@ -51,6 +51,16 @@ asio::steady_timer::time_point to_steady(Instant instant) {
       std::chrono::duration_cast<asio::steady_timer::duration>(instant.time_since_epoch()));
 }
 
+std::string text_of(const std::exception_ptr& failure) {
+  try {
+    std::rethrow_exception(failure);
+  } catch (const std::exception& error) {
+    return error.what();
+  } catch (...) {
+    return "unknown exception";
+  }
+}
+
 template <class Stream>
 class SocketConnection final : public Connection {
  public:
@@ -73,7 +83,7 @@ class SocketConnection final : public Connection {
     error_code ignored;
     socket().non_blocking(true, ignored);
     ++pending_;
-    asio::co_spawn(set_.shard().io(), run(), asio::detached);
+    asio::co_spawn(set_.shard().io(), run(), [this](const std::exception_ptr& failure) { on_end(failure); });
   }
 
   Session* session() override { return session_ ? &*session_ : nullptr; }
@@ -85,7 +95,12 @@ class SocketConnection final : public Connection {
     if (!logged_open_ && session_->state() == Session::State::running) log_open();
     if (closed_) return;
     write();
-    if (session_->wants_close() && !writing_) return drop();
+    if (session_->wants_close()) {
+      if (!writing_) return drop();
+      // The last words must not wait for ever on a client that does not read.
+      if (!drop_at_) drop_at_ = set_.shard().now() + limits::kCloseOkTimeout;
+    }
+    if (!session_->is_reading()) set_.note_paused(*this);
     if (paused_ && session_->is_reading()) resume_.cancel();
     arm_timer();
   }
@@ -121,8 +136,13 @@ class SocketConnection final : public Connection {
       arm_timer();
       co_await read_loop();
     }
-    drop();
+  }
+
+  /// The reader is through. An exception is a library's, such as memory that is not to be had.
+  void on_end(const std::exception_ptr& failure) {
     --pending_;
+    if (failure) log::error(kCategory, "connection failed peer={} reason=\"{}\"", peer_.name, text_of(failure));
+    drop();
     set_.mark_dirty(*this);
   }
 
@@ -226,7 +246,7 @@ class SocketConnection final : public Connection {
 
   /// The deadline moves with every byte; the timer follows when it fires, so traffic never touches it.
   void arm_timer() {
-    const auto deadline = session_->next_deadline();
+    const auto deadline = drop_at_ ? drop_at_ : session_->next_deadline();
     if (!deadline || closed_ || (armed_ && *armed_ <= *deadline)) return;
     armed_ = deadline;
     timer_.expires_at(to_steady(*deadline));
@@ -236,6 +256,7 @@ class SocketConnection final : public Connection {
       if (closed_) return set_.mark_dirty(*this);
       if (error) return;
       armed_.reset();
+      if (drop_at_ && *drop_at_ <= set_.shard().now()) return drop();
       session_->on_deadline(set_.shard().now());
       set_.mark_dirty(*this);
     });
@@ -272,6 +293,7 @@ class SocketConnection final : public Connection {
   OutboxBatch batch_;                  // being written
   std::vector<asio::const_buffer> buffers_;
   std::optional<Instant> armed_;
+  std::optional<Instant> drop_at_;  // closed, and the socket has until then to take what is left
   std::size_t pending_ = 0;  // operations whose handler has not run yet
   bool writing_ = false;
   bool paused_ = false;
@@ -282,6 +304,9 @@ class SocketConnection final : public Connection {
 }  // namespace
 
 ConnectionSet::~ConnectionSet() { CHECK(connections_.empty()); }
+
+ConnectionSet::ConnectionSet(cluster::Shard& shard, Surroundings& surroundings, const SessionOptions& options)
+    : shard_(shard), surroundings_(surroundings), options_(options), look_again_(shard.io()) {}
 
 void ConnectionSet::accept(tcp::socket socket) {
   add(std::make_unique<SocketConnection<tcp::socket>>(*this, std::move(socket), nullptr, nullptr, Duration{}));
@@ -295,12 +320,14 @@ void ConnectionSet::accept_tls(tcp::socket socket, TlsContext context, Certifica
 }
 
 void ConnectionSet::add(std::unique_ptr<Connection> connection) {
+  if (closing_) return;  // dealt out just before the listeners closed
   Connection& added = *connection;
   connections_.emplace(&added, std::move(connection));
   added.start();
 }
 
 void ConnectionSet::shut_down(std::string_view reason) {
+  closing_ = true;
   for (auto& [key, connection] : connections_) {
     if (Session* session = connection->session(); session != nullptr) {
       session->on_shutdown(reason, shard_.now());
@@ -320,7 +347,22 @@ void ConnectionSet::mark_dirty(Session& session) {
   if (at != by_session_.end()) mark_dirty(*at->second);
 }
 
+/// Those that waited for the log go on when it has caught up.
+void ConnectionSet::wake_paused() {
+  if (paused_.empty()) return;
+  if (surroundings_.is_congested()) {
+    // The log may catch up with what other shards wrote, which wakes nobody here.
+    look_again_.expires_after(kLookAgain);
+    look_again_.async_wait([](error_code) {});
+    return;
+  }
+  for (Connection* connection : std::exchange(paused_, {})) {
+    if (connections_.contains(connection)) mark_dirty(*connection);
+  }
+}
+
 bool ConnectionSet::on_turn_end() {
+  wake_paused();
   if (dirty_.empty()) return false;
   for (std::size_t i = 0; i < dirty_.size(); ++i) {
     if (connections_.contains(dirty_[i])) dirty_[i]->flush();

@@ -4,6 +4,7 @@
 #pragma once
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/context.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <functional>
 #include <memory>
 #include <unordered_map>
@@ -37,8 +38,7 @@ class Connection {
 /// The connections of one shard.
 class ConnectionSet final : public cluster::TurnHook {
  public:
-  ConnectionSet(cluster::Shard& shard, Surroundings& surroundings, const SessionOptions& options)
-      : shard_(shard), surroundings_(surroundings), options_(options) {}
+  ConnectionSet(cluster::Shard& shard, Surroundings& surroundings, const SessionOptions& options);
   ~ConnectionSet() override;
 
   void accept(boost::asio::ip::tcp::socket socket);
@@ -54,6 +54,10 @@ class ConnectionSet final : public cluster::TurnHook {
   /// The connection has something to flush at the end of this turn.
   void mark_dirty(Connection& connection) { dirty_.push_back(&connection); }
   void mark_dirty(Session& session);
+  /// The connection does not read; it is looked at again when the log has caught up.
+  void note_paused(Connection& connection) {
+    if (surroundings_.is_congested()) paused_.push_back(&connection);
+  }
   bool on_turn_end() override;
 
   // For the connections.
@@ -67,6 +71,7 @@ class ConnectionSet final : public cluster::TurnHook {
 
  private:
   void add(std::unique_ptr<Connection> connection);
+  void wake_paused();
 
   cluster::Shard& shard_;
   Surroundings& surroundings_;
@@ -74,6 +79,9 @@ class ConnectionSet final : public cluster::TurnHook {
   std::vector<std::byte> read_slab_ = std::vector<std::byte>(limits::kReadSlabBytes);
   std::unordered_map<Connection*, std::unique_ptr<Connection>> connections_;
   std::unordered_map<Session*, Connection*> by_session_;
+  std::vector<Connection*> paused_;  // may name a connection twice
+  boost::asio::steady_timer look_again_;
+  bool closing_ = false;
   std::vector<Connection*> dirty_;  // may name a connection twice
 };
 

@@ -48,6 +48,7 @@ Session::Session(const SessionOptions& options, Peer peer, Surroundings& surroun
       decoder_(options.initial_frame_max_bytes),
       last_received_(now),
       last_sent_(now),
+      last_written_(now),
       handshake_deadline_(now + options.handshake_timeout) {}
 
 Session::~Session() {
@@ -118,7 +119,7 @@ bool Session::is_reading() const {
   const bool is_behind = publishing_bytes_ > limits::kPublishInFlightMaxBytes ||
                          backlog_bytes_ > limits::kChannelBacklogMaxBytes ||
                          outbox_.size() > limits::kOutboxMaxBytes;
-  const bool is_blocked = !blocked_reason_.empty() && has_published_;
+  const bool is_blocked = has_published_ && (!blocked_reason_.empty() || surroundings_.is_congested());
   return !is_behind && !is_blocked;
 }
 
@@ -496,13 +497,20 @@ void Session::on_metadata(const queue::SessionId& to, const MetadataReply& reply
 
 void Session::on_written(Instant now) {
   now_ = now;
-  last_sent_ = now;
+  last_sent_ = last_written_ = now;
   for (auto& [id, channel] : channels_) channel->on_written();
 }
 
 void Session::flush() {
   ended_.clear();
-  for (auto& [id, channel] : channels_) channel->flush();
+  // What a channel had waiting may end channels and open others, so none of them is held on to.
+  std::vector<ChannelId>& ids = flushing_;
+  ids.clear();
+  for (const auto& [id, channel] : channels_) ids.push_back(id);
+  for (const ChannelId id : ids) {
+    const auto at = channels_.find(id);
+    if (at != channels_.end()) at->second->flush();
+  }
   if (!blocked_reason_.empty() && has_published_ && can_be_blocked_ && !told_blocked_) {
     send0(ConnectionBlocked{.reason = blocked_reason_});
     told_blocked_ = true;
@@ -547,6 +555,12 @@ void Session::on_deadline(Instant now) {
         hang_up("missed heartbeats from the client, timeout: " +
                     std::to_string(std::chrono::duration_cast<std::chrono::seconds>(heartbeat_).count()) + "s",
                 false);
+        return;
+      }
+      const bool is_stuck = outbox_.size() > limits::kOutboxMaxBytes && now - last_written_ >= heartbeat_ * 3;
+      if (is_stuck) {
+        ended_by_error_ = true;
+        hang_up("the client does not read", false);
         return;
       }
       if (is_silent) last_received_ = now;

@@ -137,6 +137,7 @@ class Session {
   std::vector<std::unique_ptr<Channel>> ended_;  // may still be on the call stack; gone at the end of the turn
   std::optional<cluster::Owner> owner_;   // once an exclusive queue was asked for
   bool closing_for_client_ = false;       // close-ok is owed as soon as its exclusive queues are gone
+  std::size_t consumer_count_ = 0;        // on all channels
   std::size_t publishing_bytes_ = 0;      // published, and not yet taken by the queues
   std::size_t backlog_bytes_ = 0;         // frames that wait behind a request of their channel
   bool has_published_ = false;
@@ -146,13 +147,15 @@ class Session {
   Duration heartbeat_{};  // zero = off
   Instant last_received_;
   Instant last_sent_;
+  Instant last_written_;  // the socket took something
   Instant handshake_deadline_;
   std::optional<Instant> linger_until_;      // refused in the handshake: the socket stays silent until then
   std::optional<Instant> close_ok_deadline_;
   std::string close_reason_;
   bool ended_by_error_ = false;
 
-  // Reused from publication to publication.
+  // Reused from turn to turn and from publication to publication.
+  std::vector<ChannelId> flushing_;
   exchange::Router router_;
   exchange::RoutingKeys routing_keys_;
   std::vector<std::uint64_t> direct_queues_;  // what the default exchange found

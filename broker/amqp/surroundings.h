@@ -63,6 +63,8 @@ class Surroundings {
   virtual void end(const queue::SessionId& id) = 0;
 
   virtual void send(queue::QueueMail mail) = 0;
+  /// The log is behind: publishers are not read until it has caught up.
+  virtual bool is_congested() const = 0;
   /// Answered by Session::on_metadata(from, …) once it is durable, after the shard has seen the new topology.
   virtual void submit(const queue::SessionId& from, cluster::MetadataCommand command) = 0;
 };

@@ -1,13 +1,10 @@
 #include "broker/amqp/unacked_ledger.h"
 
-#include <algorithm>
-
 namespace quorate::amqp {
 
 DeliveryTag UnackedLedger::add(GroupId queue, std::uint32_t link, std::uint64_t id) {
   const DeliveryTag tag = next_tag();
-  slots_.push_back({.unacked = {.tag = tag, .queue = queue, .link = link, .id = id}});
-  ++count_;
+  unacked_.insert(tag.value(), {.tag = tag, .queue = queue, .link = link, .id = id});
   return tag;
 }
 
@@ -16,39 +13,18 @@ bool UnackedLedger::settle(DeliveryTag tag, bool multiple, std::vector<Unacked>&
     settle_all(out);
     return true;
   }
-  const auto at = std::ranges::lower_bound(slots_, tag, {}, [](const Slot& slot) { return slot.unacked.tag; });
-  if (at == slots_.end() || at->unacked.tag != tag || at->settled) return false;
-  for (auto slot = multiple ? slots_.begin() : at; slot <= at; ++slot) {
-    if (slot->settled) continue;
-    slot->settled = true;
-    --count_;
-    out.push_back(slot->unacked);
-  }
-  drop_settled_front();
+  if (unacked_.find(tag.value()) == nullptr) return false;
+  unacked_.take_range(multiple ? 0 : tag.value(), tag.value(),
+                      [&](std::uint64_t, Unacked&& unacked) { out.push_back(unacked); });
   return true;
 }
 
 void UnackedLedger::settle_all(std::vector<Unacked>& out) {
-  for (const Slot& slot : slots_) {
-    if (!slot.settled) out.push_back(slot.unacked);
-  }
-  slots_.clear();
-  count_ = 0;
+  unacked_.take_range(0, UINT64_MAX, [&](std::uint64_t, Unacked&& unacked) { out.push_back(unacked); });
 }
 
-void UnackedLedger::restore(std::vector<Unacked> unacked) {
-  std::deque<Slot> all;
-  for (const Unacked& one : unacked) all.push_back({.unacked = one});
-  for (const Slot& slot : slots_) {
-    if (!slot.settled) all.push_back(slot);
-  }
-  std::ranges::sort(all, {}, [](const Slot& slot) { return slot.unacked.tag; });
-  slots_ = std::move(all);
-  count_ = slots_.size();
-}
-
-void UnackedLedger::drop_settled_front() {
-  while (!slots_.empty() && slots_.front().settled) slots_.pop_front();
+void UnackedLedger::restore(const std::vector<Unacked>& unacked) {
+  for (const Unacked& one : unacked) unacked_.insert(one.tag.value(), one);
 }
 
 }  // namespace quorate::amqp

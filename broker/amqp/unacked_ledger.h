@@ -1,10 +1,10 @@
 // Deliveries of one channel that the client has not settled, by delivery tag. Owned by its Channel; pure.
 #pragma once
 #include <cstdint>
-#include <deque>
 #include <vector>
 
 #include "base/ids.h"
+#include "broker/queue/numbered.h"
 
 namespace quorate::amqp {
 
@@ -31,21 +31,15 @@ class UnackedLedger {
   void settle_all(std::vector<Unacked>& out);
 
   /// Puts back what settle() took out: a rolled back transaction has settled nothing.
-  void restore(std::vector<Unacked> unacked);
+  void restore(const std::vector<Unacked>& unacked);
 
-  std::size_t count() const { return count_; }
+  std::size_t count() const { return unacked_.size(); }
 
  private:
   DeliveryTag next_tag() { return ++last_tag_; }
-  void drop_settled_front();
 
-  struct Slot {
-    Unacked unacked;
-    bool settled = false;
-  };
   DeliveryTag last_tag_;
-  std::deque<Slot> slots_;  // Invariant: ascending tags; the front is not settled.
-  std::size_t count_ = 0;   // Invariant: slots that are not settled.
+  queue::Numbered<Unacked> unacked_;  // by tag
 };
 
 }  // namespace quorate::amqp

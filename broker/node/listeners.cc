@@ -1,5 +1,7 @@
 #include "broker/node/listeners.h"
 
+#include <unistd.h>
+
 #include <atomic>
 #include <chrono>
 #include <utility>
@@ -159,7 +161,10 @@ void Listeners::on_accepted(Listener& listener, tcp::socket socket) {
     error_code failed;
     tcp::socket moved(to->shard().io());
     moved.assign(protocol, descriptor, failed);
-    if (failed) return;
+    if (failed) {
+      ::close(descriptor);
+      return;
+    }
     if (!tls) {
       to->connections().accept(std::move(moved));
       return;

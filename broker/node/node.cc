@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <filesystem>
 #include <future>
 #include <set>
@@ -90,7 +91,14 @@ Result<void> Node::open_storage() {
   if (!snapshots) return std::unexpected(snapshots.error());
   auto before = (*snapshots)->get(kEpochFact);
   if (!before) return std::unexpected(before.error());
-  epoch_ = Epoch(static_cast<std::uint32_t>(*before ? std::stoul(**before) : 0) + 1);
+  std::uint32_t last_epoch = 0;
+  if (*before) {
+    const auto [end, fault] = std::from_chars((*before)->data(), (*before)->data() + (*before)->size(), last_epoch);
+    if (fault != std::errc{}) {
+      return failure(ErrorCode::corruption, "the epoch recorded in '" + config_.data_dir + "/state' is no number");
+    }
+  }
+  epoch_ = Epoch(last_epoch + 1);
   auto clean = (*snapshots)->get(kCleanEpochFact);
   if (!clean) return std::unexpected(clean.error());
   after_crash_ = *before && *clean != *before;
@@ -107,7 +115,8 @@ Result<void> Node::open_storage() {
 
 void Node::build_shards() {
   const std::size_t cores = std::max(1u, std::thread::hardware_concurrency());
-  const std::size_t count = config_.shards != 0 ? config_.shards : cores;
+  const std::size_t wanted = config_.shards != 0 ? config_.shards : cores;
+  const std::size_t count = std::min<std::size_t>(wanted, std::size_t{1} << queue::kShardBits);
   Random seeds = Random::from_system();
   std::vector<cluster::Shard*> shards;
   for (std::size_t i = 0; i < count; ++i) {
@@ -270,10 +279,11 @@ void Node::stop_clients() {
     return sum;
   };
   ask([](NodeShard& shard) {
-    shard.connections().shut_down("broker forced connection closure with reason 'shutdown'");
+    shard.shut_down("broker forced connection closure with reason 'shutdown'");
     return shard.connections().size();
   });
-  const Instant deadline = clock_.now() + kClientsLeaveTimeout;
+  // With a failed disk every further moment could only mislead them.
+  const Instant deadline = clock_.now() + (failed_ ? Duration::zero() : Duration(kClientsLeaveTimeout));
   const auto count = [](NodeShard& shard) { return shard.connections().size(); };
   while (ask(count) > 0 && clock_.now() < deadline) pause();
   ask([](NodeShard& shard) {

@@ -19,14 +19,11 @@ NodeShard::NodeShard(cluster::Shard& shard, cluster::Storage storage, const amqp
       queues_(shard, {.switchboard = switchboard_,
                       .groups = groups_,
                       .cache_budget = cache_budget_,
+                      .transient_bodies = transient_bodies_,
                       .node = options_.node,
                       .epoch = options_.epoch,
                       .after_crash = options_.after_crash,
-                      .request_delete =
-                          [this](GroupId id) {
-                            submit_command(cluster::DeleteQueue{.id = id},
-                                           [](cluster::Outcome, const cluster::TopologyPtr&) {});
-                          },
+                      .request_delete = [this](GroupId id) { request_delete(id); },
                       .on_failure = options_.on_failure}),
       connections_(shard, *this, sessions),
       recovery_(*this) {
@@ -91,6 +88,16 @@ void NodeShard::submit(const queue::SessionId& from, cluster::MetadataCommand co
   submit_command(std::move(command), [this, from](cluster::Outcome outcome, const cluster::TopologyPtr& topology) {
     on_metadata(from, {.outcome = outcome, .topology = topology});
   });
+}
+
+void NodeShard::request_delete(GroupId queue) {
+  if (stopping_) return;  // an auto-delete queue does not lose its last consumer because the node stops
+  submit_command(cluster::DeleteQueue{.id = queue}, [](cluster::Outcome, const cluster::TopologyPtr&) {});
+}
+
+void NodeShard::shut_down(std::string_view reason) {
+  stopping_ = true;
+  connections_.shut_down(reason);
 }
 
 /// There and back: the command goes to the shard of the metadata, and `done` is called here.

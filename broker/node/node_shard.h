@@ -41,6 +41,9 @@ class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
   void on_topology(const cluster::TopologyPtr& topology, const std::vector<cluster::QueuePtr>& created,
                    const std::vector<cluster::QueuePtr>& deleted);
 
+  /// The node stops: every client is asked to go, and what they leave behind is kept.
+  void shut_down(std::string_view reason);
+
   cluster::Shard& shard() { return shard_; }
   cluster::GroupHost& groups() { return groups_; }
   amqp::ConnectionSet& connections() { return connections_; }
@@ -58,6 +61,7 @@ class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
   queue::SessionId begin(amqp::Session& session) override;
   void end(const queue::SessionId& id) override { sessions_.erase(id.serial); }
   void send(queue::QueueMail mail) override { switchboard_.send(std::move(mail)); }
+  bool is_congested() const override { return groups_.is_congested(); }
   void submit(const queue::SessionId& from, cluster::MetadataCommand command) override;
 
  private:
@@ -73,6 +77,7 @@ class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
   };
 
   void follow(const cluster::TopologyPtr& topology);
+  void request_delete(GroupId queue);
   void submit_command(cluster::MetadataCommand command, cluster::MetadataHost::Done done);
   void on_metadata(const queue::SessionId& to, const amqp::MetadataReply& reply);
 
@@ -81,6 +86,7 @@ class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
   Random random_;
   queue::Switchboard switchboard_;
   queue::CacheBudget cache_budget_;
+  queue::CacheBudget transient_bodies_;
   cluster::GroupHost groups_;
   queue::QueueDirectory queues_;
   amqp::ConnectionSet connections_;
@@ -89,6 +95,7 @@ class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
   cluster::TopologyPtr view_ = std::make_shared<const cluster::Topology>();
   std::unordered_map<std::uint64_t, amqp::Session*> sessions_;  // by serial, a connection's and its channels'
   std::uint64_t last_serial_ = 0;
+  bool stopping_ = false;
 };
 
 }  // namespace quorate

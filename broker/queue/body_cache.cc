@@ -11,49 +11,32 @@ const Bytes kAbsent;
 
 void BodyCache::put(LogIndex index, Bytes payload) {
   CHECK(!payload.empty());
-  if (slots_.empty()) first_ = index;
-  while (index < first_) {
-    slots_.emplace_front();
-    first_ = LogIndex(first_.value() - 1);
-  }
-  const std::size_t at = index.value() - first_.value();
-  if (at >= slots_.size()) slots_.resize(at + 1);
-  if (!slots_[at].empty()) return;
-  bytes_ += payload.size();
-  budget_.used += payload.size();
-  slots_[at] = std::move(payload);
+  const std::size_t size = payload.size();
+  if (!entries_.insert(index.value(), std::move(payload))) return;
+  bytes_ += size;
+  budget_.used += size;
 }
 
 const Bytes& BodyCache::find(LogIndex index) const {
-  if (index < first_ || index.value() - first_.value() >= slots_.size()) return kAbsent;
-  return slots_[index.value() - first_.value()];
+  const Bytes* found = entries_.find(index.value());
+  return found != nullptr ? *found : kAbsent;
 }
 
 void BodyCache::erase(LogIndex index) {
-  if (index < first_ || index.value() - first_.value() >= slots_.size()) return;
-  release(slots_[index.value() - first_.value()]);
-  while (!slots_.empty() && slots_.front().empty()) {
-    slots_.pop_front();
-    ++first_;
-  }
-  while (!slots_.empty() && slots_.back().empty()) slots_.pop_back();
+  entries_.take_range(index.value(), index.value(), [this](std::uint64_t, Bytes&& payload) {
+    CHECK_GE(bytes_, payload.size());
+    bytes_ -= payload.size();
+    budget_.used -= payload.size();
+  });
 }
 
 void BodyCache::trim_below(LogIndex below, std::size_t bytes) {
-  while (bytes_ > bytes && !slots_.empty() && first_ < below) erase(first_);
+  while (bytes_ > bytes && !entries_.empty() && LogIndex(entries_.first()) < below) erase(LogIndex(entries_.first()));
 }
 
 void BodyCache::clear() {
-  for (Bytes& slot : slots_) release(slot);
-  slots_.clear();
-}
-
-void BodyCache::release(Bytes& slot) {
-  if (slot.empty()) return;
-  CHECK_GE(bytes_, slot.size());
-  bytes_ -= slot.size();
-  budget_.used -= slot.size();
-  slot = {};
+  entries_.clear();
+  budget_.used -= std::exchange(bytes_, 0);
 }
 
 }  // namespace quorate::queue

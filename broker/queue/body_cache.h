@@ -1,18 +1,22 @@
 // The entries of one queue whose bytes are in memory, by log index. Bodies are here while they are young or about to be
-// delivered; a queue with a log reads the others back. Pure; the budget is shared by the queues of a shard.
+// delivered; a queue with a log reads the others back. Pure; the budget is shared by the durable queues of a shard.
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 
 #include "base/bytes.h"
 #include "base/ids.h"
+#include "base/limits.h"
+#include "broker/queue/numbered.h"
 
 namespace quorate::queue {
 
-/// Bytes that the caches of a shard hold together.
+/// Bytes that the caches of a shard hold together, and what they may hold.
 struct CacheBudget {
   std::size_t used = 0;
+  std::size_t shard_max_bytes = limits::kBodyCacheShardMaxBytes;
+  std::size_t queue_max_bytes = limits::kBodyCacheQueueMaxBytes;
+  std::size_t read_ahead_bytes = limits::kReadAheadBytes;
 };
 
 class BodyCache {
@@ -34,12 +38,9 @@ class BodyCache {
   std::size_t bytes() const { return bytes_; }
 
  private:
-  void release(Bytes& slot);
-
   CacheBudget& budget_;
-  LogIndex first_;            // slots_[i] is entry first_ + i; an empty slot is not in memory.
-  std::deque<Bytes> slots_;   // Invariant: empty, or front and back are in memory.
-  std::size_t bytes_ = 0;
+  Numbered<Bytes> entries_;  // by index
+  std::size_t bytes_ = 0;    // Invariant: the sizes of entries_.
 };
 
 }  // namespace quorate::queue

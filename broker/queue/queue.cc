@@ -31,7 +31,9 @@ struct Overloaded : Handlers... {
 }  // namespace
 
 Queue::Queue(cluster::QueuePtr definition, QueueSurroundings& surroundings)
-    : definition_(std::move(definition)), surroundings_(surroundings), cache_(surroundings.cache_budget) {}
+    : definition_(std::move(definition)),
+      surroundings_(surroundings),
+      cache_(definition_->durable ? surroundings.cache_budget : surroundings.transient_bodies) {}
 
 Queue::~Queue() { *alive_ = false; }
 
@@ -117,10 +119,12 @@ void Queue::submit_entry(Bytes payload) {
   const bool needs_sync = std::exchange(entry_needs_sync_, false);
   if (is_durable()) {
     const auto durability = needs_sync ? storage::Durability::synced : storage::Durability::buffered;
-    last_proposed_ = surroundings_.groups.propose(definition_->id, payload, durability);
-    if (has_messages) cache_.put(last_proposed_, std::move(payload));
+    const auto index = surroundings_.groups.propose(definition_->id, payload, durability);
+    if (index) last_proposed_ = *index;
+    if (index && has_messages) cache_.put(*index, std::move(payload));
     for (Waiting& waiting : entry_waiting_) {
-      waiting.entry = last_proposed_;
+      if (!index) break;  // the node is about to stop, and nobody is told that anything was kept
+      waiting.entry = *index;
       waiting_.push_back(waiting);
     }
   } else {
@@ -138,7 +142,7 @@ bool Queue::flush() {
   if (!ready_) return false;
   const bool had_commands = !entry_.empty();
   seal_entry();
-  if (questions_.empty()) return had_commands;
+  if (questions_.empty() || surroundings_.groups.has_failed()) return had_commands;
   if (machine_.applied() == last_proposed_) answer_questions();
   return true;
 }
@@ -164,7 +168,9 @@ void Queue::answer_questions() {
 void Queue::on_deleted(const cluster::TopologyPtr& topology) {
   for (const Waiting& waiting : waiting_) send(waiting.session, waiting.taken);
   for (const Owed& owed : owed_) {
-    if (owed.get_ready_left) send(owed.delivery.consumer.session, GetEmpty{});
+    const ConsumerKey& consumer = owed.delivery.consumer;
+    if (owed.kind == Owed::Kind::get) send(consumer.session, GetEmpty{});
+    if (owed.kind == Owed::Kind::cancelled) send(consumer.session, Cancelled{.link = consumer.link});
   }
   for (const ConsumerKey& consumer : machine_.consumers()) send(consumer.session, Gone{.link = consumer.link});
   for (const auto& [session, count] : deleters_) send(session, Deleted{.count = count, .topology = topology});
@@ -201,6 +207,7 @@ Result<void> Queue::apply(const raft::Entry& entry, cluster::ApplyMode mode) {
 }
 
 void Queue::on_leader() {
+  committed_ = std::max(committed_, machine_.applied());  // history was read from the disk
   append(Command(NodeUp{.node = surroundings_.node,
                         .epoch = surroundings_.epoch,
                         .after_crash = surroundings_.after_crash}));
@@ -223,10 +230,10 @@ void Queue::on_committed(LogIndex index) {
 
 std::vector<std::pair<LogIndex, LogIndex>> Queue::live_entries() const {
   auto live = machine_.live_entries();
-  for (const Owed& owed : owed_) {
-    const LogIndex index = owed.delivery.message.position.index();
+  owed_entries_.for_each([&](std::uint64_t number, std::uint32_t) {
+    const LogIndex index(number);
     if (!machine_.is_live(index)) live.emplace_back(index, index);
-  }
+  });
   std::ranges::sort(live);
   live.erase(std::ranges::unique(live).begin(), live.end());
   return live;
@@ -242,23 +249,22 @@ void Queue::carry_out_all() {
   effects_.swap(effects);
 }
 
-void Queue::carry_out(const effect::Deliver& effect) { owe({.delivery = effect, .get_ready_left = std::nullopt}); }
+void Queue::carry_out(const effect::Deliver& effect) { owe({.delivery = effect}); }
 void Queue::carry_out(const effect::GetOk& effect) {
-  owe({.delivery = effect.delivery, .get_ready_left = effect.ready_left});
+  owe({.delivery = effect.delivery, .kind = Owed::Kind::get, .ready_left = effect.ready_left});
 }
 void Queue::carry_out(const effect::GetEmpty& effect) { send(effect.session, GetEmpty{}); }
 void Queue::carry_out(const effect::Attached& effect) {
   send(effect.consumer.session, Attached{.link = effect.consumer.link, .result = effect.result});
 }
 void Queue::carry_out(const effect::Cancelled& effect) {
-  send(effect.consumer.session, Cancelled{.link = effect.consumer.link});
+  // Nothing may be delivered after it, and what a no_ack consumer is owed exists nowhere else any more.
+  owe({.delivery = {.consumer = effect.consumer}, .kind = Owed::Kind::cancelled});
 }
 void Queue::carry_out(const effect::Purged& effect) { send(effect.session, Purged{.count = effect.count}); }
 
 void Queue::carry_out(const effect::EntryDead& effect) {
-  const bool is_owed = std::ranges::any_of(
-      owed_, [&](const Owed& owed) { return owed.delivery.message.position.index() == effect.index; });
-  if (!is_owed) cache_.erase(effect.index);
+  if (owed_entries_.find(effect.index.value()) == nullptr) cache_.erase(effect.index);
 }
 
 void Queue::carry_out(const effect::Unused&) {
@@ -270,12 +276,23 @@ void Queue::carry_out(const effect::Unused&) {
 void Queue::owe(Owed owed) {
   if (owed_.empty() && deliver(owed)) return;
   owed_.push_back(owed);
+  if (owed.kind == Owed::Kind::cancelled) return;
+  const std::uint64_t index = owed.delivery.message.position.index().value();
+  if (std::uint32_t* count = owed_entries_.find(index); count != nullptr) {
+    ++*count;
+  } else {
+    owed_entries_.insert(index, 1);
+  }
   read_back(owed_.front().delivery.message.position.index());
 }
 
 /// False when the body is not in memory.
 bool Queue::deliver(const Owed& owed) {
   const effect::Deliver& delivery = owed.delivery;
+  if (owed.kind == Owed::Kind::cancelled) {
+    send(delivery.consumer.session, Cancelled{.link = delivery.consumer.link});
+    return true;
+  }
   const Position position = delivery.message.position;
   const Bytes& payload = cache_.find(position.index());
   if (payload.empty()) return false;
@@ -292,8 +309,8 @@ bool Queue::deliver(const Owed& owed) {
                .message = std::move(*message),
                .redelivered = delivery.message.redelivered,
                .settled = delivery.settled};
-  if (owed.get_ready_left) {
-    send(delivery.consumer.session, GetOk{.delivery = std::move(out), .ready_left = *owed.get_ready_left});
+  if (owed.kind == Owed::Kind::get) {
+    send(delivery.consumer.session, GetOk{.delivery = std::move(out), .ready_left = owed.ready_left});
   } else {
     send(delivery.consumer.session, std::move(out));
   }
@@ -303,11 +320,13 @@ bool Queue::deliver(const Owed& owed) {
 
 void Queue::pay_owed() {
   while (!owed_.empty() && deliver(owed_.front())) {
-    const LogIndex index = owed_.front().delivery.message.position.index();
+    const Owed paid = owed_.front();
     owed_.pop_front();
-    const bool is_last_of_entry =
-        owed_.empty() || owed_.front().delivery.message.position.index() != index;
-    if (is_last_of_entry && !machine_.is_live(index)) cache_.erase(index);
+    if (paid.kind == Owed::Kind::cancelled) continue;
+    const LogIndex index = paid.delivery.message.position.index();
+    if (--*owed_entries_.find(index.value()) > 0) continue;
+    owed_entries_.erase(index.value());
+    if (!machine_.is_live(index)) cache_.erase(index);
   }
   if (!owed_.empty()) read_back(owed_.front().delivery.message.position.index());
 }
@@ -315,8 +334,9 @@ void Queue::pay_owed() {
 void Queue::read_back(LogIndex from) {
   CHECK(is_durable());
   if (reading_) return;
+  CHECK_LE(from, committed_);  // what is not yet committed is in memory
   reading_ = true;
-  surroundings_.groups.read(definition_->id, from, committed_, limits::kReadAheadBytes,
+  surroundings_.groups.read(definition_->id, from, committed_, surroundings_.cache_budget.read_ahead_bytes,
                             [this, alive = alive_, from](Result<std::vector<raft::Entry>> entries) {
                               if (*alive) on_read(std::move(entries), from);
                             });
@@ -337,9 +357,8 @@ void Queue::on_read(Result<std::vector<raft::Entry>> entries, LogIndex from) {
   }
   cache_.trim_below(from, cache_limit() / 2);
   for (raft::Entry& entry : *entries) {
-    const bool is_wanted = machine_.is_live(entry.index) || std::ranges::any_of(owed_, [&](const Owed& owed) {
-                             return owed.delivery.message.position.index() == entry.index;
-                           });
+    const bool is_wanted =
+        machine_.is_live(entry.index) || owed_entries_.find(entry.index.value()) != nullptr;
     if (is_wanted) cache_.put(entry.index, std::move(entry.payload));
   }
   if (!entries->empty()) {
@@ -358,7 +377,8 @@ void Queue::on_read(Result<std::vector<raft::Entry>> entries, LogIndex from) {
 }
 
 std::size_t Queue::cache_limit() const {
-  return surroundings_.cache_budget.used > limits::kBodyCacheShardMaxBytes ? 0 : limits::kBodyCacheQueueMaxBytes;
+  const CacheBudget& budget = surroundings_.cache_budget;
+  return budget.used > budget.shard_max_bytes ? 0 : budget.queue_max_bytes;
 }
 
 }  // namespace quorate::queue

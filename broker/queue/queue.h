@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "broker/queue/body_cache.h"
 #include "broker/queue/mail.h"
+#include "broker/queue/numbered.h"
 #include "broker/queue/queue_machine.h"
 #include "broker/queue/switchboard.h"
 #include "cluster/group_host.h"
@@ -26,7 +27,8 @@ namespace quorate::queue {
 struct QueueSurroundings {
   Switchboard& switchboard;
   cluster::GroupHost& groups;
-  CacheBudget& cache_budget;
+  CacheBudget& cache_budget;      // of the durable queues
+  CacheBudget& transient_bodies;  // counted only: they exist nowhere else
   NodeId node;
   Epoch epoch;
   bool after_crash = false;  // the epoch before did not end in order
@@ -76,10 +78,13 @@ class Queue final : public cluster::GroupClient {
     SessionId session;
     Taken taken;
   };
-  /// A checked out message whose body is still on disk, or stands behind such a one.
+  /// What a session is to be sent, in order: a checked out message whose body is still on disk, or what stands behind
+  /// such a one.
   struct Owed {
-    effect::Deliver delivery;
-    std::optional<std::uint64_t> get_ready_left;  // the answer to a basic.get
+    enum class Kind : std::uint8_t { delivery, get, cancelled };
+    effect::Deliver delivery;  // of a cancellation: the consumer
+    Kind kind = Kind::delivery;
+    std::uint64_t ready_left = 0;  // in the answer to a basic.get
   };
 
   void take(QueueMail& mail);
@@ -133,6 +138,7 @@ class Queue final : public cluster::GroupClient {
   LogIndex committed_;
   std::deque<Waiting> waiting_;    // Invariant: ascending entries, all of them not yet committed.
   std::deque<Owed> owed_;
+  Numbered<std::uint32_t> owed_entries_;  // how many of owed_ lie in each entry
   bool reading_ = false;
   LogIndex read_first_;  // what the last read brought: [read_first_, read_last_]
   LogIndex read_last_;

@@ -102,10 +102,11 @@ void QueueMachine::on(const Down& command, Effects& out) {
 }
 
 void QueueMachine::on(const NodeUp& command, Effects& out) {
+  Effects unused;  // a queue does not delete itself because its node was restarted
   for (auto at = consumers_.begin(); at != consumers_.end();) {
     const auto next = std::next(at);
     const SessionId& session = at->first.session;
-    if (session.node == command.node && session.epoch < command.epoch) return_all_and_remove(at, out);
+    if (session.node == command.node && session.epoch < command.epoch) return_all_and_remove(at, unused);
     at = next;
   }
   drop_transient(out);
