@@ -242,6 +242,16 @@ Result<void> Database::write(rocksdb::WriteBatch& batch, bool is_synced) {
   return {};
 }
 
+Result<void> Database::sync() {
+  if (const auto failed = latch_->get()) return std::unexpected(*failed);
+  if (const rocksdb::Status status = db_->SyncWAL(); !status.ok()) {
+    latch_->set(error_of(status, "cannot sync the " + plan_.title));
+    return std::unexpected(*latch_->get());
+  }
+  synced_sequence_ = db_->GetLatestSequenceNumber();
+  return {};
+}
+
 Result<void> Database::store_mark() {
   Mark mark{.sequence = synced_sequence_, .epoch = plan_.epoch};
   if (const auto status = db_->GetDbIdentity(mark.database); !status.ok()) {

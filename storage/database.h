@@ -52,6 +52,8 @@ class Database {
 
   /// One thread at a time. The first error is the answer to every later write.
   Result<void> write(rocksdb::WriteBatch& batch, bool is_synced);
+  /// Same thread: everything written so far is synced.
+  Result<void> sync();
   /// Same thread: records what the last synced write reached.
   Result<void> store_mark();
 

@@ -179,6 +179,8 @@ Result<void> LogStore::write(std::span<const GroupWrite> writes, Durability dura
   return {};
 }
 
+Result<void> LogStore::sync() { return database_->sync(); }
+
 Result<void> LogStore::store_mark() { return database_->store_mark(); }
 
 std::vector<GroupId> LogStore::groups() const { return retention_->groups(); }

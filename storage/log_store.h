@@ -55,6 +55,8 @@ class LogStore {
   /// Log-writer thread only (or recovery, before that thread starts). All of it or nothing; an error is for ever.
   /// A group exists from its first write on: without a hard state in it, an empty one is recorded.
   Result<void> write(std::span<const GroupWrite> writes, Durability durability);
+  /// What was only buffered so far reaches the disk; log-writer thread only.
+  Result<void> sync();
   /// Records on disk how far this log is known to be synced; log-writer thread only.
   Result<void> store_mark();
 

@@ -47,9 +47,12 @@ void LogWriter::run() {
   while (true) {
     std::deque<Submission> submissions = wait_for_work();
     if (submissions.empty()) {
+      if (is_ending()) {
+        sync_rest();
+        refresh_mark();
+        return;
+      }
       refresh_mark();
-      const std::lock_guard lock(mutex_);
-      if (stopping_ && queue_.empty()) return;
       continue;
     }
     write_all(std::move(submissions));
@@ -109,6 +112,18 @@ Result<void> LogWriter::write_batch(const Batch& batch) {
   counters_.bytes += batch.bytes;
   counters_.batch_bytes_max = std::max<std::uint64_t>(counters_.batch_bytes_max, batch.bytes);
   return {};
+}
+
+bool LogWriter::is_ending() {
+  const std::lock_guard lock(mutex_);
+  return stopping_ && queue_.empty();
+}
+
+/// The end in order leaves nothing to the operating system's own time.
+void LogWriter::sync_rest() {
+  if (failure_) return;
+  if (const auto synced = store_.sync(); !synced) return fail(synced.error());
+  mark_is_stale_ = true;
 }
 
 void LogWriter::refresh_mark() {

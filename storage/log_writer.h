@@ -43,7 +43,8 @@ class LogWriter {
   std::size_t pending_bytes() const { return pending_bytes_.load(std::memory_order_relaxed); }
   Counters counters() const;
 
-  /// Writes and answers what was submitted, records the durability mark, ends the thread. No submission after it.
+  /// Writes and answers what was submitted, syncs all of it, records the durability mark, ends the thread. No submission
+  /// after it.
   void stop();
 
  private:
@@ -66,6 +67,8 @@ class LogWriter {
   std::deque<Submission> wait_for_work();
   void write_all(std::deque<Submission> submissions);
   Result<void> write_batch(const Batch& batch);
+  bool is_ending();
+  void sync_rest();
   void refresh_mark();
   void fail(const Error& error);
 

@@ -149,6 +149,7 @@ void Channel::end() {
   session_.publishing_bytes_ -= std::min(session_.publishing_bytes_, publishing_bytes_);
   publishing_bytes_ = 0;
   session_.surroundings_.end(session_id_);
+  session_.surroundings_.leave(Surroundings::Counted::channel);
 }
 
 // --- asking others ---

@@ -15,8 +15,6 @@ namespace {
 using auth::Permission;
 using auth::ResourceKind;
 
-constexpr std::uint16_t kBasicClass = 60;
-
 std::uint64_t weight(const Message& message) { return message.encoded().size() + limits::kMessageOverheadBytes; }
 
 /// What the router asks of the topology of one vhost.

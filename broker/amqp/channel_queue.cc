@@ -93,6 +93,10 @@ Handled Channel::declare_new_queue(const QueueDeclare& method, std::string name)
   if (auto valid = queue::check_arguments(*arguments, described); !valid) {
     return refuse(ReplyCode::precondition_failed, valid.error());
   }
+  if (const std::string names = queue::ineffective_arguments(*arguments); !names.empty()) {
+    session_.surroundings_.remark("queue declared queue=" + name + " vhost=" + vhost() +
+                                  " without effect so far: " + names);
+  }
   cluster::Queue queue{.vhost = vhost(),
                        .name = name,
                        .durable = method.durable && !method.exclusive,

@@ -74,7 +74,7 @@ std::size_t Session::on_bytes(ByteView bytes, Instant now) {
     if (const auto* error = std::get_if<FrameError>(&result)) {
       const AmqpError reply = to_amqp_error(*error);
       if (state_ == State::running) send_close(reply);
-      hang_up(reply.reply_text(), true);  // the stream cannot be followed any further
+      hang_up(reply.reply_text(), limits::kSilentCloseDelay);  // the stream cannot be followed any further
       return bytes.size();
     }
     taken = bytes.size() - rest.size();
@@ -103,13 +103,13 @@ std::size_t Session::on_header(ByteView bytes) {
   outbox_.raw(refusal_bytes(is_amqp_1_0 ? ProtocolHeader::bad_version : header));
   switch (header) {
     case ProtocolHeader::http:
-      hang_up("this is the AMQP port, and the client speaks HTTP", false);
+      hang_up("this is the AMQP port, and the client speaks HTTP");
       break;
     case ProtocolHeader::tls_client_hello:
-      hang_up("this port expects no TLS, and the client begins with it", false);
+      hang_up("this port expects no TLS, and the client begins with it");
       break;
     default:
-      hang_up("unsupported protocol header", false);
+      hang_up("unsupported protocol header");
   }
   return bytes.size();
 }
@@ -200,6 +200,13 @@ void Session::open_channel(const Frame& frame) {
     fail({.code = ReplyCode::not_allowed,
           .text = "number of channels opened (" + std::to_string(channels_.size()) +
                   ") has reached the negotiated channel_max (" + std::to_string(channel_max_) + ")",
+          .method_id = MethodInfo<ChannelOpen>::id});
+    return;
+  }
+  if (!surroundings_.admit(Surroundings::Counted::channel, options_.channel_max_per_node)) {
+    fail({.code = ReplyCode::not_allowed,
+          .text = "number of channels opened on node '" + options_.node_name +
+                  "' has reached the maximum allowed limit of " + std::to_string(options_.channel_max_per_node),
           .method_id = MethodInfo<ChannelOpen>::id});
     return;
   }
@@ -299,7 +306,7 @@ Handled Session::refuse_login(std::string_view mechanism, std::string reason) {
   if (can_fail_authentication_) {
     send_close(error);
   } else {
-    hang_up(reason, false);
+    hang_up(reason);
   }
   ended_by_error_ = true;
   close_reason_ = std::move(reason);
@@ -343,6 +350,11 @@ Handled Session::on(const ConnectionTuneOk& method) {
 
 Handled Session::on(const ConnectionOpen& method) {
   const std::string vhost(method.virtual_host.text);
+  if (!surroundings_.admit(Surroundings::Counted::connection, options_.connection_max)) {
+    return refuse(ReplyCode::not_allowed, "connection refused: node connection limit (" +
+                                              std::to_string(options_.connection_max) + ") is reached");
+  }
+  admitted_ = true;
   const cluster::TopologyPtr& topology = surroundings_.topology();
   if (topology->find_vhost(vhost) == nullptr) {
     return refuse(ReplyCode::not_allowed, "vhost " + vhost + " not found");
@@ -384,11 +396,12 @@ Handled Session::on(const ConnectionClose& method) {
 
 void Session::finish_client_close() {
   send0(ConnectionCloseOk{});
-  hang_up(close_reason_, false);
+  // What the client still had in its own buffers comes now, and would meet a reset if the socket were closed at once.
+  hang_up(close_reason_, limits::kCloseOkTimeout);
 }
 
 Handled Session::on(const ConnectionCloseOk&) {
-  hang_up(close_reason_, false);
+  hang_up(close_reason_);
   return {};
 }
 
@@ -406,7 +419,7 @@ void Session::fail(const AmqpError& error) {
   }
   // Nobody knows yet who this is: no explanation, and no quick second try (features.md P014).
   ended_by_error_ = true;
-  hang_up("handshake: " + error.reply_text(), true);
+  hang_up("handshake: " + error.reply_text(), limits::kSilentCloseDelay);
 }
 
 void Session::fail_channel(Channel& channel, const AmqpError& error) {
@@ -436,12 +449,13 @@ void Session::send_close(const AmqpError& error) {
   close_ok_deadline_ = now_ + patience;
 }
 
-void Session::hang_up(std::string reason, bool linger) {
+void Session::hang_up(std::string reason, Duration linger) {
   if (close_reason_.empty()) close_reason_ = std::move(reason);
   end_channels();
   if (owner_) surroundings_.submit(id_, cluster::ConnectionClosed{.owner = *std::exchange(owner_, std::nullopt)});
   state_ = State::closed;
-  if (linger) linger_until_ = now_ + limits::kSilentCloseDelay;
+  if (std::exchange(admitted_, false)) surroundings_.leave(Surroundings::Counted::connection);
+  if (linger > Duration::zero()) linger_until_ = now_ + linger;
 }
 
 void Session::end_channels() {
@@ -469,12 +483,13 @@ void Session::on_shutdown(std::string_view reason, Instant now) {
   if (state_ == State::running) {
     send_close({.code = ReplyCode::connection_forced, .text = std::string(reason)});
   } else if (state_ != State::closing) {
-    hang_up(std::string(reason), false);
+    hang_up(std::string(reason));
+    linger_until_.reset();
   }
 }
 
 void Session::on_disconnected() {
-  if (state_ != State::closed) hang_up("the client closed the socket without saying so", false);
+  if (state_ != State::closed) hang_up("the client closed the socket without saying so");
   linger_until_.reset();
 }
 
@@ -545,7 +560,7 @@ void Session::on_deadline(Instant now) {
       linger_until_.reset();
       return;
     case State::closing:
-      hang_up("the client did not answer connection.close", false);
+      hang_up("the client did not answer connection.close");
       return;
     case State::running: {
       // Between two and three intervals without a byte, as RabbitMQ has it; not while we do not read ourselves.
@@ -553,14 +568,13 @@ void Session::on_deadline(Instant now) {
       if (is_silent && is_reading()) {
         ended_by_error_ = true;
         hang_up("missed heartbeats from the client, timeout: " +
-                    std::to_string(std::chrono::duration_cast<std::chrono::seconds>(heartbeat_).count()) + "s",
-                false);
+                    std::to_string(std::chrono::duration_cast<std::chrono::seconds>(heartbeat_).count()) + "s");
         return;
       }
       const bool is_stuck = outbox_.size() > limits::kOutboxMaxBytes && now - last_written_ >= heartbeat_ * 3;
       if (is_stuck) {
         ended_by_error_ = true;
-        hang_up("the client does not read", false);
+        hang_up("the client does not read");
         return;
       }
       if (is_silent) last_received_ = now;
@@ -572,7 +586,7 @@ void Session::on_deadline(Instant now) {
     }
     default:
       ended_by_error_ = true;
-      hang_up("handshake timeout in state " + std::string(name_of(state_)), false);
+      hang_up("handshake timeout in state " + std::string(name_of(state_)));
   }
 }
 

@@ -100,7 +100,8 @@ class Session {
   void fail(const AmqpError& error);
   void fail_channel(Channel& channel, const AmqpError& error);
   void send_close(const AmqpError& error);
-  void hang_up(std::string reason, bool linger);
+  /// Nothing is heard or said any more; the socket is closed when `linger` is over or the client closes it.
+  void hang_up(std::string reason, Duration linger = Duration::zero());
   void end_channels();
   void finish_client_close();
   void forget_channel(ChannelId id);
@@ -136,6 +137,7 @@ class Session {
   std::map<std::uint64_t, Channel*> channels_by_serial_;
   std::vector<std::unique_ptr<Channel>> ended_;  // may still be on the call stack; gone at the end of the turn
   std::optional<cluster::Owner> owner_;   // once an exclusive queue was asked for
+  bool admitted_ = false;                 // counts as a connection of the node
   bool closing_for_client_ = false;       // close-ok is owed as soon as its exclusive queues are gone
   std::size_t consumer_count_ = 0;        // on all channels
   std::size_t publishing_bytes_ = 0;      // published, and not yet taken by the queues
@@ -149,7 +151,7 @@ class Session {
   Instant last_sent_;
   Instant last_written_;  // the socket took something
   Instant handshake_deadline_;
-  std::optional<Instant> linger_until_;      // refused in the handshake: the socket stays silent until then
+  std::optional<Instant> linger_until_;      // closed, and the socket stays open and silent until then
   std::optional<Instant> close_ok_deadline_;
   std::string close_reason_;
   bool ended_by_error_ = false;

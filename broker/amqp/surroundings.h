@@ -27,6 +27,8 @@ struct SessionOptions {
   std::uint32_t initial_frame_max_bytes = 8'192;
   std::uint16_t channel_max = 2'047;  // 0 = no limit
   std::uint32_t consumer_max_per_channel = UINT32_MAX;
+  std::uint32_t connection_max = UINT32_MAX;        // on the node
+  std::uint32_t channel_max_per_node = UINT32_MAX;
   std::uint64_t message_size_max_bytes = 16'777'216;
   Duration handshake_timeout = std::chrono::seconds(10);
   std::vector<std::string> auth_mechanisms = {"PLAIN", "AMQPLAIN"};
@@ -61,6 +63,14 @@ class Surroundings {
   /// A new session id, whose mail and replies go to `session` until end().
   virtual queue::SessionId begin(Session& session) = 0;
   virtual void end(const queue::SessionId& id) = 0;
+
+  /// What the node counts as a whole. False when `limit` of them are there already; otherwise leave() must follow.
+  enum class Counted : std::uint8_t { connection, channel };
+  virtual bool admit(Counted what, std::uint32_t limit) = 0;
+  virtual void leave(Counted what) = 0;
+
+  /// Something an operator should know about what a client does; goes to the log.
+  virtual void remark(std::string text) = 0;
 
   virtual void send(queue::QueueMail mail) = 0;
   /// The log is behind: publishers are not read until it has caught up.

@@ -1,5 +1,6 @@
 // The listening sockets of a node. They accept on shard 0 and deal the connections out to the shards in turn.
 #pragma once
+#include <atomic>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/steady_timer.hpp>

@@ -118,6 +118,7 @@ void Node::build_shards() {
   const std::size_t wanted = config_.shards != 0 ? config_.shards : cores;
   const std::size_t count = std::min<std::size_t>(wanted, std::size_t{1} << queue::kShardBits);
   Random seeds = Random::from_system();
+  const auto counters = std::make_shared<NodeCounters>();
   std::vector<cluster::Shard*> shards;
   for (std::size_t i = 0; i < count; ++i) {
     shards_.push_back(std::make_unique<cluster::Shard>(ShardId(static_cast<std::uint32_t>(i)), clock_));
@@ -133,6 +134,7 @@ void Node::build_shards() {
                            .epoch = epoch_,
                            .after_crash = after_crash_,
                            .seed = seeds.next(),
+                           .counters = counters,
                            .on_failure = [this](const Error& error) { fail(error); }}));
     node_shards.push_back(node_shards_.back().get());
   }

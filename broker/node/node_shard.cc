@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/log.h"
 
 namespace quorate {
 namespace {
@@ -89,6 +90,14 @@ void NodeShard::submit(const queue::SessionId& from, cluster::MetadataCommand co
     on_metadata(from, {.outcome = outcome, .topology = topology});
   });
 }
+
+bool NodeShard::admit(Counted what, std::uint32_t limit) {
+  if (++counter(what) <= limit) return true;
+  --counter(what);
+  return false;
+}
+
+void NodeShard::remark(std::string text) { log::warn(log::Category::queue, "{}", text); }
 
 void NodeShard::request_delete(GroupId queue) {
   if (stopping_) return;  // an auto-delete queue does not lose its last consumer because the node stops

@@ -10,6 +10,7 @@
 #include "base/random.h"
 #include "broker/amqp/connection.h"
 #include "broker/amqp/surroundings.h"
+#include "broker/node/node_counters.h"
 #include "broker/queue/queue_directory.h"
 #include "broker/queue/switchboard.h"
 #include "cluster/group_host.h"
@@ -25,6 +26,7 @@ class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
     Epoch epoch;
     bool after_crash = false;  // the epoch before did not end in order
     std::uint64_t seed = 0;
+    std::shared_ptr<NodeCounters> counters = std::make_shared<NodeCounters>();  // shared by the shards of the node
     /// The node cannot go on: called on the shard's thread, at most a few times.
     std::function<void(const Error&)> on_failure;
   };
@@ -62,6 +64,9 @@ class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
   void end(const queue::SessionId& id) override { sessions_.erase(id.serial); }
   void send(queue::QueueMail mail) override { switchboard_.send(std::move(mail)); }
   bool is_congested() const override { return groups_.is_congested(); }
+  bool admit(Counted what, std::uint32_t limit) override;
+  void leave(Counted what) override { --counter(what); }
+  void remark(std::string text) override;
   void submit(const queue::SessionId& from, cluster::MetadataCommand command) override;
 
  private:
@@ -77,6 +82,9 @@ class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
   };
 
   void follow(const cluster::TopologyPtr& topology);
+  std::atomic<std::uint32_t>& counter(Counted what) {
+    return what == Counted::connection ? options_.counters->connections : options_.counters->channels;
+  }
   void request_delete(GroupId queue);
   void submit_command(cluster::MetadataCommand command, cluster::MetadataHost::Done done);
   void on_metadata(const queue::SessionId& to, const amqp::MetadataReply& reply);

@@ -13,6 +13,8 @@ inline amqp::SessionOptions session_options(const Config& config) {
           .initial_frame_max_bytes = config.initial_frame_max_bytes,
           .channel_max = static_cast<std::uint16_t>(config.channel_max),
           .consumer_max_per_channel = config.consumer_max_per_channel,
+          .connection_max = config.connection_max,
+          .channel_max_per_node = config.channel_max_per_node,
           .message_size_max_bytes = config.message_size_max_bytes,
           .handshake_timeout = config.handshake_timeout,
           .auth_mechanisms = config.auth_mechanisms,

@@ -164,6 +164,15 @@ ArgumentVerdict check_arguments(const Table& arguments, std::string_view queue) 
   return {};
 }
 
+std::string ineffective_arguments(const Table& arguments) {
+  std::string names;
+  for (const auto& [name, value] : arguments.fields) {
+    const bool has_effect = name == "x-queue-type" || find_row(name) == nullptr;
+    if (!has_effect) names += (names.empty() ? "" : ", ") + name;
+  }
+  return names;
+}
+
 ArgumentVerdict check_same_arguments(const Table& received, const Table& current, std::string_view queue) {
   for (const Row& row : kRows) {
     const Value* asked = received.find(row.name);

@@ -15,6 +15,9 @@ using ArgumentVerdict = std::expected<void, std::string>;
 /// What a new queue may not be declared with.
 ArgumentVerdict check_arguments(const Table& arguments, std::string_view queue);
 
+/// Names of arguments that are accepted and have no effect yet, for the log; empty when there are none.
+std::string ineffective_arguments(const Table& arguments);
+
 /// Whether a queue declared with `current` may be redeclared with `received`.
 ArgumentVerdict check_same_arguments(const Table& received, const Table& current, std::string_view queue);
 
