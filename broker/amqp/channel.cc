@@ -193,7 +193,10 @@ void Channel::mail(GroupId queue, decltype(queue::QueueMail::what) what) {
 
 void Channel::on_mail(queue::SessionMail mail) {
   if (ended_) return;
-  if (auto* delivery = std::get_if<queue::Delivery>(&mail.what)) return deliver(mail.queue, std::move(*delivery));
+  if (auto* delivery = std::get_if<queue::Delivery>(&mail.what)) {
+    if (mail.queue == kNoQueue) return on_direct_reply(std::move(*delivery));
+    return deliver(mail.queue, std::move(*delivery));
+  }
   if (const auto* taken = std::get_if<queue::Taken>(&mail.what)) return on_taken(*taken);
   if (is_answer(mail)) return on_answer(mail);
   const auto* gone = std::get_if<queue::Gone>(&mail.what);

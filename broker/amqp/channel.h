@@ -18,6 +18,7 @@
 #include "broker/amqp/frame.h"
 #include "broker/amqp/methods.h"
 #include "broker/amqp/properties.h"
+#include "broker/amqp/reply_to.h"
 #include "broker/amqp/session.h"
 #include "broker/amqp/unacked_ledger.h"
 #include "broker/queue/mail.h"
@@ -150,6 +151,14 @@ class Channel {
   void flush_settlements();
   void on_taken(const queue::Taken& taken);
 
+  // --- channel_reply_to.cc ---
+  Handled declare_reply_to(std::string_view name, bool no_wait);
+  Handled consume_replies(const BasicConsume& method, std::string tag);
+  Handled cancel_replies(std::string_view tag, bool no_wait);
+  std::expected<Message, AmqpError> with_reply_address(const Message& message, const PropertiesView& view);
+  void send_reply(const ReplyAddress& address, const Message& message);
+  void on_direct_reply(queue::Delivery delivery);
+
   // --- channel_publish.cc ---
   std::span<const std::uint64_t> route(const cluster::Exchange& exchange, ByteView headers);
   static Handled check_expiration(const PropertiesView& properties);
@@ -199,6 +208,8 @@ class Channel {
   std::map<std::string, std::uint32_t, std::less<>> links_by_tag_;
   std::unordered_map<std::uint32_t, Consumer> consumers_;  // by link
   std::uint32_t last_link_ = queue::kGetLink;
+  std::optional<std::uint64_t> reply_key_;  // of the addresses that lead here, while there is a reply consumer
+  std::uint32_t reply_link_ = 0;            // that consumer
   std::set<GroupId> queues_touched_;  // that must hear when the channel ends
   std::uint16_t consumer_prefetch_ = 0;
   std::uint16_t global_prefetch_ = 0;

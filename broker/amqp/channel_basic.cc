@@ -44,11 +44,12 @@ Handled Channel::on(const BasicConsume& method) {
                                               std::to_string(session_.options_.consumer_max_per_channel) +
                                               ") of consumers per channel");
   }
+  if (tag.empty()) tag = random_name("amq.ctag-");
+  if (*name == kReplyTo) return consume_replies(method, std::move(tag));
   if (auto allowed = require(Permission::read, ResourceKind::queue, *name); !allowed) return allowed;
   const auto queue = find_queue(*name);
   if (!queue) return std::unexpected(queue.error());
   if (auto owned = check_owner(**queue); !owned) return owned;
-  if (tag.empty()) tag = random_name("amq.ctag-");
   return consume(method, **queue, std::move(tag));
 }
 
@@ -107,6 +108,7 @@ Handled Channel::on(const BasicCancel& method) {
   }
   const std::uint32_t link = at->second;
   const GroupId queue = consumers_.at(link).queue;
+  if (queue == kNoQueue) return cancel_replies(tag, no_wait);
   ask(queue, link, queue::Cancel{.consumer = {.session = session_id_, .link = link}},
       [this, link, tag, no_wait](queue::SessionMail&) -> Handled {
         forget_consumer(link);

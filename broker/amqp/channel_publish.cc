@@ -91,12 +91,19 @@ Handled Channel::on_publication(Publication publication) {
     return refuse(ReplyCode::precondition_failed, read.error());
   }
   if (auto valid = check_user_id(*properties); !valid) return valid;
-  const std::span<const std::uint64_t> queues = route(*target, headers);
   queue::Publish publish{.message = keys.has_bcc() ? without_bcc(message, *properties) : message,
                          .body_size = static_cast<std::uint32_t>(message.body().size()),
                          .persistent = properties->is_persistent(),
                          .priority = properties->priority().value_or(0)};
-  const bool is_returned = queues.empty() && publication.mandatory;
+  if (properties->reply_to() == kReplyTo) {
+    auto addressed = with_reply_address(publish.message, *properties);
+    if (!addressed) return std::unexpected(addressed.error());
+    publish.message = std::move(*addressed);
+  }
+  const auto reply_address = exchange.empty() ? parse_reply_address(message.routing_key()) : std::nullopt;
+  if (reply_address) send_reply(*reply_address, publish.message);
+  const std::span<const std::uint64_t> queues = route(*target, headers);
+  const bool is_returned = queues.empty() && publication.mandatory && !reply_address;
   if (transactional_) {
     Routed routed{.publish = std::move(publish), .is_returned = is_returned};
     for (const std::uint64_t queue : queues) routed.queues.emplace_back(queue);

@@ -31,6 +31,7 @@ std::string Channel::random_name(std::string_view prefix) {
 
 Handled Channel::on(const QueueDeclare& method) {
   std::string name = strip_line_breaks(method.queue.text);
+  if (name.starts_with(kReplyTo)) return declare_reply_to(name, method.no_wait);
   if (method.passive) return declare_passively(method, std::move(name));
   if (has_reserved_prefix(name)) {
     return refuse(ReplyCode::access_refused, "queue name '" + name + "' contains reserved prefix 'amq.*'");
@@ -194,6 +195,9 @@ Handled Channel::queue_binding_of(std::string_view queue, std::string_view excha
   out.destination = *name;
   out.source = strip_line_breaks(exchange);
   if (auto allowed = check_not_default_exchange(out.source); !allowed) return allowed;
+  if (out.destination.starts_with(kReplyTo)) {
+    return refuse(ReplyCode::access_refused, "cannot bind or unbind to a volatile (direct reply-to) queue");
+  }
   if (auto allowed = require(Permission::write, ResourceKind::queue, out.destination); !allowed) return allowed;
   if (auto allowed = require(Permission::read, ResourceKind::exchange, out.source); !allowed) return allowed;
   const auto found = find_queue(out.destination);

@@ -73,6 +73,8 @@ class Surroundings {
   virtual void remark(std::string text) = 0;
 
   virtual void send(queue::QueueMail mail) = 0;
+  /// From session to session: a direct reply.
+  virtual void send(queue::SessionMail mail) = 0;
   /// The log is behind: publishers are not read until it has caught up.
   virtual bool is_congested() const = 0;
   /// Answered by Session::on_metadata(from, …) once it is durable, after the shard has seen the new topology.

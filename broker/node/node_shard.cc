@@ -79,6 +79,11 @@ void NodeShard::on_mail(queue::SessionMail mail) {
   at->second->on_mail(std::move(mail));
 }
 
+void NodeShard::send(queue::SessionMail mail) {
+  // An address that a client made up may name a shard that this node does not have.
+  if (queue::shard_of(mail.to).value() < shard_.shard_count()) switchboard_.send(std::move(mail));
+}
+
 queue::SessionId NodeShard::begin(amqp::Session& session) {
   const std::uint64_t serial = queue::make_serial(shard_.id(), ++last_serial_);
   sessions_.emplace(serial, &session);

@@ -63,6 +63,7 @@ class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
   queue::SessionId begin(amqp::Session& session) override;
   void end(const queue::SessionId& id) override { sessions_.erase(id.serial); }
   void send(queue::QueueMail mail) override { switchboard_.send(std::move(mail)); }
+  void send(queue::SessionMail mail) override;
   bool is_congested() const override { return groups_.is_congested(); }
   bool admit(Counted what, std::uint32_t limit) override;
   void leave(Counted what) override { --counter(what); }
