@@ -150,7 +150,11 @@ class NaiveQueue {
     remove_if([&](const SessionId& session) { return session == c.session; });
   }
   void on(const NodeUp& c) {
+    const std::size_t said_before = said_.size();
     remove_if([&](const SessionId& session) { return session.node == c.node && session.epoch < c.epoch; });
+    // A restart is no reason to go.
+    const auto said_now = said_.begin() + static_cast<std::ptrdiff_t>(said_before);
+    said_.erase(std::remove(said_now, said_.end(), EffectText{}(effect::Unused{})), said_.end());
     bury_ready_if([](const MessageRef& message) { return !message.persistent; });
     for (auto& [position, message] : ready_) message.redelivered |= c.after_crash;
   }
