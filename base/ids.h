@@ -28,7 +28,8 @@ class StrongId {
 
 using NodeId = StrongId<struct NodeTag, std::uint32_t>;
 using ShardId = StrongId<struct ShardTag, std::uint32_t>;
-/// A Raft group. A queue's group id is the index of its declaration in the metadata log, so it is never used twice.
+/// A Raft group. A queue's group id follows from the index of its declaration in the metadata log, so it is never used
+/// twice.
 using GroupId = StrongId<struct GroupTag, std::uint64_t>;
 using Term = StrongId<struct TermTag, std::uint64_t>;
 using LogIndex = StrongId<struct LogIndexTag, std::uint64_t>;

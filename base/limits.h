@@ -17,7 +17,7 @@ inline constexpr std::uint32_t kInitialFrameMaxBytes = 8192;
 inline constexpr std::uint64_t kBodySizeMaxBytes = 512ull << 20;
 /// Nesting of tables and arrays; deeper is a syntax error, so that a hostile table cannot exhaust the stack.
 inline constexpr unsigned kTableDepthMax = 64;
-/// Bytes waiting for a client that does not read: beyond it deliveries stop and the connection is no longer read.
+/// Bytes waiting for a client that does not read: beyond it the connection is no longer read.
 inline constexpr std::size_t kOutboxMaxBytes = 4u << 20;
 /// Bytes a consumer may be sent before the socket has taken them; deliveries stop until it has.
 inline constexpr std::uint64_t kDeliveryWindowBytes = 1u << 20;

@@ -36,7 +36,7 @@ Result<void> GroupHost::open(GroupId id, GroupClient& client) {
     auto restored = client.restore(found.state.view());
     if (!restored) return std::unexpected(restored.error());
     options.last = found.meta.last;
-    options.last_ts = found.meta.ts;
+    options.last_ts = group->applied_ts = found.meta.ts;
     options.snapshot = group->snapshot = group->applied = found.meta.last.index;
     group->snapshot_bytes = found.state.size();
     storage_.log.retain(id, std::make_shared<const storage::LiveSet>(found.live));
@@ -76,10 +76,6 @@ std::optional<LogIndex> GroupHost::propose(GroupId id, Bytes payload, storage::D
 
 void GroupHost::read(GroupId group, LogIndex from, LogIndex to, std::size_t bytes_max, ReadDone done) {
   storage_.reader.read(group, from, to, bytes_max, on_this_shard(std::move(done)));
-}
-
-void GroupHost::read_each(GroupId group, std::vector<LogIndex> indexes, ReadDone done) {
-  storage_.reader.read_each(group, std::move(indexes), on_this_shard(std::move(done)));
 }
 
 GroupHost::ReadDone GroupHost::on_this_shard(ReadDone done) {
@@ -170,6 +166,7 @@ Result<void> GroupHost::replay(Group& group) {
       return false;
     }
     group.applied = entry.index;
+    group.applied_ts = entry.ts;
     if (entry.type == raft::EntryType::command) applied = group.client->apply(entry, ApplyMode::replay);
     return applied.has_value();
   });
@@ -189,6 +186,7 @@ Result<void> GroupHost::apply_ready(Group& group) {
     if (entry.index > limit) break;
     CHECK_EQ(entry.index, group.applied.plus(1));
     group.applied = entry.index;
+    group.applied_ts = entry.ts;
     ++count;
     if (entry.type != raft::EntryType::command) continue;
     if (auto applied = group.client->apply(entry, ApplyMode::live); !applied) return applied;
@@ -227,13 +225,12 @@ void GroupHost::consider_snapshot(Group& group) {
   if (group.snapshot_due && group.core->commit_index() >= group.snapshot_due->meta.last.index) save_snapshot(group);
 }
 
-/// The state as of now; it may be kept only when the log up to here is durable, or a crash could leave a snapshot of
-/// entries that never were.
+/// The state as of now. It is kept only when the log up to here has been written, so that the log continues it.
 void GroupHost::take_snapshot(Group& group) {
   group.snapshot = group.applied;
   group.client->mark_snapshot();  // first, so that the state that is saved knows of it
   group.snapshot_due = storage::Snapshot{
-      .meta = {.last = {.index = group.applied, .term = group.core->term()}, .ts = shard_.wall(), .voters = {kSelf}},
+      .meta = {.last = {.index = group.applied, .term = group.core->term()}, .ts = group.applied_ts, .voters = {kSelf}},
       .live = {.snapshot = group.applied, .live = group.client->live_entries()},
       .state = group.client->save()};
   group.snapshot_bytes = group.snapshot_due->state.size();

@@ -1,5 +1,5 @@
 // All Raft groups of one shard. It feeds their cores, applies what may be applied, hands everything a turn appended to
-// the log writer as one unit, and takes the snapshots that let the log forget.
+// the log writer, and takes the snapshots that let the log forget.
 // Operation: propose() and AppendDone feed a core; at the end of the turn new entries are applied and submitted. A group
 // whose disk failed never answers again: on_storage_failure tells the node, which stops.
 // Concurrency: the shard's thread only; completions of storage threads come back through the shard's mailbox.
@@ -77,7 +77,6 @@ class GroupHost final : public TurnHook {
   /// Reads live entries back; `done` runs on this shard, also after the group has gone.
   using ReadDone = std::move_only_function<void(Result<std::vector<raft::Entry>>)>;
   void read(GroupId group, LogIndex from, LogIndex to, std::size_t bytes_max, ReadDone done);
-  void read_each(GroupId group, std::vector<LogIndex> indexes, ReadDone done);
 
   /// The log writer is behind: publishers should wait.
   bool is_congested() const;
@@ -94,6 +93,7 @@ class GroupHost final : public TurnHook {
     std::vector<raft::Entry> unapplied;  // appended in this turn
     LogIndex stored_last;                // of the log as it was found at open()
     LogIndex applied;
+    WallTime applied_ts{};             // of that entry
     LogIndex snapshot;
     std::uint64_t snapshot_bytes = 0;  // of the last one taken
     bool dirty = false;                // stands in dirty_

@@ -43,7 +43,7 @@ class Session {
   /// Answers to what a channel asked for.
   void on_mail(queue::SessionMail mail);
   void on_metadata(const queue::SessionId& to, const MetadataReply& reply);
-  /// The socket has taken everything that was handed over; called with an empty outbox.
+  /// The socket has taken everything that was handed over; more may have been gathered meanwhile.
   void on_written(Instant now);
   /// next_deadline() has come.
   void on_deadline(Instant now);

@@ -3,7 +3,8 @@
 //
 // A durable queue proposes its entries to its Raft group and applies what comes back; a transient one numbers and
 // applies them itself and keeps every body in memory. A publication is answered with Taken when the queue keeps its
-// promise: a persistent message in a durable queue when its entry is committed, any other when it is applied.
+// promise: in a durable queue when its entry is committed, which for a persistent message means synced and for a transient
+// one written; in a transient queue when it is applied.
 #pragma once
 #include <cstdint>
 #include <deque>

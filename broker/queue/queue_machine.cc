@@ -341,18 +341,6 @@ std::vector<std::pair<LogIndex, LogIndex>> QueueMachine::live_entries() const {
   return ranges;
 }
 
-std::vector<Position> QueueMachine::peek(std::size_t count) const {
-  std::vector<Position> positions;
-  auto back = returned_.begin();
-  auto front = ready_.begin();
-  while (positions.size() < count && (back != returned_.end() || front != ready_.end())) {
-    const bool take_returned =
-        back != returned_.end() && (front == ready_.end() || back->first < front->position);
-    positions.push_back(take_returned ? (back++)->first : (front++)->position);
-  }
-  return positions;
-}
-
 void QueueMachine::check_invariants() const {
   std::uint64_t bytes = 0;
   std::uint64_t messages = 0;

@@ -117,9 +117,6 @@ class QueueMachine {
   Bytes serialize() const;
   static Result<QueueMachine> deserialize(ByteView bytes);
 
-  /// The next ready messages in order, at most `count`: what a reader may fetch ahead.
-  std::vector<Position> peek(std::size_t count) const;
-
   /// Recounts everything and CHECKs it against the running counters; for tests.
   void check_invariants() const;
 

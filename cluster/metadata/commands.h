@@ -1,5 +1,5 @@
 // What can be asked of the metadata. These structs are what the broker speaks; proto/metadata.proto is how they lie in
-// the log, and codec.cc between the two.
+// the log, and codec.h stands between the two.
 #pragma once
 #include <string>
 #include <variant>

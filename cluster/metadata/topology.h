@@ -35,7 +35,7 @@ struct Binding {
 using BindingPtr = std::shared_ptr<const Binding>;
 
 struct Exchange {
-  std::uint64_t id = 0;  // index of its declaration in the metadata log
+  std::uint64_t id = 0;  // follows from the index of its declaration in the metadata log
   std::string vhost;
   std::string name;
   std::string type;
@@ -49,7 +49,7 @@ struct Exchange {
 };
 
 struct Queue {
-  GroupId id;  // index of its declaration in the metadata log
+  GroupId id;  // follows from the index of its declaration in the metadata log
   std::string vhost;
   std::string name;
   bool durable = false;

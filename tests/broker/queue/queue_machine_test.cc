@@ -71,19 +71,6 @@ TEST_F(S, EverythingOfASessionThatEndsReturnsInOrderBeforeLaterMessages) {
   EXPECT_EQ(events(), "unused, attached 21, 21:a!, 21:b!, 21:c!, 21:d");
 }
 
-TEST_F(S, PeekSeesReturnedAndReadyMessagesInOrder) {
-  publish("abc");
-  attach({.prefetch = 2}, 11);
-  apply({Down{.session = session_of(1)}});
-  const auto positions = machine_.peek(2);
-  ASSERT_EQ(positions.size(), 2u);
-  EXPECT_EQ(positions[0].index(), LogIndex(1));
-  EXPECT_EQ(positions[1].index(), LogIndex(2));
-  EXPECT_EQ(machine_.peek(9).size(), 3u);
-}
-
-// --- who gets what ---
-
 TEST_F(S, ConsumersOfOnePriorityTakeTurns) {
   attach(11);
   attach(21);
