@@ -42,6 +42,11 @@ void LogReader::read_each(GroupId group, std::vector<LogIndex> indexes, Done don
   });
 }
 
+void LogReader::abandon_chores() {
+  chores_.abandon();
+  store_.cancel_reclaim();
+}
+
 void LogReader::stop() {
   reads_.stop();
   chores_.stop();

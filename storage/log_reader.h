@@ -29,6 +29,9 @@ class LogReader {
   /// A chore; chores run one after the other, beside the reads.
   void run(Worker::Task chore) { chores_.post(std::move(chore)); }
 
+  /// Before a stop that must not take long: chores that have not begun are forgotten, and one that compacts gives up.
+  /// Nothing is lost: the next start finds what they would have tidied.
+  void abandon_chores();
   /// Answers what was asked and ends both threads. Nothing may be asked after it.
   void stop();
 

@@ -333,6 +333,8 @@ Result<void> LogStore::compact(const std::optional<KeyRange>& range, BlobRewrite
   return {};
 }
 
+void LogStore::cancel_reclaim() const { database_->db().DisableManualCompaction(); }
+
 std::uint64_t LogStore::bytes_on_disk() const { return database_->bytes_on_disk(); }
 
 Result<void> LogStore::compact_all() { return compact(std::nullopt, BlobRewrite::all); }

@@ -78,6 +78,9 @@ class LogStore {
   /// Returns the disk space of dead entries below `below`. May compact for seconds: a chore, never on a shard.
   Result<void> reclaim(GroupId group, LogIndex below);
 
+  /// A reclaim() under way, and every later one, ends early and with an error: the process is about to stop.
+  void cancel_reclaim() const;
+
   /// What the directory really occupies, write-ahead logs included. Lists the directory: never on a shard.
   std::uint64_t bytes_on_disk() const;
   /// Flushes and rewrites everything through the compaction filter: for tests and the operator.

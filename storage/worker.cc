@@ -17,6 +17,12 @@ void Worker::post(Task task) {
   wake_.notify_one();
 }
 
+void Worker::abandon() {
+  std::deque<Task> abandoned;  // declared first, so that it dies outside the lock
+  const std::lock_guard lock(mutex_);
+  abandoned.swap(tasks_);
+}
+
 void Worker::stop() {
   {
     const std::lock_guard lock(mutex_);

@@ -17,6 +17,8 @@ class Worker {
 
   /// Any thread. The caller bounds what it posts: a group has one read and one chore under way.
   void post(Task task);
+  /// Forgets what has not begun.
+  void abandon();
   /// Runs what was posted, then ends the thread. No post after it.
   void stop();
 

@@ -244,7 +244,10 @@ void Node::stop() {
     stop_shards();
   }
   if (writer_) writer_->stop();
-  if (reader_) reader_->stop();
+  if (reader_) {
+    reader_->abandon_chores();
+    reader_->stop();
+  }
   note_clean_end();
   listeners_.reset();
   metadata_.reset();
