@@ -12,6 +12,12 @@ namespace {
 
 constexpr raft::ReplicaId kSelf{1};
 
+/// An error of one group's bytes, with the name of what it concerns and what to do.
+std::unexpected<Error> damaged(const GroupClient& client, const Error& error) {
+  return failure(error.code, client.describe() + ": " + error.text +
+                                 "; restore the data directory from a copy, or replace this node");
+}
+
 std::size_t weight(const raft::Entry& entry) { return entry.payload.size() + limits::kMessageOverheadBytes; }
 
 }  // namespace
@@ -25,16 +31,16 @@ Result<void> GroupHost::open(GroupId id, GroupClient& client) {
   CHECK(find(id) == nullptr);
   raft::Core::Options options{.self = kSelf, .voters = {kSelf}};
   auto hard_state = storage_.log.hard_state(id);
-  if (!hard_state) return std::unexpected(hard_state.error());
+  if (!hard_state) return damaged(client, hard_state.error());
   if (*hard_state) options.hard_state = **hard_state;
 
   auto group = std::make_unique<Group>(Group{.id = id, .client = &client});
   auto snapshot = storage_.snapshots.load(id);
-  if (!snapshot) return std::unexpected(snapshot.error());
+  if (!snapshot) return damaged(client, snapshot.error());
   if (*snapshot) {
     const storage::Snapshot& found = **snapshot;
     auto restored = client.restore(found.state.view());
-    if (!restored) return std::unexpected(restored.error());
+    if (!restored) return damaged(client, restored.error());
     options.last = found.meta.last;
     options.last_ts = group->applied_ts = found.meta.ts;
     options.snapshot = group->snapshot = group->applied = found.meta.last.index;
@@ -42,7 +48,7 @@ Result<void> GroupHost::open(GroupId id, GroupClient& client) {
     storage_.log.retain(id, std::make_shared<const storage::LiveSet>(found.live));
   }
   auto last = storage_.log.last_entry(id);
-  if (!last) return std::unexpected(last.error());
+  if (!last) return damaged(client, last.error());
   if (*last && (*last)->index > options.last.index) {
     options.last = {.index = (*last)->index, .term = (*last)->term};
     options.last_ts = (*last)->ts;
@@ -145,9 +151,9 @@ void GroupHost::settle(Group& group) {
       leads_now && !group.unapplied.empty() && group.unapplied.front().type == raft::EntryType::noop;
   const GroupId id = group.id;
   if (is_first_term_entry) {
-    if (auto replayed = replay(group); !replayed) return fail(replayed.error());
+    if (auto replayed = replay(group); !replayed) return fail(damaged(*group.client, replayed.error()).error());
   }
-  if (auto applied = apply_ready(group); !applied) return fail(applied.error());
+  if (auto applied = apply_ready(group); !applied) return fail(damaged(*group.client, applied.error()).error());
   if (is_first_term_entry) group.client->on_leader();
   if (Group* still = find(id); still != nullptr) {
     still->client->on_committed(still->core->commit_index());
@@ -162,7 +168,7 @@ Result<void> GroupHost::replay(Group& group) {
     if (entry.index != group.applied.plus(1)) {
       applied = failure(ErrorCode::corruption,
                         "the log of group " + std::to_string(group.id.value()) + " lacks entry " +
-                            std::to_string(group.applied.value() + 1) + "; restore the data directory from a copy");
+                            std::to_string(group.applied.value() + 1));
       return false;
     }
     group.applied = entry.index;

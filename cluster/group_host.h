@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -37,6 +38,8 @@ enum class ApplyMode : std::uint8_t { replay, live };
 class GroupClient {
  public:
   virtual ~GroupClient() = default;
+  /// What an operator calls it: "queue 'orders' in vhost '/'".
+  virtual std::string describe() const = 0;
   /// The state as of a snapshot, before anything is applied.
   virtual Result<void> restore(ByteView state) = 0;
   /// The next command entry. In `replay` it is history: it changes the state and nothing else. An error is a damaged

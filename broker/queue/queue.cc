@@ -55,10 +55,10 @@ void Queue::on_mail(QueueMail mail) {
 
 void Queue::take(QueueMail& mail) {
   std::visit(Overloaded{
-                 [&](const Publish& publish) { append(mail.from, publish); },
-                 [&](const Count&) { questions_.push_back(std::move(mail)); },
-                 [&](const DeleteIf&) { questions_.push_back(std::move(mail)); },
-                 [&](const auto& command) { append(Command(command)); },
+                 [&](Publish& publish) { append(mail.from, publish); },
+                 [&](Count&) { questions_.push_back(std::move(mail)); },
+                 [&](DeleteIf&) { questions_.push_back(std::move(mail)); },
+                 [&](auto& command) { append(Command(std::move(command))); },
              },
              mail.what);
 }
@@ -98,11 +98,12 @@ void Queue::make_room(std::size_t size) {
 Bytes Queue::encode_alone(const Publish& publish) {
   Enqueue command = to_command(publish);
   const ByteView message = command.message;
-  std::vector<std::byte> head;
-  encode_command_head(command, head);
-  Bytes payload = Bytes::allocate(head.size() + message.size());
-  std::memcpy(payload.mutable_data(), head.data(), head.size());
-  std::memcpy(payload.mutable_data() + head.size(), message.data(), message.size());
+  CHECK(entry_.empty());
+  encode_command_head(command, entry_);
+  Bytes payload = Bytes::allocate(entry_.size() + message.size());
+  std::memcpy(payload.mutable_data(), entry_.data(), entry_.size());
+  std::memcpy(payload.mutable_data() + entry_.size(), message.data(), message.size());
+  entry_.clear();
   return payload;
 }
 
@@ -182,10 +183,12 @@ void Queue::on_deleted(const cluster::TopologyPtr& topology) {
 
 // --- entries become effects ---
 
+std::string Queue::describe() const { return "queue '" + definition_->name + "' in vhost '" + definition_->vhost + "'"; }
+
 Result<void> Queue::restore(ByteView state) {
   auto machine = QueueMachine::deserialize(state);
   if (!machine) {
-    return failure(machine.error().code, "queue '" + definition_->name + "': " + machine.error().text);
+    return std::unexpected(machine.error());
   }
   machine_ = std::move(*machine);
   last_proposed_ = machine_.applied();
@@ -195,8 +198,7 @@ Result<void> Queue::restore(ByteView state) {
 Result<void> Queue::apply(const raft::Entry& entry, cluster::ApplyMode mode) {
   auto applied = machine_.apply(entry.index, entry.payload.view(), effects_);
   if (!applied) {
-    return failure(applied.error().code, "queue '" + definition_->name + "' in vhost '" + definition_->vhost +
-                                             "': " + applied.error().text);
+    return std::unexpected(applied.error());
   }
   if (mode == cluster::ApplyMode::live) {
     carry_out_all();
@@ -299,7 +301,7 @@ bool Queue::deliver(const Owed& owed) {
   auto message = Message::parse(message_at(payload, position.offset()));
   if (!message) {
     surroundings_.on_failure({.code = ErrorCode::corruption,
-                              .text = "queue '" + definition_->name + "': log entry " +
+                              .text = describe() + ": log entry " +
                                       std::to_string(position.index().value()) +
                                       " holds no message where one was: " + message.error().text});
     return true;
@@ -352,7 +354,7 @@ void Queue::consider_read_ahead(LogIndex delivered) {
 void Queue::on_read(Result<std::vector<raft::Entry>> entries, LogIndex from) {
   reading_ = false;
   if (!entries) {
-    surroundings_.on_failure(entries.error());
+    surroundings_.on_failure({.code = entries.error().code, .text = describe() + ": " + entries.error().text});
     return;
   }
   cache_.trim_below(from, cache_limit() / 2);
@@ -369,7 +371,7 @@ void Queue::on_read(Result<std::vector<raft::Entry>> entries, LogIndex from) {
                                 cache_.find(from).empty();
   if (first_is_missing) {
     surroundings_.on_failure({.code = ErrorCode::corruption,
-                              .text = "queue '" + definition_->name + "': log entry " +
+                              .text = describe() + ": log entry " +
                                       std::to_string(from.value()) + " is gone although a message in it is live"});
     return;
   }

@@ -62,6 +62,7 @@ class Queue final : public cluster::GroupClient {
   const QueueMachine& machine() const { return machine_; }
 
   // GroupClient
+  std::string describe() const override;
   Result<void> restore(ByteView state) override;
   Result<void> apply(const raft::Entry& entry, cluster::ApplyMode mode) override;
   void on_leader() override;

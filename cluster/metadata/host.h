@@ -34,6 +34,7 @@ class MetadataHost final : public GroupClient, public TurnHook {
   bool on_turn_end() override;
 
   // GroupClient
+  std::string describe() const override { return "the metadata"; }
   Result<void> restore(ByteView state) override { return machine_.restore(state); }
   Result<void> apply(const raft::Entry& entry, ApplyMode mode) override;
   void on_leader() override;

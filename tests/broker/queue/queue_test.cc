@@ -154,6 +154,7 @@ TEST_F(QueueTest, AFailedDiskIsReportedAndNothingIsTakenAfterwards) {
 /// A group whose history cannot be applied.
 class BrokenClient final : public cluster::GroupClient {
  public:
+  std::string describe() const override { return "a broken client"; }
   Result<void> restore(ByteView) override { return {}; }
   Result<void> apply(const raft::Entry&, cluster::ApplyMode) override {
     return failure(ErrorCode::corruption, "broken");
