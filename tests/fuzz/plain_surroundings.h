@@ -1,0 +1,130 @@
+// A world for one session without queues or a log: metadata is applied at once, a queue answers every request in the
+// shortest way and keeps nothing. Answers wait until the session has returned, as they would on a shard.
+#pragma once
+#include <deque>
+#include <functional>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/check.h"
+#include "broker/amqp/session.h"
+#include "broker/amqp/surroundings.h"
+#include "broker/auth/password.h"
+#include "broker/exchange/exchange_types.h"
+#include "cluster/metadata/machine.h"
+
+namespace quorate::amqp {
+
+class PlainSurroundings final : public Surroundings {
+ public:
+  PlainSurroundings() : machine_(&make_index) {
+    apply(cluster::PutVhost{.name = "/"});
+    apply(cluster::PutUser{
+        .name = "guest", .password_hash = auth::hash_password("guest", auth::Salt{}), .tags = {"administrator"}});
+    apply(cluster::SetPermissions{
+        .user = "guest", .vhost = "/", .patterns = {.configure = ".*", .write = ".*", .read = ".*"}});
+  }
+
+  const cluster::TopologyPtr& topology() const override { return machine_.topology(); }
+  Random& random() override { return random_; }
+  NodeId node() const override { return NodeId(1); }
+  Epoch epoch() const override { return Epoch(1); }
+  queue::SessionId begin(Session&) override {
+    return {.node = node(), .epoch = epoch(), .serial = queue::make_serial(ShardId(0), ++last_serial_)};
+  }
+  void end(const queue::SessionId&) override {}
+  bool admit(Counted, std::uint32_t limit) override {
+    if (admitted_ >= limit) return false;
+    ++admitted_;
+    return true;
+  }
+  void leave(Counted) override { --admitted_; }
+  void remark(std::string) override {}
+  bool is_congested() const override { return false; }
+  void send(queue::QueueMail mail) override { mail_.push_back(std::move(mail)); }
+  void send(queue::SessionMail mail) override { answers_.push_back(std::move(mail)); }
+  void submit(const queue::SessionId& from, cluster::MetadataCommand command) override {
+    commands_.emplace_back(from, std::move(command));
+  }
+
+  /// Everything that was asked is answered; false when there was nothing.
+  bool answer(Session& session) {
+    const bool worked = !commands_.empty() || !mail_.empty() || !answers_.empty();
+    for (queue::SessionMail& mail : std::exchange(answers_, {})) session.on_mail(std::move(mail));
+    for (auto& [from, command] : std::exchange(commands_, {})) {
+      const cluster::Outcome outcome = apply(std::move(command));
+      session.on_metadata(from, {.outcome = outcome, .topology = topology()});
+    }
+    for (const queue::QueueMail& mail : std::exchange(mail_, {})) {
+      const auto answer = [&](decltype(queue::SessionMail::what) what) {
+        session.on_mail({.to = mail.from, .queue = mail.queue, .what = std::move(what)});
+      };
+      if (const auto* publish = std::get_if<queue::Publish>(&mail.what)) {
+        answer(queue::Taken{.seq = publish->seq, .bytes = publish->message.encoded().size() + 64});
+        deliver(answer, publish->message);
+      } else if (const auto* attach = std::get_if<queue::Attach>(&mail.what)) {
+        consumer_link_ = attach->consumer.link;
+        answer(queue::Attached{.link = consumer_link_});
+      } else if (const auto* cancel = std::get_if<queue::Cancel>(&mail.what)) {
+        answer(queue::Cancelled{.link = cancel->consumer.link});
+      } else if (std::holds_alternative<queue::Get>(mail.what)) {
+        answer(queue::GetEmpty{});
+      } else if (std::holds_alternative<queue::Purge>(mail.what)) {
+        answer(queue::Purged{});
+      } else if (std::holds_alternative<queue::Count>(mail.what)) {
+        answer(queue::Counted{});
+      } else if (std::holds_alternative<queue::DeleteIf>(mail.what)) {
+        apply(cluster::DeleteQueue{.id = mail.queue});
+        answer(queue::Deleted{.topology = topology()});
+      }
+    }
+    return worked;
+  }
+
+ private:
+  static cluster::RoutingIndexPtr make_index(std::string_view type) {
+    const exchange::ExchangeType* found = exchange::find_exchange_type(type);
+    return found != nullptr ? found->make_index() : nullptr;
+  }
+  cluster::Outcome apply(cluster::MetadataCommand command) {
+    cluster::MetadataEffects effects;
+    const Bytes entry = cluster::encode_commands({std::move(command)});
+    CHECK(machine_.apply(LogIndex(machine_.topology()->version + 1), entry.view(), effects).has_value());
+    return effects.outcomes.front();
+  }
+  /// To the last consumer of the channel that published, as if it consumed from the queue.
+  void deliver(const auto& answer, const Message& message) {
+    if (consumer_link_ == 0) return;
+    answer(queue::Delivery{.link = consumer_link_, .id = ++last_id_, .message = message});
+  }
+
+  cluster::MetadataMachine machine_;
+  Random random_{1};
+  std::uint64_t last_serial_ = 0;
+  std::uint32_t consumer_link_ = 0;
+  std::uint64_t last_id_ = 0;
+  std::uint32_t admitted_ = 0;
+  std::vector<std::pair<queue::SessionId, cluster::MetadataCommand>> commands_;
+  std::vector<queue::QueueMail> mail_;
+  std::vector<queue::SessionMail> answers_;
+};
+
+/// What a client sends to log in as guest, enter "/" and open channel 1.
+inline std::vector<std::byte> login_bytes() {
+  std::vector<std::byte> out;
+  const ByteView header = as_bytes({"AMQP\0\0\x09\x01", 8});
+  out.assign(header.begin(), header.end());
+  const std::vector<std::byte> no_properties;
+  append_method_frame(out, ChannelId(0),
+                      ConnectionStartOk{.client_properties = TableView{no_properties},
+                                        .mechanism = "PLAIN",
+                                        .response = std::string_view("\0guest\0guest", 12),
+                                        .locale = "en_US"});
+  append_method_frame(out, ChannelId(0), ConnectionTuneOk{.channel_max = 10, .frame_max = 8192, .heartbeat = 0});
+  append_method_frame(out, ChannelId(0), ConnectionOpen{.virtual_host = "/"});
+  append_method_frame(out, ChannelId(1), ChannelOpen{});
+  return out;
+}
+
+}  // namespace quorate::amqp
