@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <filesystem>
+#include <fstream>
 #include <system_error>
 #include <utility>
 
@@ -90,6 +91,7 @@ Result<void> Database::recover(const std::optional<Mark>& mark) {
                     "state are not of the same age",
                     mark->epoch.value(), plan_.epoch.value()));
   }
+  if (const auto whole = judge_length(mark); !whole) return whole;
   keep_evidence();
   rocksdb::Status status = open_with(rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords);
   if (status.IsCorruption()) {
@@ -150,13 +152,28 @@ Result<void> Database::compare_with(const std::optional<Mark>& mark) const {
     return refuse(
         fmt::format("it is database {}, and {} speaks of database {}", identity, mark_.path(), mark->database));
   }
-  if (recovered < mark->sequence) {
-    return refuse(
-        fmt::format("only {} of {} synced writes are left: a write-ahead log (*.log) was shortened or deleted, "
-                    "and every group written after write {} has lost entries",
-                    recovered, mark->sequence, recovered));
-  }
+  if (recovered < mark->sequence) return refuse_length(recovered, mark->sequence);
   return {};
+}
+
+/// Before anything is opened for writing, which would tidy the rest away: a log that was shortened or deleted is whole
+/// again as soon as the operator puts the file back. Damage within the logs is judge_damage()'s.
+Result<void> Database::judge_length(const std::optional<Mark>& mark) const {
+  if (!mark || mark->sequence == 0) return {};
+  std::ifstream identity_file(plan_.path + "/IDENTITY");
+  std::string identity;
+  if (!std::getline(identity_file, identity) || identity != mark->database) return {};  // compare_with() will say so
+  const auto readable = recoverable_sequence(rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords);
+  if (!readable || *readable >= mark->sequence) return {};
+  keep_evidence();
+  return refuse_length(*readable, mark->sequence);
+}
+
+std::unexpected<Error> Database::refuse_length(std::uint64_t left, std::uint64_t synced) const {
+  return refuse(
+      fmt::format("only {} of {} synced writes are left: a write-ahead log (*.log) was shortened or deleted, "
+                  "and every group written after write {} has lost entries",
+                  left, synced, left));
 }
 
 /// What a recovery in `mode` would reach, found out without changing a byte.
@@ -217,7 +234,13 @@ void Database::keep_evidence() const {
   std::error_code error;
   fs::create_directories(evidence_path(), error);
   for (const std::string& name : wal_names()) {
-    fs::create_hard_link(fs::path(plan_.path) / name, fs::path(evidence_path()) / name, error);
+    const fs::path original = fs::path(plan_.path) / name;
+    fs::path kept = fs::path(evidence_path()) / name;
+    // Of an earlier refusal another file of that name may be there: both are evidence.
+    for (int copy = 2; fs::exists(kept, error) && !fs::equivalent(kept, original, error); ++copy) {
+      kept = fs::path(evidence_path()) / fmt::format("{}.{}", name, copy);
+    }
+    fs::create_hard_link(original, kept, error);
   }
 }
 

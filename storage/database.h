@@ -66,6 +66,8 @@ class Database {
   rocksdb::Status open_with(rocksdb::WALRecoveryMode mode);
   Result<void> judge_damage(const std::optional<Mark>& mark, const std::string& damage) const;
   Result<void> compare_with(const std::optional<Mark>& mark) const;
+  Result<void> judge_length(const std::optional<Mark>& mark) const;
+  std::unexpected<Error> refuse_length(std::uint64_t left, std::uint64_t synced) const;
   Result<std::uint64_t> recoverable_sequence(rocksdb::WALRecoveryMode mode) const;
   rocksdb::DBOptions options(rocksdb::WALRecoveryMode mode) const;
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors() const;
