@@ -23,9 +23,7 @@ using ByteView = std::span<const std::byte>;
 inline ByteView as_bytes(std::string_view text) {
   return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
 }
-inline std::string_view as_text(ByteView view) {
-  return {reinterpret_cast<const char*>(view.data()), view.size()};
-}
+inline std::string_view as_text(ByteView view) { return {reinterpret_cast<const char*>(view.data()), view.size()}; }
 
 class Bytes {
  public:

@@ -12,8 +12,8 @@ namespace quorate {
 
 [[noreturn]] inline void fail_check(const char* expression, const std::string& values,
                                     const std::source_location& where) {
-  std::fprintf(stderr, "%s:%u: CHECK failed in %s: %s%s\n", where.file_name(), where.line(),
-               where.function_name(), expression, values.c_str());
+  std::fprintf(stderr, "%s:%u: CHECK failed in %s: %s%s\n", where.file_name(), where.line(), where.function_name(),
+               expression, values.c_str());
   std::fflush(stderr);
   std::abort();
 }
@@ -27,26 +27,24 @@ std::string check_value(const T& value) {
 }
 
 template <class A, class B>
-[[noreturn]] void fail_compare(const char* expression, const A& a, const B& b,
-                               const std::source_location& where) {
+[[noreturn]] void fail_compare(const char* expression, const A& a, const B& b, const std::source_location& where) {
   fail_check(expression, " (" + check_value(a) + " against " + check_value(b) + ")", where);
 }
 
 }  // namespace quorate
 
-#define CHECK(condition)                                                                          \
-  do {                                                                                            \
-    if (!(condition)) [[unlikely]]                                                                \
-      ::quorate::fail_check(#condition, {}, std::source_location::current());                     \
+#define CHECK(condition)                                                      \
+  do {                                                                        \
+    if (!(condition)) [[unlikely]]                                            \
+      ::quorate::fail_check(#condition, {}, std::source_location::current()); \
   } while (false)
 
-#define QUORATE_CHECK_COMPARE(a, op, b)                                                           \
-  do {                                                                                            \
-    const auto& check_left = (a);                                                                 \
-    const auto& check_right = (b);                                                                \
-    if (!(check_left op check_right)) [[unlikely]]                                                \
-      ::quorate::fail_compare(#a " " #op " " #b, check_left, check_right,                         \
-                              std::source_location::current());                                   \
+#define QUORATE_CHECK_COMPARE(a, op, b)                                                                     \
+  do {                                                                                                      \
+    const auto& check_left = (a);                                                                           \
+    const auto& check_right = (b);                                                                          \
+    if (!(check_left op check_right)) [[unlikely]]                                                          \
+      ::quorate::fail_compare(#a " " #op " " #b, check_left, check_right, std::source_location::current()); \
   } while (false)
 
 #define CHECK_EQ(a, b) QUORATE_CHECK_COMPARE(a, ==, b)

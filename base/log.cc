@@ -54,9 +54,8 @@ void configure(const Options& options) {
   auto logger = std::make_shared<spdlog::logger>("quorate", sinks.begin(), sinks.end());
   logger->set_level(spdlog::level::trace);
   logger->flush_on(spdlog::level::info);
-  logger->set_pattern(options.format == Format::json
-                          ? R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l",%v})"
-                          : "%Y-%m-%d %H:%M:%S.%e %z [%l] %v");
+  logger->set_pattern(options.format == Format::json ? R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l",%v})"
+                                                     : "%Y-%m-%d %H:%M:%S.%e %z [%l] %v");
   current_format = options.format;
   set_levels(options);
   spdlog::set_default_logger(std::move(logger));

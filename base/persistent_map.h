@@ -156,8 +156,7 @@ class PersistentMap {
     }
     const std::uint32_t bit = 1u << ((hash >> shift) & kMask);
     if ((next->leaf_bits & bit) != 0) {
-      next->leaves.erase(next->leaves.begin() +
-                         static_cast<std::ptrdiff_t>(index_of(next->leaf_bits, bit)));
+      next->leaves.erase(next->leaves.begin() + static_cast<std::ptrdiff_t>(index_of(next->leaf_bits, bit)));
       next->leaf_bits &= ~bit;
     } else {
       CHECK((next->child_bits & bit) != 0);

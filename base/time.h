@@ -20,9 +20,7 @@ class Clock {
 /// The machine's own clocks.
 class SystemClock final : public Clock {
  public:
-  Instant now() const override {
-    return Instant(std::chrono::steady_clock::now().time_since_epoch());
-  }
+  Instant now() const override { return Instant(std::chrono::steady_clock::now().time_since_epoch()); }
   WallTime wall() const override {
     const auto since_epoch = std::chrono::system_clock::now().time_since_epoch();
     return WallTime(std::chrono::duration_cast<std::chrono::milliseconds>(since_epoch));

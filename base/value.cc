@@ -32,9 +32,8 @@ bool Value::integer(std::int64_t& out) const {
 
 std::string_view Value::type_name() const {
   static constexpr std::array<std::string_view, std::variant_size_v<Variant>> kNames = {
-      "void",   "bool",    "byte",      "unsignedbyte", "short",  "unsignedshort",
-      "signedint", "unsignedint", "long", "float",      "double", "decimal",
-      "longstr", "binary", "timestamp", "array",        "table"};
+      "void",  "bool",   "byte",    "unsignedbyte", "short",  "unsignedshort", "signedint", "unsignedint", "long",
+      "float", "double", "decimal", "longstr",      "binary", "timestamp",     "array",     "table"};
   return kNames[variant_.index()];
 }
 

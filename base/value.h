@@ -51,9 +51,8 @@ struct Void {
 class Value {
  public:
   using Variant =
-      std::variant<Void, bool, std::int8_t, std::uint8_t, std::int16_t, std::uint16_t, std::int32_t,
-                   std::uint32_t, std::int64_t, float, double, Decimal, std::string, ByteArray, Timestamp,
-                   Array, Table>;
+      std::variant<Void, bool, std::int8_t, std::uint8_t, std::int16_t, std::uint16_t, std::int32_t, std::uint32_t,
+                   std::int64_t, float, double, Decimal, std::string, ByteArray, Timestamp, Array, Table>;
 
   Value() = default;
   template <class T>

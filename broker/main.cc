@@ -106,8 +106,9 @@ int serve(const CommandLine& command_line) {
     return kExitFailure;
   }
   const auto recovery = std::chrono::duration_cast<std::chrono::milliseconds>(clock.now() - begin);
-  log::info(log::Category::general, "Server startup complete version={} node={} data_dir={} listeners=\"{}\" recovery={}ms",
-            QUORATE_VERSION, config.node_name, config.data_dir, join(node.listener_names()), recovery.count());
+  log::info(log::Category::general,
+            "Server startup complete version={} node={} data_dir={} listeners=\"{}\" recovery={}ms", QUORATE_VERSION,
+            config.node_name, config.data_dir, join(node.listener_names()), recovery.count());
   notify_systemd("READY=1");
   const std::optional<Error> failure = signals.run(node);
   notify_systemd("STOPPING=1");

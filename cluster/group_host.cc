@@ -115,8 +115,7 @@ void GroupHost::step(Group& group, raft::Input input) {
       std::ranges::move(append.entries, std::back_inserter(writes_.back().entries));
       marks_.back().second = append.mark;
     } else {
-      writes_.push_back(
-          {.group = group.id, .entries = std::move(append.entries), .hard_state = append.hard_state});
+      writes_.push_back({.group = group.id, .entries = std::move(append.entries), .hard_state = append.hard_state});
       marks_.emplace_back(group.id, append.mark);
     }
   }
@@ -166,9 +165,8 @@ Result<void> GroupHost::replay(Group& group) {
   Result<void> applied;
   auto scanned = storage_.log.scan(group.id, group.applied.plus(1), group.stored_last, [&](raft::Entry&& entry) {
     if (entry.index != group.applied.plus(1)) {
-      applied = failure(ErrorCode::corruption,
-                        "the log of group " + std::to_string(group.id.value()) + " lacks entry " +
-                            std::to_string(group.applied.value() + 1));
+      applied = failure(ErrorCode::corruption, "the log of group " + std::to_string(group.id.value()) +
+                                                   " lacks entry " + std::to_string(group.applied.value() + 1));
       return false;
     }
     group.applied = entry.index;

@@ -1,8 +1,8 @@
 // All Raft groups of one shard. It feeds their cores, applies what may be applied, hands everything a turn appended to
 // the log writer, and takes the snapshots that let the log forget.
-// Operation: propose() and AppendDone feed a core; at the end of the turn new entries are applied and submitted. A group
-// whose disk failed never answers again: on_storage_failure tells the node, which stops.
-// Concurrency: the shard's thread only; completions of storage threads come back through the shard's mailbox.
+// Operation: propose() and AppendDone feed a core; at the end of the turn new entries are applied and submitted. A
+// group whose disk failed never answers again: on_storage_failure tells the node, which stops. Concurrency: the shard's
+// thread only; completions of storage threads come back through the shard's mailbox.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -96,11 +96,11 @@ class GroupHost final : public TurnHook {
     std::vector<raft::Entry> unapplied;  // appended in this turn
     LogIndex stored_last;                // of the log as it was found at open()
     LogIndex applied;
-    WallTime applied_ts{};             // of that entry
+    WallTime applied_ts{};  // of that entry
     LogIndex snapshot;
-    std::uint64_t snapshot_bytes = 0;  // of the last one taken
-    bool dirty = false;                // stands in dirty_
-    bool snapshotting = false;         // one is being saved
+    std::uint64_t snapshot_bytes = 0;               // of the last one taken
+    bool dirty = false;                             // stands in dirty_
+    bool snapshotting = false;                      // one is being saved
     std::optional<storage::Snapshot> snapshot_due;  // taken, and waiting for its log to be durable
   };
 

@@ -60,10 +60,10 @@ class Core {
   struct Options {
     ReplicaId self;
     std::vector<ReplicaId> voters;
-    HardState hard_state;   // as found on disk
-    LogPosition last;       // of the log on disk; the snapshot's position when the log holds nothing newer
-    WallTime last_ts{};     // of that entry: time in the log never runs backwards
-    LogIndex snapshot;      // everything up to here is in the machine already
+    HardState hard_state;  // as found on disk
+    LogPosition last;      // of the log on disk; the snapshot's position when the log holds nothing newer
+    WallTime last_ts{};    // of that entry: time in the log never runs backwards
+    LogIndex snapshot;     // everything up to here is in the machine already
   };
   explicit Core(const Options& options);
 
@@ -97,8 +97,8 @@ class Core {
   LogPosition last_;
   WallTime last_ts_;
   LogIndex term_start_;  // of the first entry of the term this replica leads
-  LogMark durable_;   // Invariant: durable_.index <= last_.index.
-  LogIndex commit_;   // Invariant: commit_ <= durable_.index while alone, and it never falls.
+  LogMark durable_;      // Invariant: durable_.index <= last_.index.
+  LogIndex commit_;      // Invariant: commit_ <= durable_.index while alone, and it never falls.
   bool failed_ = false;
 };
 

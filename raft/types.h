@@ -47,9 +47,9 @@ struct LogPosition {
 
 /// What a snapshot stands for; its bytes are the machine's own.
 struct SnapshotMeta {
-  LogPosition last;                 // the last entry the state contains
-  WallTime ts{};                    // that entry's time
-  std::vector<ReplicaId> voters;    // the membership there
+  LogPosition last;               // the last entry the state contains
+  WallTime ts{};                  // that entry's time
+  std::vector<ReplicaId> voters;  // the membership there
   bool operator==(const SnapshotMeta&) const = default;
 };
 

@@ -43,8 +43,8 @@ class LogWriter {
   std::size_t pending_bytes() const { return pending_bytes_.load(std::memory_order_relaxed); }
   Counters counters() const;
 
-  /// Writes and answers what was submitted, syncs all of it, records the durability mark, ends the thread. No submission
-  /// after it.
+  /// Writes and answers what was submitted, syncs all of it, records the durability mark, ends the thread. No
+  /// submission after it.
   void stop();
 
  private:

@@ -54,8 +54,7 @@ void Channel::replay_backlog() {
 
 void Channel::process(const Frame& frame) {
   if (closing_) {
-    const auto method = frame.type == FrameType::method ? decode_method(frame.payload)
-                                                        : std::unexpected(MethodError{});
+    const auto method = frame.type == FrameType::method ? decode_method(frame.payload) : std::unexpected(MethodError{});
     if (!method) return;
     if (std::holds_alternative<ChannelClose>(*method)) send(ChannelCloseOk{});
     if (std::holds_alternative<ChannelCloseOk>(*method)) session_.forget_channel(id_);
@@ -63,9 +62,9 @@ void Channel::process(const Frame& frame) {
   }
   if (frame.type == FrameType::method && content_.is_idle()) {
     const auto method = decode_method(frame.payload);
-    method_id_ = method ? std::visit([](const auto& m) { return MethodInfo<std::remove_cvref_t<decltype(m)>>::id; },
-                                     *method)
-                        : method.error().id;
+    method_id_ =
+        method ? std::visit([](const auto& m) { return MethodInfo<std::remove_cvref_t<decltype(m)>>::id; }, *method)
+               : method.error().id;
     finish(method ? dispatch(*method) : std::unexpected(to_amqp_error(method.error())));
     return;
   }
@@ -87,21 +86,20 @@ Handled Channel::dispatch(const Method& method) {
   if (committing_ && !std::holds_alternative<ChannelClose>(method)) {
     return refuse(ReplyCode::channel_error, "unexpected command while processing 'tx.commit'");
   }
-  return std::visit(Overloaded{
-                        [&](const auto& m) -> Handled {
-                          if constexpr (requires { this->on(m); }) {
-                            return on(m);
-                          } else {
-                            return refuse(ReplyCode::command_invalid, "unimplemented method");
-                          }
-                        },
-                        [&](const ChannelOpen&) -> Handled {
-                          return refuse(ReplyCode::channel_error, "second 'channel.open' seen");
-                        },
-                        [&](const ChannelCloseOk&) -> Handled { return {}; },
-                        [&](const ChannelFlowOk&) -> Handled { return {}; },
-                    },
-                    method);
+  return std::visit(
+      Overloaded{
+          [&](const auto& m) -> Handled {
+            if constexpr (requires { this->on(m); }) {
+              return on(m);
+            } else {
+              return refuse(ReplyCode::command_invalid, "unimplemented method");
+            }
+          },
+          [&](const ChannelOpen&) -> Handled { return refuse(ReplyCode::channel_error, "second 'channel.open' seen"); },
+          [&](const ChannelCloseOk&) -> Handled { return {}; },
+          [&](const ChannelFlowOk&) -> Handled { return {}; },
+      },
+      method);
 }
 
 // --- the class channel, and access.request that nobody needs ---

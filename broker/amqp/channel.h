@@ -1,6 +1,6 @@
 // One channel of a connection. It does one thing after the other: while a request is on its way to the metadata or to a
-// queue, further frames wait in the backlog, so answers come in the order of the requests. Publishing and settling never
-// wait. One clause per method, by class, in channel_<class>.cc.
+// queue, further frames wait in the backlog, so answers come in the order of the requests. Publishing and settling
+// never wait. One clause per method, by class, in channel_<class>.cc.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -203,19 +203,19 @@ class Channel {
 
   ContentAssembler content_;
   std::size_t publishing_bytes_ = 0;  // this channel's part of the session's
-  std::string last_queue_;  // declared on this channel
+  std::string last_queue_;            // declared on this channel
 
   std::map<std::string, std::uint32_t, std::less<>> links_by_tag_;
   std::unordered_map<std::uint32_t, Consumer> consumers_;  // by link
   std::uint32_t last_link_ = queue::kGetLink;
   std::optional<std::uint64_t> reply_key_;  // of the addresses that lead here, while there is a reply consumer
   std::uint32_t reply_link_ = 0;            // that consumer
-  std::set<GroupId> queues_touched_;  // that must hear when the channel ends
+  std::set<GroupId> queues_touched_;        // that must hear when the channel ends
   std::uint16_t consumer_prefetch_ = 0;
   std::uint16_t global_prefetch_ = 0;
   std::deque<Held> held_;
   UnackedLedger unacked_;
-  std::vector<Unacked> taken_unacked_;  // scratch
+  std::vector<Unacked> taken_unacked_;   // scratch
   std::vector<Settlement> settlements_;  // since the last flush
 
   bool confirms_ = false;

@@ -59,28 +59,25 @@ Handled Channel::consume(const BasicConsume& method, const cluster::Queue& queue
   }
   std::int64_t priority = 0;
   if (const auto asked = find_field(method.arguments.encoded, "x-priority"); asked && !asked->integer(priority)) {
-    return refuse(ReplyCode::precondition_failed, "invalid arg 'x-priority' for " +
-                                                      describe(ResourceKind::queue, queue.name) +
-                                                      ": \"expected integer, got " +
-                                                      std::string(asked->type_name()) + "\"");
+    return refuse(ReplyCode::precondition_failed,
+                  "invalid arg 'x-priority' for " + describe(ResourceKind::queue, queue.name) +
+                      ": \"expected integer, got " + std::string(asked->type_name()) + "\"");
   }
   const std::uint32_t link = ++last_link_;
   const std::uint64_t window =
       std::max(limits::kDeliveryWindowMinBytes, limits::kDeliveryWindowBytes / (1 + session_.consumer_count_));
-  consumers_.emplace(link, Consumer{.tag = tag,
-                                    .queue = queue.id,
-                                    .queue_name = queue.name,
-                                    .link = link,
-                                    .window = window});
+  consumers_.emplace(link,
+                     Consumer{.tag = tag, .queue = queue.id, .queue_name = queue.name, .link = link, .window = window});
   links_by_tag_.emplace(tag, link);
   ++session_.consumer_count_;
   const bool is_new_here = queues_touched_.insert(queue.id).second;
-  const queue::Attach attach{.consumer = {.session = session_id_, .link = link},
-                             .no_ack = method.no_ack,
-                             .exclusive = method.exclusive,
-                             .priority = static_cast<std::int32_t>(std::clamp<std::int64_t>(priority, INT32_MIN, INT32_MAX)),
-                             .prefetch = method.no_ack ? std::uint16_t{0} : consumer_prefetch_,
-                             .window = window};
+  const queue::Attach attach{
+      .consumer = {.session = session_id_, .link = link},
+      .no_ack = method.no_ack,
+      .exclusive = method.exclusive,
+      .priority = static_cast<std::int32_t>(std::clamp<std::int64_t>(priority, INT32_MIN, INT32_MAX)),
+      .prefetch = method.no_ack ? std::uint16_t{0} : consumer_prefetch_,
+      .window = window};
   ask(queue.id, link, attach,
       [this, link, tag, id = queue.id, name = queue.name, is_new_here,
        no_wait = bool(method.no_wait)](queue::SessionMail& mail) -> Handled {
@@ -157,8 +154,7 @@ void Channel::deliver(GroupId queue, queue::Delivery delivery) {
 }
 
 void Channel::write_delivery(Consumer& consumer, GroupId queue, const queue::Delivery& delivery) {
-  const DeliveryTag tag =
-      delivery.settled ? unacked_.skip() : unacked_.add(queue, delivery.link, delivery.id);
+  const DeliveryTag tag = delivery.settled ? unacked_.skip() : unacked_.add(queue, delivery.link, delivery.id);
   const Message& message = delivery.message;
   send(BasicDeliver{.consumer_tag = consumer.tag,
                     .delivery_tag = tag.value(),
@@ -214,8 +210,7 @@ Handled Channel::on(const BasicGet& method) {
           return {};
         }
         const queue::Delivery& delivery = found->delivery;
-        const DeliveryTag tag =
-            delivery.settled ? unacked_.skip() : unacked_.add(id, delivery.link, delivery.id);
+        const DeliveryTag tag = delivery.settled ? unacked_.skip() : unacked_.add(id, delivery.link, delivery.id);
         send(BasicGetOk{.delivery_tag = tag.value(),
                         .redelivered = delivery.redelivered,
                         .exchange = delivery.message.exchange(),
@@ -237,8 +232,7 @@ Handled Channel::on(const BasicNack& method) {
                 method.requeue ? SettleKind::requeue : SettleKind::discard);
 }
 Handled Channel::on(const BasicReject& method) {
-  return settle(DeliveryTag(method.delivery_tag), false,
-                method.requeue ? SettleKind::requeue : SettleKind::discard);
+  return settle(DeliveryTag(method.delivery_tag), false, method.requeue ? SettleKind::requeue : SettleKind::discard);
 }
 
 Handled Channel::settle(DeliveryTag tag, bool multiple, SettleKind kind) {
@@ -306,9 +300,8 @@ void Channel::flush_settlements() {
         mail(first.unacked.queue, queue::Return{.consumer = consumer, .ids = std::move(ids)});
         break;
       case SettleKind::unseen:
-        mail(first.unacked.queue, queue::Return{.consumer = consumer,
-                                                .reason = queue::ReturnReason::unseen,
-                                                .ids = std::move(ids)});
+        mail(first.unacked.queue,
+             queue::Return{.consumer = consumer, .reason = queue::ReturnReason::unseen, .ids = std::move(ids)});
         break;
     }
   }

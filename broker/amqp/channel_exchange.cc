@@ -63,9 +63,9 @@ Handled Channel::declare_new_exchange(const ExchangeDeclare& method, const std::
   if (const auto alternate = find_field(method.arguments.encoded, kAlternateExchange)) {
     const auto* text = alternate->get_if<std::string>();
     if (text == nullptr) {
-      return refuse(ReplyCode::precondition_failed,
-                    "invalid type '" + std::string(alternate->type_name()) + "' for arg 'alternate-exchange' in " +
-                        describe(ResourceKind::exchange, name));
+      return refuse(ReplyCode::precondition_failed, "invalid type '" + std::string(alternate->type_name()) +
+                                                        "' for arg 'alternate-exchange' in " +
+                                                        describe(ResourceKind::exchange, name));
     }
     if (auto allowed = require(Permission::read, ResourceKind::exchange, name); !allowed) return allowed;
     if (auto allowed = require(Permission::write, ResourceKind::exchange, *text); !allowed) return allowed;
@@ -95,9 +95,8 @@ Handled Channel::declare_new_exchange(const ExchangeDeclare& method, const std::
 Handled Channel::check_same_exchange(const cluster::Exchange& current, const ExchangeDeclare& asked) const {
   const auto differs = [&](std::string_view what, std::string_view received, std::string_view is) {
     return refuse(ReplyCode::precondition_failed,
-                  "inequivalent arg '" + std::string(what) + "' for " +
-                      describe(ResourceKind::exchange, current.name) + ": received '" + std::string(received) +
-                      "' but current is '" + std::string(is) + "'");
+                  "inequivalent arg '" + std::string(what) + "' for " + describe(ResourceKind::exchange, current.name) +
+                      ": received '" + std::string(received) + "' but current is '" + std::string(is) + "'");
   };
   if (asked.type.text != current.type) return differs("type", asked.type.text, current.type);
   if (asked.durable != current.durable) return differs("durable", truth(asked.durable), truth(current.durable));
@@ -108,10 +107,10 @@ Handled Channel::check_same_exchange(const cluster::Exchange& current, const Exc
   const auto received = find_field(asked.arguments.encoded, kAlternateExchange);
   const auto has = find_field(as_bytes(current.arguments), kAlternateExchange);
   if (received == has) return {};
-  return refuse(ReplyCode::precondition_failed,
-                "inequivalent arg 'alternate-exchange' for " + describe(ResourceKind::exchange, current.name) +
-                    ": received " + printed_argument(received ? &*received : nullptr) + " but current is " +
-                    printed_argument(has ? &*has : nullptr));
+  return refuse(ReplyCode::precondition_failed, "inequivalent arg 'alternate-exchange' for " +
+                                                    describe(ResourceKind::exchange, current.name) + ": received " +
+                                                    printed_argument(received ? &*received : nullptr) +
+                                                    " but current is " + printed_argument(has ? &*has : nullptr));
 }
 
 Handled Channel::on(const ExchangeDelete& method) {

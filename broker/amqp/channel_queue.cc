@@ -169,8 +169,8 @@ Handled Channel::check_owner(const cluster::Queue& queue) const {
 
 Handled Channel::on(const QueueBind& method) {
   cluster::Binding binding;
-  if (auto bound = queue_binding_of(method.queue.text, method.exchange.text, method.routing_key.text,
-                                    method.arguments, binding);
+  if (auto bound =
+          queue_binding_of(method.queue.text, method.exchange.text, method.routing_key.text, method.arguments, binding);
       !bound) {
     return bound;
   }
@@ -179,8 +179,8 @@ Handled Channel::on(const QueueBind& method) {
 
 Handled Channel::on(const QueueUnbind& method) {
   cluster::Binding binding;
-  if (auto bound = queue_binding_of(method.queue.text, method.exchange.text, method.routing_key.text,
-                                    method.arguments, binding);
+  if (auto bound =
+          queue_binding_of(method.queue.text, method.exchange.text, method.routing_key.text, method.arguments, binding);
       !bound) {
     return bound;
   }

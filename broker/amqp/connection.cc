@@ -1,8 +1,8 @@
 #include "broker/amqp/connection.h"
 
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -155,8 +155,8 @@ class SocketConnection final : public Connection {
         set_.mark_dirty(*this);
         if (!error && !session_) drop();
       });
-      const auto [error] = co_await stream_.async_handshake(asio::ssl::stream_base::server,
-                                                            asio::as_tuple(asio::use_awaitable));
+      const auto [error] =
+          co_await stream_.async_handshake(asio::ssl::stream_base::server, asio::as_tuple(asio::use_awaitable));
       timer_.cancel();
       if (error) {
         log::warn(kCategory, "connection refused peer={} reason=\"TLS handshake: {}\"", peer_.name, error.message());
@@ -187,14 +187,12 @@ class SocketConnection final : public Connection {
     if constexpr (kIsTls) {
       if (tls_buffer_.empty()) tls_buffer_.resize(kTlsReadBytes);
       const auto buffer = asio::buffer(tls_buffer_);
-      const auto [error, size] =
-          co_await stream_.async_read_some(buffer, asio::as_tuple(asio::use_awaitable));
+      const auto [error, size] = co_await stream_.async_read_some(buffer, asio::as_tuple(asio::use_awaitable));
       if (error || closed_) co_return false;
       offer(ByteView(tls_buffer_).first(size));
     } else {
       // Waiting needs no buffer, so that an idle connection costs none; the bytes land in the shard's slab.
-      const auto [error] =
-          co_await stream_.async_wait(tcp::socket::wait_read, asio::as_tuple(asio::use_awaitable));
+      const auto [error] = co_await stream_.async_wait(tcp::socket::wait_read, asio::as_tuple(asio::use_awaitable));
       if (error || closed_) co_return false;
       std::vector<std::byte>& slab = set_.read_slab();
       error_code read_error;
@@ -294,7 +292,7 @@ class SocketConnection final : public Connection {
   std::vector<asio::const_buffer> buffers_;
   std::optional<Instant> armed_;
   std::optional<Instant> drop_at_;  // closed, and the socket has until then to take what is left
-  std::size_t pending_ = 0;  // operations whose handler has not run yet
+  std::size_t pending_ = 0;         // operations whose handler has not run yet
   bool writing_ = false;
   bool paused_ = false;
   bool closed_ = false;

@@ -1,6 +1,6 @@
 // Direct reply-to (features.md E044): an answer goes straight to the channel that asked, without a queue. What the
-// requester calls amq.rabbitmq.reply-to becomes, in the message, an address that names its session and carries a key that
-// nobody can guess:
+// requester calls amq.rabbitmq.reply-to becomes, in the message, an address that names its session and carries a key
+// that nobody can guess:
 //   address := "amq.rabbitmq.reply-to." node "." epoch "." serial "." key      hexadecimal numbers
 #pragma once
 #include <cstdint>

@@ -20,9 +20,9 @@ namespace {
 constexpr std::string_view kProduct = "RabbitMQ";
 constexpr std::string_view kCompatibleVersion = "4.1.0";
 constexpr std::array<std::string_view, 9> kCapabilities = {
-    "publisher_confirms",  "exchange_exchange_bindings", "basic.nack",
-    "consumer_cancel_notify", "connection.blocked",      "consumer_priorities",
-    "authentication_failure_close", "per_consumer_qos",  "direct_reply_to"};
+    "publisher_confirms",           "exchange_exchange_bindings", "basic.nack",
+    "consumer_cancel_notify",       "connection.blocked",         "consumer_priorities",
+    "authentication_failure_close", "per_consumer_qos",           "direct_reply_to"};
 
 constexpr ChannelId kChannel0{0};
 
@@ -117,8 +117,7 @@ std::size_t Session::on_header(ByteView bytes) {
 bool Session::is_reading() const {
   if (state_ != State::running) return true;
   const bool is_behind = publishing_bytes_ > limits::kPublishInFlightMaxBytes ||
-                         backlog_bytes_ > limits::kChannelBacklogMaxBytes ||
-                         outbox_.size() > limits::kOutboxMaxBytes;
+                         backlog_bytes_ > limits::kChannelBacklogMaxBytes || outbox_.size() > limits::kOutboxMaxBytes;
   const bool is_blocked = has_published_ && (!blocked_reason_.empty() || surroundings_.is_congested());
   return !is_behind && !is_blocked;
 }
@@ -147,9 +146,9 @@ void Session::on_frame0(const Frame& frame) {
   }
   if (auto handled = on_method0(*method); !handled) {
     AmqpError error = std::move(handled.error());
-    if (error.method_id == 0) error.method_id = std::visit([](const auto& m) {
-      return MethodInfo<std::remove_cvref_t<decltype(m)>>::id;
-    }, *method);
+    if (error.method_id == 0)
+      error.method_id =
+          std::visit([](const auto& m) { return MethodInfo<std::remove_cvref_t<decltype(m)>>::id; }, *method);
     fail(error);
   }
 }
@@ -159,18 +158,17 @@ Handled Session::on_method0(const Method& method) {
     if (state_ == State::closing || closing_for_client_) return {};
     return refuse(ReplyCode::channel_error, "unexpected method in connection state " + std::string(name_of(state_)));
   };
-  return std::visit(Overloaded{
-                        [&](const ConnectionStartOk& m) { return state_ == State::starting ? on(m) : unexpected(); },
-                        [&](const ConnectionTuneOk& m) { return state_ == State::tuning ? on(m) : unexpected(); },
-                        [&](const ConnectionOpen& m) { return state_ == State::opening ? on(m) : unexpected(); },
-                        [&](const ConnectionClose& m) { return on(m); },
-                        [&](const ConnectionCloseOk& m) { return state_ == State::closing ? on(m) : unexpected(); },
-                        [&](const ConnectionUpdateSecret& m) {
-                          return state_ == State::running ? on(m) : unexpected();
-                        },
-                        [&](const auto&) { return unexpected(); },
-                    },
-                    method);
+  return std::visit(
+      Overloaded{
+          [&](const ConnectionStartOk& m) { return state_ == State::starting ? on(m) : unexpected(); },
+          [&](const ConnectionTuneOk& m) { return state_ == State::tuning ? on(m) : unexpected(); },
+          [&](const ConnectionOpen& m) { return state_ == State::opening ? on(m) : unexpected(); },
+          [&](const ConnectionClose& m) { return on(m); },
+          [&](const ConnectionCloseOk& m) { return state_ == State::closing ? on(m) : unexpected(); },
+          [&](const ConnectionUpdateSecret& m) { return state_ == State::running ? on(m) : unexpected(); },
+          [&](const auto&) { return unexpected(); },
+      },
+      method);
 }
 
 void Session::on_channel_frame(const Frame& frame) {
@@ -291,8 +289,8 @@ Handled Session::log_in(const auth::Credentials& credentials, std::string_view m
   } else if (user == nullptr) {
     return refuse_login(mechanism, "user '" + credentials.user + "' does not exist");
   }
-  const bool is_loopback_user = std::ranges::find(options_.loopback_users, credentials.user) !=
-                                options_.loopback_users.end();
+  const bool is_loopback_user =
+      std::ranges::find(options_.loopback_users, credentials.user) != options_.loopback_users.end();
   if (is_loopback_user && !peer_.is_loopback) {
     return refuse_login(mechanism, "user '" + credentials.user + "' can only connect via localhost");
   }
@@ -443,9 +441,8 @@ void Session::send_close(const AmqpError& error) {
   state_ = State::closing;
   ended_by_error_ = true;
   close_reason_ = text;
-  const Duration patience = heartbeat_ == Duration::zero()
-                                ? Duration(limits::kCloseOkTimeout)
-                                : std::min<Duration>(heartbeat_, limits::kCloseOkTimeout);
+  const Duration patience = heartbeat_ == Duration::zero() ? Duration(limits::kCloseOkTimeout)
+                                                           : std::min<Duration>(heartbeat_, limits::kCloseOkTimeout);
   close_ok_deadline_ = now_ + patience;
 }
 
@@ -568,7 +565,7 @@ void Session::on_deadline(Instant now) {
       if (is_silent && is_reading()) {
         ended_by_error_ = true;
         hang_up("missed heartbeats from the client, timeout: " +
-                    std::to_string(std::chrono::duration_cast<std::chrono::seconds>(heartbeat_).count()) + "s");
+                std::to_string(std::chrono::duration_cast<std::chrono::seconds>(heartbeat_).count()) + "s");
         return;
       }
       const bool is_stuck = outbox_.size() > limits::kOutboxMaxBytes && now - last_written_ >= heartbeat_ * 3;

@@ -3,8 +3,8 @@
 //
 //   header -> starting (start sent) -> tuning -> opening -> running -> closing (close sent) -> closed
 //
-// An error of the client closes its channel or the connection with RabbitMQ's code and text. Nothing it sends can fail a
-// CHECK or hold more memory than limits.h says.
+// An error of the client closes its channel or the connection with RabbitMQ's code and text. Nothing it sends can fail
+// a CHECK or hold more memory than limits.h says.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -136,12 +136,12 @@ class Session {
   std::map<ChannelId, std::unique_ptr<Channel>> channels_;
   std::map<std::uint64_t, Channel*> channels_by_serial_;
   std::vector<std::unique_ptr<Channel>> ended_;  // may still be on the call stack; gone at the end of the turn
-  std::optional<cluster::Owner> owner_;   // once an exclusive queue was asked for
-  bool admitted_ = false;                 // counts as a connection of the node
-  bool closing_for_client_ = false;       // close-ok is owed as soon as its exclusive queues are gone
-  std::size_t consumer_count_ = 0;        // on all channels
-  std::size_t publishing_bytes_ = 0;      // published, and not yet taken by the queues
-  std::size_t backlog_bytes_ = 0;         // frames that wait behind a request of their channel
+  std::optional<cluster::Owner> owner_;          // once an exclusive queue was asked for
+  bool admitted_ = false;                        // counts as a connection of the node
+  bool closing_for_client_ = false;              // close-ok is owed as soon as its exclusive queues are gone
+  std::size_t consumer_count_ = 0;               // on all channels
+  std::size_t publishing_bytes_ = 0;             // published, and not yet taken by the queues
+  std::size_t backlog_bytes_ = 0;                // frames that wait behind a request of their channel
   bool has_published_ = false;
   std::string blocked_reason_;
   bool told_blocked_ = false;
@@ -151,7 +151,7 @@ class Session {
   Instant last_sent_;
   Instant last_written_;  // the socket took something
   Instant handshake_deadline_;
-  std::optional<Instant> linger_until_;      // closed, and the socket stays open and silent until then
+  std::optional<Instant> linger_until_;  // closed, and the socket stays open and silent until then
   std::optional<Instant> close_ok_deadline_;
   std::string close_reason_;
   bool ended_by_error_ = false;

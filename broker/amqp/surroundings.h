@@ -27,7 +27,7 @@ struct SessionOptions {
   std::uint32_t initial_frame_max_bytes = 8'192;
   std::uint16_t channel_max = 2'047;  // 0 = no limit
   std::uint32_t consumer_max_per_channel = UINT32_MAX;
-  std::uint32_t connection_max = UINT32_MAX;        // on the node
+  std::uint32_t connection_max = UINT32_MAX;  // on the node
   std::uint32_t channel_max_per_node = UINT32_MAX;
   std::uint64_t message_size_max_bytes = 16'777'216;
   Duration handshake_timeout = std::chrono::seconds(10);

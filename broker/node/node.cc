@@ -128,14 +128,14 @@ void Node::build_shards() {
   const cluster::Storage storage{.log = *log_, .writer = *writer_, .reader = *reader_, .snapshots = *snapshots_};
   for (cluster::Shard* shard : shards) {
     shard->connect(shards);
-    node_shards_.push_back(std::make_unique<NodeShard>(
-        *shard, storage, session_options_,
-        NodeShard::Options{.node = kThisNode,
-                           .epoch = epoch_,
-                           .after_crash = after_crash_,
-                           .seed = seeds.next(),
-                           .counters = counters,
-                           .on_failure = [this](const Error& error) { fail(error); }}));
+    node_shards_.push_back(
+        std::make_unique<NodeShard>(*shard, storage, session_options_,
+                                    NodeShard::Options{.node = kThisNode,
+                                                       .epoch = epoch_,
+                                                       .after_crash = after_crash_,
+                                                       .seed = seeds.next(),
+                                                       .counters = counters,
+                                                       .on_failure = [this](const Error& error) { fail(error); }}));
     node_shards.push_back(node_shards_.back().get());
   }
   metadata_ = std::make_unique<cluster::MetadataHost>(first_shard(), node_shards.front()->groups(), &make_index);

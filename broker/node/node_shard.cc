@@ -120,9 +120,8 @@ void NodeShard::submit_command(cluster::MetadataCommand command, cluster::Metada
     cluster::Shard& metadata_shard = metadata_->shard();
     metadata_->submit(std::move(command), [this, &metadata_shard, done = std::move(done)](
                                               cluster::Outcome outcome, const cluster::TopologyPtr& topology) mutable {
-      metadata_shard.post(shard_.id(), [done = std::move(done), outcome, topology]() mutable {
-        done(outcome, topology);
-      });
+      metadata_shard.post(shard_.id(),
+                          [done = std::move(done), outcome, topology]() mutable { done(outcome, topology); });
     });
   });
 }

@@ -13,8 +13,10 @@ constexpr std::uint8_t kAfterCrashFlag = 1;
 // Kind on the wire = place in the variant, counted from 1; a test pins the numbers.
 template <class T, std::size_t Index = 0>
 consteval std::uint8_t kind_of() {
-  if constexpr (std::is_same_v<T, std::variant_alternative_t<Index, Command>>) return Index + 1;
-  else return kind_of<T, Index + 1>();
+  if constexpr (std::is_same_v<T, std::variant_alternative_t<Index, Command>>)
+    return Index + 1;
+  else
+    return kind_of<T, Index + 1>();
 }
 
 constexpr std::uint64_t zigzag(std::int64_t value) {
@@ -49,9 +51,7 @@ void put(ByteWriter& w, const ConsumerKey& key) {
   put(w, key.session);
   w.write_varint(key.link);
 }
-bool get(ByteReader& r, ConsumerKey& key) {
-  return get(r, key.session) && get(r, key.link);
-}
+bool get(ByteReader& r, ConsumerKey& key) { return get(r, key.session) && get(r, key.link); }
 void put(ByteWriter& w, const std::vector<IdRange>& ids) {
   w.write_varint(ids.size());
   for (const IdRange& range : ids) {
@@ -162,9 +162,7 @@ bool body(ByteReader& r, NodeUp& c) {
   std::uint32_t epoch = 0;
   std::uint8_t flags = 0;
   if (!get(r, node) || !get(r, epoch) || !r.read(flags)) return false;
-  c = {.node = NodeId(node),
-       .epoch = Epoch(epoch),
-       .after_crash = (flags & kAfterCrashFlag) != 0};
+  c = {.node = NodeId(node), .epoch = Epoch(epoch), .after_crash = (flags & kAfterCrashFlag) != 0};
   return true;
 }
 

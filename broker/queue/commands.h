@@ -113,8 +113,7 @@ struct NodeUp {
   bool after_crash = false;
 };
 
-using Command =
-    std::variant<Enqueue, Attach, Cancel, Settle, Return, Discard, Credit, Get, Purge, Down, NodeUp>;
+using Command = std::variant<Enqueue, Attach, Cancel, Settle, Return, Discard, Credit, Get, Purge, Down, NodeUp>;
 
 void encode_command(const Command& command, std::vector<std::byte>& out);
 /// The commonest one, without the detour over the variant.

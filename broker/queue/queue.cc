@@ -183,7 +183,9 @@ void Queue::on_deleted(const cluster::TopologyPtr& topology) {
 
 // --- entries become effects ---
 
-std::string Queue::describe() const { return "queue '" + definition_->name + "' in vhost '" + definition_->vhost + "'"; }
+std::string Queue::describe() const {
+  return "queue '" + definition_->name + "' in vhost '" + definition_->vhost + "'";
+}
 
 Result<void> Queue::restore(ByteView state) {
   auto machine = QueueMachine::deserialize(state);
@@ -210,9 +212,8 @@ Result<void> Queue::apply(const raft::Entry& entry, cluster::ApplyMode mode) {
 
 void Queue::on_leader() {
   committed_ = std::max(committed_, machine_.applied());  // history was read from the disk
-  append(Command(NodeUp{.node = surroundings_.node,
-                        .epoch = surroundings_.epoch,
-                        .after_crash = surroundings_.after_crash}));
+  append(Command(
+      NodeUp{.node = surroundings_.node, .epoch = surroundings_.epoch, .after_crash = surroundings_.after_crash}));
   ready_ = true;
   for (QueueMail& mail : std::exchange(early_, {})) take(mail);
   surroundings_.mark_dirty(definition_->id);
@@ -301,8 +302,7 @@ bool Queue::deliver(const Owed& owed) {
   auto message = Message::parse(message_at(payload, position.offset()));
   if (!message) {
     surroundings_.on_failure({.code = ErrorCode::corruption,
-                              .text = describe() + ": log entry " +
-                                      std::to_string(position.index().value()) +
+                              .text = describe() + ": log entry " + std::to_string(position.index().value()) +
                                       " holds no message where one was: " + message.error().text});
     return true;
   }
@@ -359,20 +359,19 @@ void Queue::on_read(Result<std::vector<raft::Entry>> entries, LogIndex from) {
   }
   cache_.trim_below(from, cache_limit() / 2);
   for (raft::Entry& entry : *entries) {
-    const bool is_wanted =
-        machine_.is_live(entry.index) || owed_entries_.find(entry.index.value()) != nullptr;
+    const bool is_wanted = machine_.is_live(entry.index) || owed_entries_.find(entry.index.value()) != nullptr;
     if (is_wanted) cache_.put(entry.index, std::move(entry.payload));
   }
   if (!entries->empty()) {
     read_first_ = entries->front().index;
     read_last_ = entries->back().index;
   }
-  const bool first_is_missing = !owed_.empty() && owed_.front().delivery.message.position.index() == from &&
-                                cache_.find(from).empty();
+  const bool first_is_missing =
+      !owed_.empty() && owed_.front().delivery.message.position.index() == from && cache_.find(from).empty();
   if (first_is_missing) {
     surroundings_.on_failure({.code = ErrorCode::corruption,
-                              .text = describe() + ": log entry " +
-                                      std::to_string(from.value()) + " is gone although a message in it is live"});
+                              .text = describe() + ": log entry " + std::to_string(from.value()) +
+                                      " is gone although a message in it is live"});
     return;
   }
   pay_owed();

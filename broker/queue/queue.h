@@ -3,8 +3,8 @@
 //
 // A durable queue proposes its entries to its Raft group and applies what comes back; a transient one numbers and
 // applies them itself and keeps every body in memory. A publication is answered with Taken when the queue keeps its
-// promise: in a durable queue when its entry is committed, which for a persistent message means synced and for a transient
-// one written; in a transient queue when it is applied.
+// promise: in a durable queue when its entry is committed, which for a persistent message means synced and for a
+// transient one written; in a transient queue when it is applied.
 #pragma once
 #include <cstdint>
 #include <deque>
@@ -138,15 +138,15 @@ class Queue final : public cluster::GroupClient {
 
   LogIndex last_proposed_;
   LogIndex committed_;
-  std::deque<Waiting> waiting_;    // Invariant: ascending entries, all of them not yet committed.
+  std::deque<Waiting> waiting_;  // Invariant: ascending entries, all of them not yet committed.
   std::deque<Owed> owed_;
   Numbered<std::uint32_t> owed_entries_;  // how many of owed_ lie in each entry
   bool reading_ = false;
   LogIndex read_first_;  // what the last read brought: [read_first_, read_last_]
   LogIndex read_last_;
   std::vector<QueueMail> questions_;  // Count and DeleteIf, answered when everything before them is applied
-  std::vector<std::pair<SessionId, std::uint64_t>> deleters_;  // who waits for the deletion, and the count to report
-  Effects effects_;  // reused
+  std::vector<std::pair<SessionId, std::uint64_t>> deleters_;   // who waits for the deletion, and the count to report
+  Effects effects_;                                             // reused
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // false once destroyed: a late read does nothing
 };
 

@@ -52,8 +52,7 @@ void QueueDirectory::on_topology(const cluster::TopologyPtr& topology, const std
 }
 
 void QueueDirectory::create(const cluster::QueuePtr& definition) {
-  const auto [at, added] =
-      queues_.emplace(definition->id, std::make_unique<Queue>(definition, surroundings_));
+  const auto [at, added] = queues_.emplace(definition->id, std::make_unique<Queue>(definition, surroundings_));
   CHECK(added);
   if (auto started = at->second->start(); !started) surroundings_.on_failure(started.error());
 }

@@ -31,9 +31,7 @@ class QueueDirectory final : public cluster::TurnHook {
   bool on_turn_end() override;
 
  private:
-  bool is_mine(const cluster::Queue& queue) const {
-    return shard_of(queue.id, shard_.shard_count()) == shard_.id();
-  }
+  bool is_mine(const cluster::Queue& queue) const { return shard_of(queue.id, shard_.shard_count()) == shard_.id(); }
   void create(const cluster::QueuePtr& definition);
   void mark_dirty(GroupId id) { dirty_.push_back(id); }
 

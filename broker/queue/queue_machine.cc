@@ -302,8 +302,8 @@ QueueMachine::Consumer* QueueMachine::find(const ConsumerKey& key) {
 template <class Visit>
 void QueueMachine::take_held(Consumer& consumer, const std::vector<IdRange>& ids, Visit&& visit) {
   for (const IdRange& range : ids) {
-    unsettled_count_ -= consumer.held.take_range(
-        range.first, range.last, [&](std::uint64_t, const MessageRef& message) { visit(message); });
+    unsettled_count_ -= consumer.held.take_range(range.first, range.last,
+                                                 [&](std::uint64_t, const MessageRef& message) { visit(message); });
   }
 }
 

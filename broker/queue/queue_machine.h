@@ -125,7 +125,7 @@ class QueueMachine {
     ConsumerKey key;
     bool no_ack = false;
     bool exclusive = false;
-    bool cancelled = false;  // or a getter, which never gets deliveries of itself
+    bool cancelled = false;   // or a getter, which never gets deliveries of itself
     bool in_service = false;  // stands in service_
     std::int32_t priority = 0;
     std::uint32_t prefetch = 0;
@@ -183,12 +183,13 @@ class QueueMachine {
   std::map<Position, MessageRef> returned_;  // Served before ready_ whenever its first position is lower.
   Consumers consumers_;
   std::map<std::int32_t, std::deque<Consumer*>, std::greater<>> service_;  // Who can take a message, by priority.
-  std::size_t consumer_count_ = 0;  // attached and not cancelled
+  std::size_t consumer_count_ = 0;                                         // attached and not cancelled
   std::uint64_t unsettled_count_ = 0;
   std::uint64_t message_bytes_ = 0;
   std::uint64_t reclaimable_bytes_ = 0;
 
-  Numbered<std::uint32_t> live_;  // How many messages of an entry still exist, by its index; 0 only while it is being applied.
+  Numbered<std::uint32_t>
+      live_;  // How many messages of an entry still exist, by its index; 0 only while it is being applied.
 };
 
 }  // namespace quorate::queue

@@ -28,9 +28,7 @@ class Switchboard final : public cluster::TurnHook {
   /// The switchboards and receivers of all shards by id; before any of them starts.
   void connect(std::vector<MailReceiver*> receivers);
 
-  void send(QueueMail mail) {
-    to_queues_[shard_of(mail.queue, receivers_.size()).value()].push_back(std::move(mail));
-  }
+  void send(QueueMail mail) { to_queues_[shard_of(mail.queue, receivers_.size()).value()].push_back(std::move(mail)); }
   void send(SessionMail mail) { to_sessions_[shard_of(mail.to).value()].push_back(std::move(mail)); }
 
   bool on_turn_end() override;

@@ -70,20 +70,19 @@ inline proto::Binding to_proto(const Binding& binding) {
   proto::Binding out;
   out.set_vhost(binding.vhost);
   out.set_source(binding.source);
-  out.set_destination_kind(binding.kind == Destination::Kind::queue ? proto::Binding::QUEUE
-                                                                    : proto::Binding::EXCHANGE);
+  out.set_destination_kind(binding.kind == Destination::Kind::queue ? proto::Binding::QUEUE : proto::Binding::EXCHANGE);
   out.set_destination(binding.destination);
   out.set_routing_key(binding.key.routing_key);
   out.set_arguments(binding.key.arguments);
   return out;
 }
 inline Binding from_proto(const proto::Binding& in) {
-  return {.vhost = in.vhost(),
-          .source = in.source(),
-          .kind = in.destination_kind() == proto::Binding::QUEUE ? Destination::Kind::queue
-                                                                 : Destination::Kind::exchange,
-          .destination = in.destination(),
-          .key = {.routing_key = in.routing_key(), .arguments = in.arguments()}};
+  return {
+      .vhost = in.vhost(),
+      .source = in.source(),
+      .kind = in.destination_kind() == proto::Binding::QUEUE ? Destination::Kind::queue : Destination::Kind::exchange,
+      .destination = in.destination(),
+      .key = {.routing_key = in.routing_key(), .arguments = in.arguments()}};
 }
 
 inline proto::Permissions to_proto(std::string_view user, std::string_view vhost, const PermissionPatterns& patterns) {

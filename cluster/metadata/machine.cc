@@ -252,8 +252,7 @@ class MetadataMachine::Draft {
     vhost.queues = vhost.queues.with(queue->name, queue);
     next_.queues_by_id = next_.queues_by_id.with(queue->id.value(), queue);
     if (queue->owner) {
-      next_.queues_by_owner =
-          with_inner(next_.queues_by_owner, owner_key(*queue->owner), queue->id.value(), queue);
+      next_.queues_by_owner = with_inner(next_.queues_by_owner, owner_key(*queue->owner), queue->id.value(), queue);
     }
     put(std::move(vhost));
     out_.created.push_back(queue);
@@ -304,8 +303,8 @@ class MetadataMachine::Draft {
 
   void forget_destination(const Binding& binding) {
     Vhost vhost = *next_.find_vhost(binding.vhost);
-    vhost.bindings_to = without_inner(vhost.bindings_to, destination_key(binding.kind, binding.destination),
-                                      binding_identity(binding));
+    vhost.bindings_to =
+        without_inner(vhost.bindings_to, destination_key(binding.kind, binding.destination), binding_identity(binding));
     put(std::move(vhost));
   }
 

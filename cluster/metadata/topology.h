@@ -1,6 +1,6 @@
-// Topology: everything the cluster knows of names, as one immutable value. The metadata machine derives the next version
-// from a command; every shard holds the newest it has heard of and routes, checks and lists from it without asking
-// anybody. Versions share what did not change, so a binding among a million costs a few nodes.
+// Topology: everything the cluster knows of names, as one immutable value. The metadata machine derives the next
+// version from a command; every shard holds the newest it has heard of and routes, checks and lists from it without
+// asking anybody. Versions share what did not change, so a binding among a million costs a few nodes.
 #pragma once
 #include <cstdint>
 #include <memory>

@@ -45,7 +45,9 @@ TEST(DirectoryLock, ASecondProcessIsRefusedWithThePidOfTheFirst) {
 
 TEST(DirectoryLock, IsFreeAgainWhenItsOwnerIsGone) {
   const TestDirectory directory;
-  { ASSERT_TRUE(DirectoryLock::acquire(directory.path())); }
+  {
+    ASSERT_TRUE(DirectoryLock::acquire(directory.path()));
+  }
   const auto lock = DirectoryLock::acquire(directory.path());
   ASSERT_TRUE(lock);
   EXPECT_FALSE(DirectoryLock::acquire(directory.path()));

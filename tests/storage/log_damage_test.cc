@@ -131,7 +131,9 @@ TEST_F(LogDamageTest, AForeignDatabaseIsRefused) {
   write_hundred_and_close();
   fs::remove_all(options_.path);
   const TestDirectory elsewhere;
-  { const auto other = must_open({.path = elsewhere / "log"}); }
+  {
+    const auto other = must_open({.path = elsewhere / "log"});
+  }
   fs::copy(elsewhere / "log", options_.path, fs::copy_options::recursive);
   expect_refused("speaks of database");
 }
@@ -143,7 +145,9 @@ TEST_F(LogDamageTest, AMissingMarkIsRefused) {
 }
 
 TEST_F(LogDamageTest, AMarkOfALaterEpochIsRefused) {
-  { const auto store = must_open({.path = options_.path, .epoch = Epoch(5)}); }
+  {
+    const auto store = must_open({.path = options_.path, .epoch = Epoch(5)});
+  }
   options_.epoch = Epoch(4);
   expect_refused("epoch 5");
 }

@@ -12,7 +12,8 @@ TEST(ReplyAddress, ReadsBackWhatWasPrinted) {
 }
 
 TEST(ReplyAddress, RefusesEveryCutAndMadeUpNames) {
-  const std::string whole = print(ReplyAddress{.session = {.node = NodeId(1), .epoch = Epoch(7), .serial = 9}, .key = 5});
+  const std::string whole =
+      print(ReplyAddress{.session = {.node = NodeId(1), .epoch = Epoch(7), .serial = 9}, .key = 5});
   for (std::size_t size = 0; size < whole.size(); ++size) {
     EXPECT_EQ(parse_reply_address(std::string_view(whole).substr(0, size)), std::nullopt) << size;
   }
