@@ -132,6 +132,8 @@ class Channel {
   std::expected<std::string, AmqpError> name_or_last(std::string_view name) const;
   std::expected<const cluster::Queue*, AmqpError> find_queue(std::string_view name) const;
   Handled check_owner(const cluster::Queue& queue) const;
+  /// For what takes messages out of a queue: named or last declared, readable by the user, nobody else's.
+  std::expected<const cluster::Queue*, AmqpError> queue_to_read(std::string_view asked);
   std::string locked_text(std::string_view name) const;
   std::string random_name(std::string_view prefix);
   Handled queue_binding_of(std::string_view queue, std::string_view exchange, std::string_view routing_key,

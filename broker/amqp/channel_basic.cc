@@ -46,10 +46,8 @@ Handled Channel::on(const BasicConsume& method) {
   }
   if (tag.empty()) tag = random_name("amq.ctag-");
   if (*name == kReplyTo) return consume_replies(method, std::move(tag));
-  if (auto allowed = require(Permission::read, ResourceKind::queue, *name); !allowed) return allowed;
-  const auto queue = find_queue(*name);
+  const auto queue = queue_to_read(*name);
   if (!queue) return std::unexpected(queue.error());
-  if (auto owned = check_owner(**queue); !owned) return owned;
   return consume(method, **queue, std::move(tag));
 }
 
@@ -193,16 +191,12 @@ void Channel::on_written() {
 }
 
 Handled Channel::on(const BasicGet& method) {
-  const auto name = name_or_last(method.queue.text);
-  if (!name) return std::unexpected(name.error());
-  if (auto allowed = require(Permission::read, ResourceKind::queue, *name); !allowed) return allowed;
-  const auto queue = find_queue(*name);
+  const auto queue = queue_to_read(method.queue.text);
   if (!queue) return std::unexpected(queue.error());
-  if (auto owned = check_owner(**queue); !owned) return owned;
   const GroupId id = (*queue)->id;
   queues_touched_.insert(id);
   ask(id, queue::kGetLink, queue::Get{.session = session_id_, .no_ack = method.no_ack},
-      [this, id, name = *name](queue::SessionMail& mail) -> Handled {
+      [this, id, name = (*queue)->name](queue::SessionMail& mail) -> Handled {
         const auto* found = std::get_if<queue::GetOk>(&mail.what);
         if (found == nullptr) {
           if (std::holds_alternative<queue::Gone>(mail.what)) return no_such(ResourceKind::queue, name, vhost());

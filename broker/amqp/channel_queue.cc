@@ -156,6 +156,18 @@ std::expected<const cluster::Queue*, AmqpError> Channel::find_queue(std::string_
   return queue;
 }
 
+std::expected<const cluster::Queue*, AmqpError> Channel::queue_to_read(std::string_view asked) {
+  const auto name = name_or_last(asked);
+  if (!name) return std::unexpected(name.error());
+  if (auto allowed = require(Permission::read, ResourceKind::queue, *name); !allowed) {
+    return std::unexpected(allowed.error());
+  }
+  const auto queue = find_queue(*name);
+  if (!queue) return queue;
+  if (auto owned = check_owner(**queue); !owned) return std::unexpected(owned.error());
+  return queue;
+}
+
 std::string Channel::locked_text(std::string_view name) const {
   return "cannot obtain exclusive access to locked " + describe(ResourceKind::queue, name) +
          ". It could be originally declared on another connection or the exclusive property value does not match "
@@ -211,14 +223,10 @@ Handled Channel::queue_binding_of(std::string_view queue, std::string_view excha
 }
 
 Handled Channel::on(const QueuePurge& method) {
-  const auto name = name_or_last(method.queue.text);
-  if (!name) return std::unexpected(name.error());
-  if (auto allowed = require(Permission::read, ResourceKind::queue, *name); !allowed) return allowed;
-  const auto queue = find_queue(*name);
+  const auto queue = queue_to_read(method.queue.text);
   if (!queue) return std::unexpected(queue.error());
-  if (auto owned = check_owner(**queue); !owned) return owned;
   ask((*queue)->id, queue::kGetLink, queue::Purge{.session = session_id_},
-      [this, name = *name, no_wait = bool(method.no_wait)](queue::SessionMail& mail) -> Handled {
+      [this, name = (*queue)->name, no_wait = bool(method.no_wait)](queue::SessionMail& mail) -> Handled {
         const auto* purged = std::get_if<queue::Purged>(&mail.what);
         if (purged == nullptr) return no_such(ResourceKind::queue, name, vhost());
         if (!no_wait) send(QueuePurgeOk{.message_count = static_cast<std::uint32_t>(purged->count)});

@@ -61,6 +61,7 @@ using RoutingIndexPtr = std::shared_ptr<const RoutingIndex>;
 class RoutingIndex {
  public:
   virtual ~RoutingIndex() = default;
+  RoutingIndex& operator=(const RoutingIndex&) = delete;
 
   /// The caller binds each (key, destination) once and unbinds only what is bound. Two bindings of one destination
   /// that differ in their key are two bindings: removing one keeps the other.
@@ -73,7 +74,6 @@ class RoutingIndex {
  protected:
   RoutingIndex() = default;
   RoutingIndex(const RoutingIndex&) = default;
-  RoutingIndex& operator=(const RoutingIndex&) = delete;
 };
 
 }  // namespace quorate::cluster
