@@ -35,6 +35,21 @@ std::string escape_json(std::string_view text) {
   return escaped;
 }
 
+/// What clients call themselves must not begin lines of its own.
+std::string escape_controls(std::string_view text) {
+  std::string escaped;
+  escaped.reserve(text.size());
+  for (const char c : text) {
+    const auto octet = static_cast<unsigned char>(c);
+    if (octet < 0x20 || octet == 0x7f) {
+      escaped += fmt::format("\\x{:02x}", octet);
+    } else {
+      escaped.push_back(c);
+    }
+  }
+  return escaped;
+}
+
 std::atomic<Format> current_format{Format::text};
 
 }  // namespace
@@ -75,7 +90,7 @@ void write(Category category, Level level, std::string_view line) {
   if (current_format == Format::json) {
     spdlog::log(to_spdlog(level), R"("category":"{}","msg":"{}")", category_name(category), escape_json(line));
   } else {
-    spdlog::log(to_spdlog(level), "{} {}", category_name(category), line);
+    spdlog::log(to_spdlog(level), "{} {}", category_name(category), escape_controls(line));
   }
 }
 

@@ -141,7 +141,7 @@ class SocketConnection final : public Connection {
   /// The reader is through. An exception is a library's, such as memory that is not to be had.
   void on_end(const std::exception_ptr& failure) {
     --pending_;
-    if (failure) log::error(kCategory, "connection failed peer={} reason=\"{}\"", peer_.name, text_of(failure));
+    if (failure) log::error(kCategory, "failed peer={} reason=\"{}\"", peer_.name, text_of(failure));
     drop();
     set_.mark_dirty(*this);
   }
@@ -159,7 +159,7 @@ class SocketConnection final : public Connection {
           co_await stream_.async_handshake(asio::ssl::stream_base::server, asio::as_tuple(asio::use_awaitable));
       timer_.cancel();
       if (error) {
-        log::warn(kCategory, "connection refused peer={} reason=\"TLS handshake: {}\"", peer_.name, error.message());
+        log::warn(kCategory, "refused peer={} reason=\"TLS handshake: {}\"", peer_.name, error.message());
         co_return false;
       }
       peer_.certificate_name = namer_(stream_.native_handle());
@@ -262,18 +262,18 @@ class SocketConnection final : public Connection {
 
   void log_open() {
     logged_open_ = true;
-    log::info(kCategory, "connection open peer={} user={} vhost={} name=\"{}\"", peer_.name, session_->user(),
+    log::info(kCategory, "open peer={} user={} vhost={} name=\"{}\"", peer_.name, session_->user(),
               session_->vhost(), session_->client_name());
   }
   void log_close() {
     if (session_->ended_by_error()) {
-      log::warn(kCategory, "connection closed peer={} user={} vhost={} reason=\"{}\"", peer_.name, session_->user(),
+      log::warn(kCategory, "closed peer={} user={} vhost={} reason=\"{}\"", peer_.name, session_->user(),
                 session_->vhost(), session_->close_reason());
     } else if (logged_open_) {
-      log::info(kCategory, "connection closed peer={} user={} vhost={} reason=\"{}\"", peer_.name, session_->user(),
+      log::info(kCategory, "closed peer={} user={} vhost={} reason=\"{}\"", peer_.name, session_->user(),
                 session_->vhost(), session_->close_reason());
     } else {
-      log::debug(kCategory, "connection closed peer={} reason=\"{}\"", peer_.name, session_->close_reason());
+      log::debug(kCategory, "closed peer={} reason=\"{}\"", peer_.name, session_->close_reason());
     }
   }
 

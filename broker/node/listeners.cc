@@ -134,7 +134,7 @@ void Listeners::accept(Listener& listener) {
       accept(listener);
       return;
     }
-    log::error(log::Category::connection, "connection not accepted reason=\"{}\"", error.message());
+    log::error(log::Category::connection, "not accepted reason=\"{}\"", error.message());
     listener.pause.expires_after(kAcceptPause);
     listener.pause.async_wait([this, &listener](const error_code& cancelled) {
       if (!cancelled) accept(listener);
