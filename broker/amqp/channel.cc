@@ -4,14 +4,10 @@
 
 #include "base/check.h"
 #include "base/limits.h"
+#include "base/overloaded.h"
 #include "broker/amqp/method_codec.h"
 
 namespace quorate::amqp {
-
-template <class... Handlers>
-struct Overloaded : Handlers... {
-  using Handlers::operator()...;
-};
 
 Channel::Channel(Session& session, ChannelId id)
     : session_(session), id_(id), session_id_(session.surroundings_.begin(session)) {}

@@ -119,6 +119,8 @@ class Channel {
   Handled declare_new_exchange(const ExchangeDeclare& method, const std::string& name);
   Handled check_same_exchange(const cluster::Exchange& current, const ExchangeDeclare& asked) const;
   enum class BindingChange : std::uint8_t { add, remove };
+  template <class BindOrUnbind>
+  Handled change_exchange_binding(const BindOrUnbind& method, BindingChange change, const Method& ok);
   Handled exchange_binding_of(std::string_view destination, std::string_view source, std::string_view routing_key,
                               TableView arguments, cluster::Binding& out);
   Handled fill_binding_key(std::string_view routing_key, TableView arguments, cluster::Binding& out);

@@ -133,23 +133,19 @@ Handled Channel::on(const ExchangeDelete& method) {
 }
 
 Handled Channel::on(const ExchangeBind& method) {
-  cluster::Binding binding{.kind = cluster::Destination::Kind::exchange};
-  if (auto bound = exchange_binding_of(method.destination.text, method.source.text, method.routing_key.text,
-                                       method.arguments, binding);
-      !bound) {
-    return bound;
-  }
-  return change_binding(std::move(binding), BindingChange::add, method.no_wait, ExchangeBindOk{});
+  return change_exchange_binding(method, BindingChange::add, ExchangeBindOk{});
+}
+Handled Channel::on(const ExchangeUnbind& method) {
+  return change_exchange_binding(method, BindingChange::remove, ExchangeUnbindOk{});
 }
 
-Handled Channel::on(const ExchangeUnbind& method) {
+template <class BindOrUnbind>
+Handled Channel::change_exchange_binding(const BindOrUnbind& method, BindingChange change, const Method& ok) {
   cluster::Binding binding{.kind = cluster::Destination::Kind::exchange};
-  if (auto bound = exchange_binding_of(method.destination.text, method.source.text, method.routing_key.text,
-                                       method.arguments, binding);
-      !bound) {
-    return bound;
-  }
-  return change_binding(std::move(binding), BindingChange::remove, method.no_wait, ExchangeUnbindOk{});
+  auto bound = exchange_binding_of(method.destination.text, method.source.text, method.routing_key.text,
+                                   method.arguments, binding);
+  if (!bound) return bound;
+  return change_binding(std::move(binding), change, method.no_wait, ok);
 }
 
 Handled Channel::exchange_binding_of(std::string_view destination, std::string_view source,

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/limits.h"
+#include "base/overloaded.h"
 #include "broker/amqp/channel.h"
 #include "broker/amqp/method_codec.h"
 #include "broker/amqp/table_codec.h"
@@ -22,11 +23,6 @@ std::string_view name_of(Session::State state) {
                                                              "running",  "closing",  "closed"};
   return kNames[static_cast<std::size_t>(state)];
 }
-
-template <class... Handlers>
-struct Overloaded : Handlers... {
-  using Handlers::operator()...;
-};
 
 }  // namespace
 

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/limits.h"
+#include "base/overloaded.h"
 
 namespace quorate::queue {
 namespace {
@@ -22,11 +23,6 @@ Enqueue to_command(const Publish& publish) {
           .body_size = publish.body_size,
           .message = publish.message.encoded().view()};
 }
-
-template <class... Handlers>
-struct Overloaded : Handlers... {
-  using Handlers::operator()...;
-};
 
 }  // namespace
 
