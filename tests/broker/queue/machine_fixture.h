@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/check.h"
 #include "broker/queue/queue_machine.h"
 
 namespace quorate::queue {
@@ -24,6 +25,12 @@ inline std::vector<std::byte> packed(const std::vector<Command>& commands) {
   std::vector<std::byte> payload;
   for (const Command& command : commands) encode_command(command, payload);
   return payload;
+}
+
+inline QueueMachine restored(const Bytes& snapshot) {
+  auto machine = QueueMachine::deserialize(snapshot.view());
+  CHECK(machine.has_value());
+  return std::move(*machine);
 }
 
 class MachineFixture : public ::testing::Test {

@@ -92,6 +92,11 @@ class NaiveQueue {
     std::map<std::uint64_t, MessageRef> held;
   };
 
+  /// More than anybody can use is as good as endless.
+  static std::int64_t add_window(std::int64_t window, std::uint64_t bytes) {
+    constexpr std::int64_t kEndless = std::int64_t{1} << 60;
+    return bytes >= kEndless ? kEndless : std::min(kEndless, window + static_cast<std::int64_t>(bytes));
+  }
   void say(const auto& effect) { said_.push_back(EffectText{}(effect)); }
 
   void on(const Enqueue& c) {
@@ -112,7 +117,7 @@ class NaiveQueue {
                               .exclusive = c.exclusive,
                               .priority = c.priority,
                               .prefetch = c.prefetch,
-                              .window = static_cast<std::int64_t>(c.window)};
+                              .window = add_window(0, c.window)};
     line_up(c.consumer);
   }
   void on(const Cancel& c) {
@@ -129,7 +134,7 @@ class NaiveQueue {
   }
   void on(const Credit& c) {
     if (!consumers_.contains(c.consumer)) return;
-    consumers_[c.consumer].window += static_cast<std::int64_t>(c.bytes);
+    consumers_[c.consumer].window = add_window(consumers_[c.consumer].window, c.bytes);
     line_up(c.consumer);
   }
   void on(const Get& c) {

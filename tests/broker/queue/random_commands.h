@@ -1,0 +1,190 @@
+// Random entries of a queue's log: every kind of command, many that fit what the machine did and some that no broker
+// would send. Equal seeds give equal entries with every compiler, as long as the machine does the same.
+#pragma once
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstdlib>
+#include <limits>
+#include <variant>
+#include <vector>
+
+#include "base/random.h"
+#include "broker/queue/queue_machine.h"
+
+namespace quorate::queue {
+
+inline std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
+  const char* text = std::getenv(name);
+  return text != nullptr ? std::strtoull(text, nullptr, 10) : otherwise;
+}
+
+struct LogEntry {
+  LogIndex index;
+  std::vector<std::byte> payload;
+};
+
+class RandomCommands {
+ public:
+  /// The queue fills to about `backlog` messages; a deeper one is emptied less often.
+  explicit RandomCommands(std::uint64_t seed, std::uint64_t backlog = kShallow) : random_(seed), backlog_(backlog) {}
+
+  /// What comes next in the log of `machine`.
+  LogEntry next(const QueueMachine& machine) {
+    index_ = index_.plus(1 + below(2));  // other groups' business and noops lie between
+    LogEntry entry{.index = index_};
+    for (std::uint64_t count = 1 + below(5); count > 0; --count) add(command(machine), entry);
+    if (one_in(60)) all_leave(machine, entry);
+    return entry;
+  }
+  /// What the machine did with it: later commands are about the messages that were handed out lately.
+  void note(const Effects& effects) {
+    for (const Effect& effect : effects) {
+      if (const auto* delivery = std::get_if<effect::Deliver>(&effect)) note(*delivery);
+      if (const auto* reply = std::get_if<effect::GetOk>(&effect)) note(reply->delivery);
+    }
+  }
+
+  std::uint64_t below(std::uint64_t bound) { return random_.below(bound); }
+  /// In all entries so far.
+  std::uint64_t commands() const { return commands_; }
+
+ private:
+  static constexpr std::uint64_t kShallow = 40;
+  static constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
+  static constexpr char kBody[5'000] = {};
+
+  struct HandedOut {
+    ConsumerKey consumer;
+    std::uint64_t id = 0;
+  };
+
+  void add(const Command& command, LogEntry& entry) {
+    encode_command(command, entry.payload);
+    ++commands_;
+  }
+  void note(const effect::Deliver& delivery) {
+    lately_[deliveries_++ % lately_.size()] = {.consumer = delivery.consumer, .id = delivery.id};
+  }
+  bool one_in(std::uint64_t count) { return below(count) == 0; }
+
+  // --- who ---
+  std::size_t node() { return static_cast<std::size_t>(below(epochs_.size())); }
+  static NodeId id_of(std::size_t node) { return NodeId(1 + static_cast<std::uint32_t>(node)); }
+  Epoch epoch_of(std::size_t node) {
+    const Epoch epoch = epochs_[node];
+    return one_in(16) ? Epoch(epoch.value() - 1) : epoch;  // late: the node has started again since
+  }
+  SessionId session() {
+    const std::size_t at = node();
+    return {.node = id_of(at), .epoch = epoch_of(at), .serial = one_in(64) ? kMost : 1 + below(3)};
+  }
+  ConsumerKey consumer() {
+    return {.session = session(), .link = one_in(64) ? UINT32_MAX : 1 + static_cast<std::uint32_t>(below(3))};
+  }
+  /// Known or unknown, attached or a getter.
+  ConsumerKey anybody() { return {.session = session(), .link = static_cast<std::uint32_t>(below(4))}; }
+  HandedOut one_handed_out() {
+    if (one_in(4)) return {.consumer = anybody(), .id = below(60)};
+    return lately_[below(lately_.size())];
+  }
+
+  // --- what ---
+  IdRange range_around(std::uint64_t id) {
+    switch (below(16)) {
+      case 0:
+        return {.first = 0, .last = one_in(2) ? kMost : 0};
+      case 1:
+        return {.first = kMost - below(2), .last = kMost};
+      case 2:
+        return {.first = id + 1'000'000, .last = id + 2'000'000};
+      case 3:
+        return {.first = id - std::min(id, below(40)), .last = id + below(40)};
+      default:
+        return {.first = id, .last = id + below(3)};
+    }
+  }
+  /// None to three of them, which may overlap or repeat each other.
+  std::vector<IdRange> ids_around(std::uint64_t id) {
+    std::vector<IdRange> ranges;
+    for (std::uint64_t count = one_in(16) ? 0 : 1 + below(3); count > 0; --count) {
+      ranges.push_back(range_around(id));
+      if (!one_in(4)) id += below(6);
+    }
+    return ranges;
+  }
+  template <class AboutMessages>
+  AboutMessages about_messages() {
+    const HandedOut one = one_handed_out();
+    AboutMessages command;
+    command.consumer = one.consumer;
+    command.ids = ids_around(one.id);
+    return command;
+  }
+  Command returned() {
+    auto command = about_messages<Return>();
+    command.reason = static_cast<ReturnReason>(below(2));
+    return command;
+  }
+  Command enqueue() {
+    const std::uint64_t size = one_in(50) ? sizeof(kBody) : below(50);
+    return Enqueue{.persistent = !one_in(3),
+                   .priority = static_cast<std::uint8_t>(below(4)),
+                   .body_size = static_cast<std::uint32_t>(below(size + 1)),
+                   .message = as_bytes({kBody, static_cast<std::size_t>(size)})};
+  }
+  std::int32_t priority() {
+    if (one_in(20)) return one_in(2) ? INT32_MIN : INT32_MAX;
+    return static_cast<std::int32_t>(below(3)) - 1;
+  }
+  Command attach() {
+    return Attach{.consumer = consumer(),
+                  .no_ack = one_in(4),
+                  .exclusive = one_in(10),
+                  .priority = priority(),
+                  .prefetch = one_in(10) ? UINT32_MAX : static_cast<std::uint32_t>(below(5)),
+                  .window = one_in(20) ? kMost - below(2) : below(2'000)};
+  }
+  Command node_up() {
+    const std::size_t at = node();
+    if (!one_in(4)) ++epochs_[at];  // else it says so again
+    return NodeUp{.node = id_of(at), .epoch = epoch_of(at), .after_crash = one_in(3)};
+  }
+
+  /// So that the queue is unused at times, and free for an exclusive consumer.
+  void all_leave(const QueueMachine& machine, LogEntry& entry) {
+    for (const ConsumerKey& key : machine.consumers()) {
+      if (one_in(2)) {
+        add(Cancel{.consumer = key}, entry);
+      } else {
+        add(Down{.session = key.session}, entry);
+      }
+    }
+  }
+  Command command(const QueueMachine& machine) {
+    const std::uint64_t backlog = machine.ready_count() + machine.unsettled_count();
+    const std::uint64_t dice = below(1'000);
+    if (dice < (backlog < backlog_ ? 480u : 200u)) return enqueue();
+    if (dice < 700) return about_messages<Settle>();
+    if (dice < 770) return returned();
+    if (dice < 800) return about_messages<Discard>();
+    if (dice < 880) return attach();
+    if (dice < 930) return Credit{.consumer = anybody(), .bytes = one_in(20) ? kMost - below(2) : below(1'000)};
+    if (dice < 960) return Get{.session = session(), .no_ack = one_in(2)};
+    if (dice < 980) return Cancel{.consumer = anybody()};
+    if (dice < 993) return Down{.session = session()};
+    if (backlog_ > kShallow && !one_in(backlog_ / kShallow)) return enqueue();
+    if (dice < 997) return Purge{.session = session()};
+    return node_up();
+  }
+
+  Random random_;
+  std::uint64_t backlog_;
+  LogIndex index_;
+  std::uint64_t commands_ = 0;
+  std::array<Epoch, 2> epochs_ = {Epoch(1), Epoch(1)};  // of the nodes
+  std::array<HandedOut, 64> lately_;                    // a ring
+  std::uint64_t deliveries_ = 0;
+};
+
+}  // namespace quorate::queue

@@ -1,0 +1,100 @@
+// What a queue machine makes of a million random commands, as numbers that every compiler must agree on: replicas may
+// run on differently built nodes, and one that computes another state has lost the queue.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <variant>
+#include <vector>
+
+#include "base/check.h"
+#include "base/crc32c.h"
+#include "base/cursor.h"
+#include "base/overloaded.h"
+#include "broker/queue/queue_machine.h"
+#include "tests/broker/queue/random_commands.h"
+
+namespace quorate::queue {
+
+/// Every field of every effect.
+inline std::vector<std::byte> bytes_of(const Effects& effects) {
+  std::vector<std::byte> out;
+  ByteWriter w(out);
+  const auto session = [&](const SessionId& id) {
+    w.write_varint(id.node.value());
+    w.write_varint(id.epoch.value());
+    w.write_varint(id.serial);
+  };
+  const auto consumer = [&](const ConsumerKey& key) {
+    session(key.session);
+    w.write_varint(key.link);
+  };
+  const auto delivery = [&](const effect::Deliver& e) {
+    consumer(e.consumer);
+    w.write_varint(e.id);
+    w.write_varint(e.message.position.packed);
+    w.write_varint(e.message.body_size);
+    w.write_varint(e.message.delivery_count);
+    w.write(e.message.priority);
+    w.write(static_cast<std::uint8_t>((e.message.persistent ? 1 : 0) | (e.message.redelivered ? 2 : 0) |
+                                      (e.settled ? 4 : 0)));
+  };
+  const Overloaded write{[&](const effect::Deliver& e) { delivery(e); },
+                         [&](const effect::GetOk& e) {
+                           delivery(e.delivery);
+                           w.write_varint(e.ready_left);
+                         },
+                         [&](const effect::GetEmpty& e) { session(e.session); },
+                         [&](const effect::Attached& e) {
+                           consumer(e.consumer);
+                           w.write(static_cast<std::uint8_t>(e.result));
+                         },
+                         [&](const effect::Cancelled& e) { consumer(e.consumer); },
+                         [&](const effect::Purged& e) {
+                           session(e.session);
+                           w.write_varint(e.count);
+                         },
+                         [&](const effect::EntryDead& e) { w.write_varint(e.index.value()); },
+                         [](const effect::Unused&) {}};
+  for (const Effect& effect : effects) {
+    w.write(static_cast<std::uint8_t>(effect.index()));
+    std::visit(write, effect);
+  }
+  return out;
+}
+
+inline constexpr std::uint64_t kHashedSeed = 20'240'603;
+inline constexpr std::uint64_t kHashedBacklog = 1'000;
+inline constexpr std::uint64_t kCommandsPerHash = 100'000;
+using StateHashes = std::array<std::uint32_t, 10>;
+
+/// A new value is right when a command was meant to do something else, or a snapshot to be written otherwise; nodes of
+/// the version before then compute other states.
+inline constexpr StateHashes kExpectedHashes = {0xa0afca61, 0x40d7b59e, 0xe889bcee, 0x7f37b2d6, 0x767bc290,
+                                                0x72b39daf, 0x71a2a54f, 0x6c8fc9f8, 0xa81ccb0f, 0x77e1a995};
+
+/// After each kCommandsPerHash commands: over all effects and every so many states until then.
+inline StateHashes hash_random_commands() {
+  constexpr std::uint64_t kEntriesPerState = 500;
+  RandomCommands random(kHashedSeed, kHashedBacklog);
+  QueueMachine machine;
+  Effects effects;
+  std::uint32_t hash = 0;
+  std::uint64_t entries = 0;
+  StateHashes hashes{};
+  for (std::size_t i = 0; i < hashes.size(); ++i) {
+    while (random.commands() < (i + 1) * kCommandsPerHash) {
+      const LogEntry entry = random.next(machine);
+      effects.clear();
+      CHECK(machine.apply(entry.index, entry.payload, effects).has_value());
+      random.note(effects);
+      hash = crc32c(hash, bytes_of(effects));
+      if (++entries % kEntriesPerState != 0) continue;
+      machine.check_invariants();
+      hash = crc32c(hash, machine.serialize().view());
+    }
+    hashes[i] = crc32c(hash, machine.serialize().view());
+  }
+  return hashes;
+}
+
+}  // namespace quorate::queue
