@@ -1,0 +1,174 @@
+// Sending the log to the peers and hearing from them.
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "raft/core.h"
+
+namespace quorate::raft {
+
+// --- what a turn sends ---
+
+void Core::send_what_is_due(Progress& peer, Output& out) {
+  while (!peer.fetching && peer.may_send(limits_.window_messages, limits_.window_bytes)) {
+    const LogIndex last = log_.last().index;
+    const bool is_probe = peer.state() == Progress::State::probe;
+    if (peer.next() > last && !is_probe) break;
+    const LogIndex before(peer.next().value() - 1);
+    const std::optional<Term> term = log_.term_at(before);
+    if (!term) {
+      need_snapshot(peer, out);
+      break;
+    }
+    if (peer.next() <= last && log_.find(peer.next()) == nullptr) {
+      peer.fetching = true;
+      out.fetches.push_back({.to = peer.replica(), .prev = {.index = before, .term = *term}, .last = last});
+      break;
+    }
+    send_entries(peer, entries_for(peer), out);
+  }
+  const bool knows_less = peer.sent_commit < std::min(commit_, peer.match());
+  if ((leadership_->heartbeat_now && peer.sent_at != times_.now) || knows_less) send_heartbeat(peer, out);
+}
+
+std::vector<Entry> Core::entries_for(const Progress& peer) const {
+  std::vector<Entry> entries;
+  std::size_t bytes = 0;
+  for (LogIndex index = peer.next(); entries.size() < limits_.append_max_entries; ++index) {
+    const Entry* entry = log_.find(index);
+    if (entry == nullptr) break;
+    bytes += entry->payload.size();
+    if (!entries.empty() && bytes > limits_.append_max_bytes) break;
+    entries.push_back(*entry);
+  }
+  return entries;
+}
+
+void Core::send_entries(Progress& peer, std::vector<Entry> entries, Output& out) {
+  const LogIndex before(peer.next().value() - 1);
+  std::size_t bytes = 0;
+  for (const Entry& entry : entries) bytes += entry.payload.size();
+  const LogIndex last = entries.empty() ? before : entries.back().index;
+  peer.sent(last, bytes, !entries.empty());
+  peer.sent_at = times_.now;
+  peer.sent_commit = std::max(peer.sent_commit, std::min(commit_, last));
+  send(peer.replica(),
+       Append{.prev = {.index = before, .term = log_.term_at(before).value()},
+              .entries = std::move(entries),
+              .commit = commit_,
+              .leader_last = log_.last().index,
+              .round = leadership_->round,
+              .recover = peer.lost_data},
+       out);
+}
+
+/// Behind what was sent last, so that a refusal tells of what got lost; behind nothing at all when that is compacted.
+void Core::send_heartbeat(Progress& peer, Output& out) {
+  const bool is_streaming = peer.state() == Progress::State::replicate;
+  LogPosition prev{.index = is_streaming ? LogIndex(peer.next().value() - 1) : peer.match(), .term = Term(0)};
+  const std::optional<Term> term = log_.term_at(prev.index);
+  if (term) {
+    prev.term = *term;
+  } else {
+    prev.index = LogIndex(0);
+  }
+  peer.sent_at = times_.now;
+  peer.sent_commit = std::max(peer.sent_commit, std::min(commit_, prev.index));
+  send(peer.replica(),
+       Append{.prev = prev,
+              .commit = commit_,
+              .leader_last = log_.last().index,
+              .round = leadership_->round,
+              .recover = peer.lost_data},
+       out);
+}
+
+void Core::need_snapshot(Progress& peer, Output& out) {
+  if (times_.now < peer.snapshot_not_before) return;
+  peer.become_snapshot();
+  out.snapshots.push_back(peer.replica());
+}
+
+// --- what comes back ---
+
+void Core::receive(const Message& message, const AppendReply& body, Output& out) {
+  if (role_ != Role::leader) return;
+  Progress* peer = find_peer(message.from);
+  if (peer == nullptr) return;  // it has been removed: it counts no more
+  peer->heard_at = times_.now;
+  peer->machine_version = body.machine_version;
+  peer->is_version_known = true;
+  notice_loss(*peer, body, out);
+  const bool is_older = body.ordinal < peer->ordinal;
+  if (is_older && !peer->counts()) return;  // from before it lost what it said
+  peer->ordinal = std::max(peer->ordinal, body.ordinal);
+  if (body.round > peer->round) {
+    peer->round = body.round;
+    answer_reads(out);
+  }
+  if (body.rejected) {
+    const LogPosition next = log_.last_not_after(body.hint);
+    if (peer->reject(body.index, next.index.plus(1))) wake_leader();
+    return;
+  }
+  if (body.index > log_.last().index) return;
+  const bool is_news = peer->acknowledge(body.index, times_.now, log_.last().index);
+  if (!is_news) return;
+  leadership_->news_at = times_.now;
+  consider_transfer(*peer, out);
+  consider_commit(out);
+}
+
+/// A peer that says it is recovering begins again. One that rejects below what an earlier answer acknowledged has lost
+/// data without knowing it, and is told (raft.md §2.2).
+void Core::notice_loss(Progress& peer, const AppendReply& reply, Output& out) {
+  if (reply.ordinal < peer.ordinal) return;
+  if (reply.recovering && !peer.recovering) peer.forget_match();
+  peer.recovering = reply.recovering;
+  if (reply.recovering) peer.lost_data = false;  // it knows
+  const bool is_proof = reply.rejected && reply.index != LogIndex(0) && reply.hint.index < peer.match() && peer.counts();
+  if (!is_proof) return;
+  peer.lost_data = true;
+  peer.forget_match();
+  out.lost_data.push_back(peer.replica());
+}
+
+void Core::receive(const Message& message, const SteadyReply& body, Output&) {
+  if (role_ != Role::leader) return;
+  Progress* peer = find_peer(message.from);
+  if (peer == nullptr) return;
+  peer->heard_at = times_.now;
+  if (body.agreed) {
+    peer->steady = true;
+  } else {
+    leadership_->news_at = times_.now;
+  }
+}
+
+void Core::on(PeerUnreachable& input, Output&) {
+  Progress* peer = find_peer(input.replica);
+  if (peer != nullptr && peer->state() == Progress::State::replicate) peer->become_probe();
+}
+
+void Core::on(Fetched& input, Output& out) {
+  Progress* peer = find_peer(input.to);
+  if (peer == nullptr || !std::exchange(peer->fetching, false)) return;
+  const bool is_current = peer->next() == input.prev.index.plus(1) && log_.contains(input.prev) &&
+                          peer->may_send(limits_.window_messages, limits_.window_bytes);
+  if (!is_current) return;
+  if (input.entries.empty()) return need_snapshot(*peer, out);
+  LogIndex index = input.prev.index;
+  for (const Entry& entry : input.entries) {
+    if (entry.index != ++index || log_.term_at(entry.index) != entry.term) return;  // from before a change of leaders
+  }
+  send_entries(*peer, std::move(input.entries), out);
+}
+
+void Core::on(SnapshotSent& input, Output&) {
+  Progress* peer = find_peer(input.to);
+  if (peer == nullptr || peer->state() != Progress::State::snapshot) return;
+  if (!input.accepted) peer->snapshot_not_before = times_.now + timing_.snapshot_retry;
+  peer->continue_behind(input.accepted ? input.index : peer->match());
+}
+
+}  // namespace quorate::raft
