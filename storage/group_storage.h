@@ -23,8 +23,8 @@ enum class Durability : std::uint8_t { buffered, synced };
 struct GroupRow {
   raft::HardState hard_state;
   raft::ReplicaId self = raft::kNoReplica;
-  raft::Configuration configuration;             // before the first log entry
-  std::optional<raft::LogPosition> installing;   // a snapshot's swap has begun and must be finished (raft.md §2.11)
+  raft::Configuration configuration;            // before the first log entry
+  std::optional<raft::LogPosition> installing;  // a snapshot's swap has begun and must be finished (raft.md §2.11)
   bool operator==(const GroupRow&) const = default;
 };
 
@@ -50,6 +50,7 @@ struct LogSummary {
   WallTime last_ts{};  // of the last entry, if there is one
   std::vector<raft::TermRun> runs;
   std::vector<std::pair<LogIndex, raft::Configuration>> configurations;
+  std::optional<LogIndex> damaged;  // the first entry that is missing or fails its checksum; `last` stands before it
 };
 
 /// What a node has lost of what it once synced, judged when the storage was opened.
@@ -73,7 +74,6 @@ class GroupStorage {
 
   // For open(): these wait for the disk.
   virtual Result<std::optional<GroupRow>> row(GroupId group) const = 0;
-  /// A hole, or an entry that fails its checksum, is ErrorCode::corruption.
   virtual Result<LogSummary> summarize(GroupId group, LogIndex after) const = 0;
   virtual Result<std::optional<Snapshot>> load_snapshot(GroupId group) const = 0;
 

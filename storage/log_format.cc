@@ -3,14 +3,18 @@
 #include <chrono>
 #include <cstring>
 #include <span>
+#include <utility>
 
 #include "base/crc32c.h"
 #include "base/cursor.h"
+#include "raft/configuration.h"
 
 namespace quorate::storage {
 namespace {
 
 constexpr std::size_t kChecksumBytes = sizeof(std::uint32_t);
+constexpr std::uint8_t kIsRecovering = 1;
+constexpr std::uint8_t kIsInstalling = 2;
 
 /// Fills a buffer of known size from front to back.
 class FixedWriter {
@@ -33,7 +37,7 @@ std::uint32_t entry_checksum(const LogKey& key, ByteView header_after_checksum, 
   return crc32c(crc32c(crc32c(0, encode_log_key(key)), header_after_checksum), payload);
 }
 
-std::uint32_t hard_state_checksum(GroupId group, ByteView after_checksum) {
+std::uint32_t row_checksum(GroupId group, ByteView after_checksum) {
   return crc32c(crc32c(0, encode_group_key(group)), after_checksum);
 }
 
@@ -58,7 +62,7 @@ std::array<std::byte, kEntryHeaderBytes> encode_entry_header(GroupId group, cons
   std::array<std::byte, kEntryHeaderBytes> out{};
   const std::span after_checksum = std::span(out).subspan(kChecksumBytes);
   FixedWriter writer(after_checksum);
-  writer.write(kFormat);
+  writer.write(kEntryFormat);
   writer.write(static_cast<std::uint8_t>(entry.type));
   writer.write(static_cast<std::uint64_t>(entry.ts.time_since_epoch().count()));
   const LogKey key{.group = group, .index = entry.index, .term = entry.term};
@@ -66,14 +70,22 @@ std::array<std::byte, kEntryHeaderBytes> encode_entry_header(GroupId group, cons
   return out;
 }
 
-std::array<std::byte, kHardStateBytes> encode_hard_state(GroupId group, const raft::HardState& state) {
-  std::array<std::byte, kHardStateBytes> out{};
-  const std::span after_checksum = std::span(out).subspan(kChecksumBytes);
-  FixedWriter writer(after_checksum);
-  writer.write(kFormat);
-  writer.write(state.term.value());
-  writer.write(state.voted_for.value());
-  FixedWriter(out).write(hard_state_checksum(group, after_checksum));
+std::vector<std::byte> encode_row(GroupId group, const GroupRow& row) {
+  std::vector<std::byte> out;
+  ByteWriter writer(out);
+  writer.write(std::uint32_t{0});
+  writer.write(kRowFormat);
+  writer.write(row.hard_state.term.value());
+  writer.write(row.hard_state.voted_for.value());
+  const unsigned flags = (row.hard_state.recovering ? kIsRecovering : 0u) | (row.installing ? kIsInstalling : 0u);
+  writer.write(static_cast<std::uint8_t>(flags));
+  writer.write(row.self.value());
+  write_configuration(writer, row.configuration);
+  if (row.installing) {
+    writer.write(row.installing->index.value());
+    writer.write(row.installing->term.value());
+  }
+  writer.patch(0, row_checksum(group, ByteView(out).subspan(kChecksumBytes)));
   return out;
 }
 
@@ -102,7 +114,7 @@ std::optional<raft::Entry> decode_entry(const LogKey& key, ByteView value) {
   if (!reader.read(checksum) || !reader.read(format) || !reader.read(type) || !reader.read(ts)) return std::nullopt;
   const ByteView after_checksum = value.subspan(kChecksumBytes, kEntryHeaderBytes - kChecksumBytes);
   if (entry_checksum(key, after_checksum, reader.rest()) != checksum) return std::nullopt;
-  if (format != kFormat || type > static_cast<std::uint8_t>(raft::EntryType::config)) return std::nullopt;
+  if (format != kEntryFormat || type > static_cast<std::uint8_t>(raft::EntryType::config)) return std::nullopt;
   return raft::Entry{.index = key.index,
                      .term = key.term,
                      .type = static_cast<raft::EntryType>(type),
@@ -110,18 +122,50 @@ std::optional<raft::Entry> decode_entry(const LogKey& key, ByteView value) {
                      .payload = Bytes::copy_of(reader.rest())};
 }
 
-std::optional<raft::HardState> decode_hard_state(GroupId group, ByteView value) {
+std::optional<GroupRow> decode_row(GroupId group, ByteView value) {
   ByteReader reader(value);
   std::uint32_t checksum = 0;
   std::uint8_t format = 0;
+  if (!reader.read(checksum) || row_checksum(group, reader.rest()) != checksum) return std::nullopt;
+  if (!reader.read(format) || format != kRowFormat) return std::nullopt;
   std::uint64_t term = 0;
   std::uint64_t voted_for = 0;
-  if (!reader.read(checksum) || !reader.read(format) || !reader.read(term) || !reader.read(voted_for)) {
+  std::uint8_t flags = 0;
+  std::uint64_t self = 0;
+  GroupRow row;
+  if (!reader.read(term) || !reader.read(voted_for) || !reader.read(flags) || !reader.read(self) ||
+      !read_configuration(reader, row.configuration) || flags > (kIsRecovering | kIsInstalling)) {
     return std::nullopt;
   }
-  if (!reader.done() || hard_state_checksum(group, value.subspan(kChecksumBytes)) != checksum) return std::nullopt;
-  if (format != kFormat) return std::nullopt;
-  return raft::HardState{.term = Term(term), .voted_for = raft::ReplicaId(voted_for)};
+  row.hard_state = {
+      .term = Term(term), .voted_for = raft::ReplicaId(voted_for), .recovering = (flags & kIsRecovering) != 0};
+  row.self = raft::ReplicaId(self);
+  if ((flags & kIsInstalling) != 0) {
+    std::uint64_t index = 0;
+    if (!reader.read(index) || !reader.read(term)) return std::nullopt;
+    row.installing = {.index = LogIndex(index), .term = Term(term)};
+  }
+  if (!reader.done()) return std::nullopt;
+  return row;
+}
+
+void write_configuration(ByteWriter& writer, const raft::Configuration& configuration) {
+  if (configuration == raft::Configuration{}) return writer.write_sized(ByteView());
+  CHECK(raft::is_valid(configuration));  // or else nobody could read it back
+  writer.write_sized(raft::encode_configuration(configuration).view());
+}
+
+bool read_configuration(ByteReader& reader, raft::Configuration& configuration) {
+  ByteView bytes;
+  if (!reader.read_sized(bytes)) return false;
+  if (bytes.empty()) {
+    configuration = {};
+    return true;
+  }
+  auto decoded = raft::decode_configuration(bytes);
+  if (!decoded) return reader.fail();
+  configuration = std::move(*decoded);
+  return true;
 }
 
 }  // namespace quorate::storage

@@ -14,7 +14,8 @@ Result<std::vector<raft::Entry>> read_range(const LogStore& store, GroupId group
     entries.push_back(std::move(entry));
     return bytes < bytes_max;
   });
-  if (!scanned) return std::unexpected(scanned.error());
+  const bool is_cut_short = !scanned && scanned.error().code == ErrorCode::corruption && !entries.empty();
+  if (!scanned && !is_cut_short) return std::unexpected(scanned.error());
   return entries;
 }
 

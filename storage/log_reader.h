@@ -22,7 +22,8 @@ class LogReader {
   explicit LogReader(const LogStore& store) : store_(store) {}
 
   /// Entries [from, to] in order, until their payloads reach `bytes_max`; at least one if there is any.
-  /// Dead indexes are missing from the answer, and an empty answer means that none of the range is left.
+  /// Dead indexes are missing from the answer, and an empty answer means that none of the range is left. A damaged
+  /// entry is ErrorCode::corruption if it is the first, else it ends the answer, and whoever reads on meets it.
   void read(GroupId group, LogIndex from, LogIndex to, std::size_t bytes_max, Done done);
   /// The entries at `indexes` that exist, in the order asked for.
   void read_each(GroupId group, std::vector<LogIndex> indexes, Done done);

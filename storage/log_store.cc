@@ -10,12 +10,14 @@
 #include <array>
 #include <filesystem>
 #include <limits>
+#include <unordered_set>
 #include <utility>
 
 #include "base/check.h"
 #include "base/limits.h"
 #include "storage/database.h"
 #include "storage/log_format.h"
+#include "storage/log_summarizer.h"
 #include "storage/retention.h"
 
 namespace quorate::storage {
@@ -33,9 +35,9 @@ struct LogStore::KeyRange {
 
 namespace {
 
-enum Family : std::size_t { kLog, kHardState };
+enum Family : std::size_t { kLog, kRows };
 
-constexpr std::size_t kHardStateBufferBytes = 4u << 20;
+constexpr std::size_t kRowBufferBytes = 4u << 20;
 /// Some eighty pointers into blob files: blocks are the grain of approximate_bytes_below().
 constexpr std::size_t kTableBlockBytes = 4u << 10;
 constexpr std::uint64_t kTableFileBytes = 64u << 20;
@@ -81,9 +83,9 @@ rocksdb::ColumnFamilyOptions log_family(const LogStore::Options& options, std::s
   return family;
 }
 
-rocksdb::ColumnFamilyOptions hard_state_family() {
+rocksdb::ColumnFamilyOptions row_family() {
   rocksdb::ColumnFamilyOptions family;
-  family.write_buffer_size = kHardStateBufferBytes;
+  family.write_buffer_size = kRowBufferBytes;
   family.compression = rocksdb::kNoCompression;
   return family;
 }
@@ -91,7 +93,7 @@ rocksdb::ColumnFamilyOptions hard_state_family() {
 /// The first key behind everything of `group`.
 std::array<std::byte, kLogKeyBytes> key_behind(GroupId group) { return encode_log_key({.group = group.plus(1)}); }
 
-bool is_farewell(const GroupWrite& write) { return write.drop && write.entries.empty() && !write.hard_state; }
+bool is_farewell(const GroupWrite& write) { return write.drop && write.entries.empty() && !write.row; }
 
 void put_entry(rocksdb::WriteBatch& batch, rocksdb::ColumnFamilyHandle* log, GroupId group, const raft::Entry& entry) {
   const auto key = encode_log_key({.group = group, .index = entry.index, .term = entry.term});
@@ -116,7 +118,7 @@ Result<std::unique_ptr<LogStore>> LogStore::open(const Options& options) {
                             .path = options.path,
                             .mark_path = options.mark_path.empty() ? beside.string() : options.mark_path,
                             .epoch = options.epoch,
-                            .families = {{"log", log_family(options, retention)}, {"hs", hard_state_family()}},
+                            .families = {{"log", log_family(options, retention)}, {"hs", row_family()}},
                             .wal_bytes_max = options.write_buffer_bytes * (buffers + 1)};
   auto database = Database::open(plan);
   if (!database) return std::unexpected(database.error());
@@ -125,58 +127,62 @@ Result<std::unique_ptr<LogStore>> LogStore::open(const Options& options) {
   return store;
 }
 
-/// Reads every hard state, so a damaged one is refused at start and not at the next election.
+/// Reads every row, so a damaged one is refused at start and not at the next election.
 Result<void> LogStore::load_groups() {
   const std::unique_ptr<rocksdb::Iterator> it(
-      database_->db().NewIterator(rocksdb::ReadOptions(), database_->family(kHardState)));
+      database_->db().NewIterator(rocksdb::ReadOptions(), database_->family(kRows)));
   for (it->SeekToFirst(); it->Valid(); it->Next()) {
     const auto group = decode_group_key(view_of(it->key()));
-    if (!group || !decode_hard_state(*group, view_of(it->value()))) {
-      return failure(
-          ErrorCode::corruption,
-          fmt::format("hard state of group {} fails its checksum: its vote is in doubt, so this replica must "
-                      "be replaced through the others",
-                      group.value_or(GroupId{}).value()));
+    if (!group || !decode_row(*group, view_of(it->value()))) {
+      return failure(ErrorCode::corruption,
+                     fmt::format("the row of group {} fails its checksum: its vote is in doubt, so this replica must "
+                                 "be replaced through the others",
+                                 group.value_or(GroupId{}).value()));
     }
     retention_->add(*group);
   }
-  if (!it->status().ok()) return std::unexpected(database_->error_of(it->status(), "cannot read hard states"));
+  if (!it->status().ok()) return std::unexpected(database_->error_of(it->status(), "cannot read the rows of groups"));
   retention_->arm();
   return {};
 }
 
 Result<void> LogStore::write(std::span<const GroupWrite> writes, Durability durability) {
-  rocksdb::ColumnFamilyHandle* log = database_->family(kLog);
-  rocksdb::ColumnFamilyHandle* hard_states = database_->family(kHardState);
-  rocksdb::WriteBatch& batch = buffer_->batch;
-  batch.Clear();
+  buffer_->batch.Clear();
+  std::unordered_set<GroupId> ended;  // by the last that this batch says of them
   for (const GroupWrite& write : writes) {
-    const GroupId group = write.group;
-    CHECK_LT(group.value(), std::numeric_limits<std::uint64_t>::max());  // key_behind() needs a successor
-    const auto group_key = encode_group_key(group);
-    if (write.drop) {
-      batch.DeleteRange(log, slice_of(encode_log_key({.group = group})), slice_of(key_behind(group)));
-      batch.Delete(hard_states, slice_of(group_key));
-      if (is_farewell(write)) continue;
+    const bool is_new = !retention_->has(write.group) || ended.erase(write.group) > 0;
+    CHECK(write.row || is_farewell(write) || !(is_new || write.drop));  // a group begins with its row
+    if (write.drop) retention_->forget_live(write.group);               // what follows may stand at indexes once dead
+    if (is_farewell(write)) {
+      ended.insert(write.group);
+    } else if (is_new) {
+      retention_->add(write.group);
     }
-    if (write.truncate_from) {
-      batch.DeleteRange(log, slice_of(encode_log_key({.group = group, .index = *write.truncate_from})),
-                        slice_of(key_behind(group)));
-    }
-    for (const raft::Entry& entry : write.entries) put_entry(batch, log, group, entry);
-    const bool is_new = !retention_->has(group);
-    if (is_new) retention_->add(group);
-    if (write.hard_state || is_new || write.drop) {
-      const auto value = encode_hard_state(group, write.hard_state.value_or(raft::HardState{}));
-      batch.Put(hard_states, slice_of(group_key), slice_of(value));
-    }
+    put(write);
   }
-  auto written = database_->write(batch, durability == Durability::synced);
+  auto written = database_->write(buffer_->batch, durability == Durability::synced);
   if (!written) return written;
-  for (const GroupWrite& write : writes) {
-    if (is_farewell(write)) retention_->remove(write.group);
-  }
+  for (const GroupId group : ended) retention_->remove(group);
   return {};
+}
+
+void LogStore::put(const GroupWrite& write) {
+  rocksdb::ColumnFamilyHandle* log = database_->family(kLog);
+  rocksdb::ColumnFamilyHandle* rows = database_->family(kRows);
+  rocksdb::WriteBatch& batch = buffer_->batch;
+  const GroupId group = write.group;
+  CHECK_LT(group.value(), std::numeric_limits<std::uint64_t>::max());  // key_behind() needs a successor
+  const auto group_key = encode_group_key(group);
+  if (write.drop) {
+    batch.DeleteRange(log, slice_of(encode_log_key({.group = group})), slice_of(key_behind(group)));
+    batch.Delete(rows, slice_of(group_key));
+  }
+  if (write.truncate_from) {
+    batch.DeleteRange(log, slice_of(encode_log_key({.group = group, .index = *write.truncate_from})),
+                      slice_of(key_behind(group)));
+  }
+  for (const raft::Entry& entry : write.entries) put_entry(batch, log, group, entry);
+  if (write.row) batch.Put(rows, slice_of(group_key), slice_of(encode_row(group, *write.row)));
 }
 
 Result<void> LogStore::sync() { return database_->sync(); }
@@ -185,16 +191,16 @@ Result<void> LogStore::store_mark() { return database_->store_mark(); }
 
 std::vector<GroupId> LogStore::groups() const { return retention_->groups(); }
 
-Result<std::optional<raft::HardState>> LogStore::hard_state(GroupId group) const {
+Result<std::optional<GroupRow>> LogStore::row(GroupId group) const {
   rocksdb::PinnableSlice value;
-  const auto status = database_->db().Get(rocksdb::ReadOptions(), database_->family(kHardState),
-                                          slice_of(encode_group_key(group)), &value);
-  if (status.IsNotFound()) return std::optional<raft::HardState>();
-  const std::string doing = fmt::format("cannot read the hard state of group {}", group.value());
+  const auto status =
+      database_->db().Get(rocksdb::ReadOptions(), database_->family(kRows), slice_of(encode_group_key(group)), &value);
+  if (status.IsNotFound()) return std::optional<GroupRow>();
+  const std::string doing = fmt::format("cannot read the row of group {}", group.value());
   if (!status.ok()) return std::unexpected(database_->error_of(status, doing));
-  auto state = decode_hard_state(group, view_of(value));
-  if (!state) return std::unexpected(database_->error_of(rocksdb::Status::Corruption("checksum or format"), doing));
-  return state;
+  auto row = decode_row(group, view_of(value));
+  if (!row) return std::unexpected(database_->error_of(rocksdb::Status::Corruption("checksum or format"), doing));
+  return row;
 }
 
 Result<void> LogStore::scan(GroupId group, LogIndex from, LogIndex to,
@@ -216,20 +222,20 @@ Result<void> LogStore::scan(GroupId group, LogIndex from, LogIndex to,
         database_->error_of(status, fmt::format("cannot read group {} at index {}", group.value(), index.value())));
   };
   const std::unique_ptr<rocksdb::Iterator> it(database_->db().NewIterator(options, database_->family(kLog)));
-  LogIndex last = from;
+  LogIndex expected = from;
   it->Seek(lower_bound);
   while (it->Valid()) {
     const auto key = decode_log_key(view_of(it->key()));
-    if (!key) return error_at(last, rocksdb::Status::Corruption("a key of the wrong size follows"));
+    if (!key) return error_at(expected, rocksdb::Status::Corruption("a key of the wrong size follows"));
     auto entry = decode_entry(*key, view_of(it->value()));
     if (!entry) return error_at(key->index, rocksdb::Status::Corruption("entry fails its checksum or format"));
-    last = key->index;
+    expected = key->index.plus(1);
     it->Next();
     const auto next = it->Valid() ? decode_log_key(view_of(it->key())) : std::nullopt;
-    if (next && next->index == last) continue;  // of two terms at one index, the later one holds
+    if (next && next->index == key->index) continue;  // of two terms at one index, the later one holds
     if (!visit(std::move(*entry))) return {};
   }
-  if (!it->status().ok()) return error_at(last, it->status());
+  if (!it->status().ok()) return error_at(expected, it->status());
   return {};
 }
 
@@ -241,6 +247,16 @@ Result<std::optional<raft::Entry>> LogStore::read(GroupId group, LogIndex index)
   });
   if (!scanned) return std::unexpected(scanned.error());
   return found;
+}
+
+Result<LogSummary> LogStore::summarize(GroupId group, LogIndex after) const {
+  LogSummarizer summarizer(group, after);
+  Result<void> added;
+  const auto scanned = scan(group, after.plus(1), LogIndex(std::numeric_limits<std::uint64_t>::max()),
+                            [&](raft::Entry&& entry) { return (added = summarizer.add(entry)).has_value(); });
+  if (!scanned) return std::unexpected(scanned.error());
+  if (!added) return std::unexpected(added.error());
+  return std::move(summarizer).take();
 }
 
 Result<std::optional<raft::Entry>> LogStore::last_entry(GroupId group) const {
@@ -310,7 +326,7 @@ std::uint64_t LogStore::approximate_bytes_below(GroupId group, LogIndex below) c
 }
 
 /// Through the filter, for RocksDB's shorter way (DeleteFilesInRange) does not count the blobs it leaves behind.
-/// Hard states are flushed too: the oldest of them still in memory holds on to every write-ahead log since.
+/// Rows are flushed too: the oldest of them still in memory holds on to every write-ahead log since.
 Result<void> LogStore::compact(const std::optional<KeyRange>& range, BlobRewrite rewrite) {
   rocksdb::DB& db = database_->db();
   const auto begin = encode_log_key(range ? range->begin : LogKey{});
@@ -325,7 +341,7 @@ Result<void> LogStore::compact(const std::optional<KeyRange>& range, BlobRewrite
     options.blob_garbage_collection_policy = rocksdb::BlobGarbageCollectionPolicy::kForce;
     options.blob_garbage_collection_age_cutoff = 1.0;
   }
-  const auto flushed = db.Flush({}, {database_->family(kLog), database_->family(kHardState)});
+  const auto flushed = db.Flush({}, {database_->family(kLog), database_->family(kRows)});
   if (!flushed.ok()) return std::unexpected(database_->error_of(flushed, "cannot flush the log database"));
   const auto compacted =
       db.CompactRange(options, database_->family(kLog), range ? &begin_slice : nullptr, range ? &end_slice : nullptr);

@@ -1,4 +1,4 @@
-// LogStore: the logs and hard states of all groups of this node, in one RocksDB ("the log database").
+// LogStore: the logs and rows of all groups of this node, in one RocksDB ("the log database").
 // The log writer is its only writer; any thread reads, and each group's live set tells compaction what may be
 // forgotten. docs/formats/log.md describes every byte. No error here is retried: after the first one, write() fails for
 // ever.
@@ -15,21 +15,10 @@
 #include "base/ids.h"
 #include "base/result.h"
 #include "raft/types.h"
+#include "storage/group_storage.h"
 #include "storage/live_set.h"
 
 namespace quorate::storage {
-
-/// Whether a write waits for the disk (`synced`) or only for the operating system (`buffered`).
-enum class Durability : std::uint8_t { buffered, synced };
-
-/// What one group hands over in one turn, applied in the order of the fields.
-struct GroupWrite {
-  GroupId group;
-  bool drop = false;                      // forget the whole group first, hard state and all
-  std::optional<LogIndex> truncate_from;  // then its entries from here on
-  std::vector<raft::Entry> entries;
-  std::optional<raft::HardState> hard_state;
-};
 
 class Database;
 class Retention;
@@ -53,22 +42,27 @@ class LogStore {
   ~LogStore();
 
   /// Log-writer thread only (or recovery, before that thread starts). All of it or nothing; an error is for ever.
-  /// A group exists from its first write on: without a hard state in it, an empty one is recorded.
+  /// A group exists from its first write on, which carries its row; so does the one that drops it and begins anew.
   Result<void> write(std::span<const GroupWrite> writes, Durability durability);
   /// What was only buffered so far reaches the disk; log-writer thread only.
   Result<void> sync();
   /// Records on disk how far this log is known to be synced; log-writer thread only.
   Result<void> store_mark();
 
-  /// Groups that exist, ascending. Any thread, like everything below.
+  /// What opening found to be lost. Any thread, like everything below.
+  Loss loss() const { return loss_; }
+  /// Groups that exist, ascending.
   std::vector<GroupId> groups() const;
   /// nullopt: the group does not exist.
-  Result<std::optional<raft::HardState>> hard_state(GroupId group) const;
+  Result<std::optional<GroupRow>> row(GroupId group) const;
 
   /// Entries [from, to] in the order of their indexes until `visit` returns false. Missing indexes are skipped.
   /// A damaged entry is ErrorCode::corruption and names group, index and place.
   Result<void> scan(GroupId group, LogIndex from, LogIndex to, const std::function<bool(raft::Entry&&)>& visit) const;
   Result<std::optional<raft::Entry>> read(GroupId group, LogIndex index) const;
+  /// What lies behind `after`, in one pass that keeps no entry. A hole, a term that goes back or a damaged entry is
+  /// ErrorCode::corruption.
+  Result<LogSummary> summarize(GroupId group, LogIndex after) const;
   /// The one with the highest index that has not been forgotten.
   Result<std::optional<raft::Entry>> last_entry(GroupId group) const;
 
@@ -91,10 +85,12 @@ class LogStore {
   enum class BlobRewrite : std::uint8_t { none, all };
 
   Result<void> load_groups();
+  void put(const GroupWrite& write);
   std::uint64_t approximate_bytes_below(GroupId group, LogIndex below) const;
   bool is_rewrite_of_blobs_due() const;
   Result<void> compact(const std::optional<KeyRange>& range, BlobRewrite rewrite);
 
+  Loss loss_ = Loss::none;
   std::shared_ptr<Retention> retention_;  // shared with the compaction filters that RocksDB owns
   std::unique_ptr<Database> database_;
   std::unique_ptr<WriteBuffer> buffer_;  // reused by write()

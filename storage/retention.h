@@ -28,6 +28,8 @@ class Retention final : public rocksdb::CompactionFilterFactory {
 
   /// Before the group's first entry can reach a compaction.
   void add(GroupId group);
+  /// Before a write that begins the group anew: it keeps everything again.
+  void forget_live(GroupId group) { retain(group, nullptr); }
   /// After the group's end is written.
   void remove(GroupId group);
   /// A live set that arrives after the group's end is ignored.

@@ -47,17 +47,6 @@ bool read_live(ByteReader& reader, LiveSet& live) {
   return true;
 }
 
-bool read_voters(ByteReader& reader, std::vector<raft::ReplicaId>& voters) {
-  std::uint64_t count = 0;
-  if (!reader.read_varint(count) || count > reader.remaining() / sizeof(std::uint64_t)) return false;
-  for (std::uint64_t i = 0; i < count; ++i) {
-    std::uint64_t voter = 0;
-    if (!reader.read(voter)) return false;
-    voters.emplace_back(voter);
-  }
-  return true;
-}
-
 bool read_meta(ByteReader& reader, raft::SnapshotMeta& meta) {
   std::uint64_t index = 0;
   std::uint64_t term = 0;
@@ -65,7 +54,7 @@ bool read_meta(ByteReader& reader, raft::SnapshotMeta& meta) {
   if (!reader.read(index) || !reader.read(term) || !reader.read(ts)) return false;
   meta.last = {.index = LogIndex(index), .term = Term(term)};
   meta.ts = WallTime(std::chrono::milliseconds(static_cast<std::int64_t>(ts)));
-  return read_voters(reader, meta.voters);
+  return read_configuration(reader, meta.configuration);
 }
 
 }  // namespace
@@ -82,8 +71,7 @@ std::vector<std::byte> encode_snapshot_row(GroupId group, const SnapshotRow& row
   writer.write(row.meta.last.index.value());
   writer.write(row.meta.last.term.value());
   writer.write(static_cast<std::uint64_t>(row.meta.ts.time_since_epoch().count()));
-  writer.write_varint(row.meta.voters.size());
-  for (const raft::ReplicaId voter : row.meta.voters) writer.write(voter.value());
+  write_configuration(writer, row.meta.configuration);
   write_live(writer, row.live);
   writer.patch(0, row_checksum(group, ByteView(out).subspan(kChecksumBytes)));
   return out;

@@ -14,7 +14,7 @@
 
 namespace quorate::storage {
 
-inline constexpr std::uint8_t kSnapshotFormat = 1;
+inline constexpr std::uint8_t kSnapshotFormat = 2;
 inline constexpr std::size_t kChunkKeyBytes = 20;
 
 struct SnapshotRow {

@@ -13,6 +13,7 @@
 #include "base/ids.h"
 #include "base/result.h"
 #include "raft/types.h"
+#include "storage/group_storage.h"
 #include "storage/live_set.h"
 
 namespace rocksdb {
@@ -23,13 +24,6 @@ namespace quorate::storage {
 
 class Database;
 struct SnapshotRow;
-
-struct Snapshot {
-  raft::SnapshotMeta meta;
-  LiveSet live;
-  Bytes state;
-  bool operator==(const Snapshot&) const = default;
-};
 
 class SnapshotStore {
  public:

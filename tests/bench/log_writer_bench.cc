@@ -40,6 +40,7 @@ class Bench {
   void write(std::size_t count, const Bytes& payload) {
     std::vector<GroupWrite> writes(1);
     writes[0].group = kGroup;
+    if (next_ == LogIndex(1)) writes[0].row = GroupRow{};
     writes[0].entries.reserve(count);
     for (std::size_t i = 0; i < count; ++i) {
       writes[0].entries.push_back(

@@ -50,13 +50,47 @@ TEST(LogFormat, AnEntryUnderAnotherKeyIsRefused) {
   EXPECT_FALSE(decode_entry({kKey.group, kKey.index, Term(3)}, value));
 }
 
-TEST(LogFormat, AHardStateComesBackOnlyWholeAndToItsGroup) {
-  const raft::HardState state{.term = Term(4), .voted_for = raft::ReplicaId(99)};
-  const auto value = encode_hard_state(GroupId(7), state);
-  EXPECT_EQ(decode_hard_state(GroupId(7), value), state);
-  EXPECT_FALSE(decode_hard_state(GroupId(8), value));
-  for (std::size_t size = 0; size < value.size(); ++size) {
-    EXPECT_FALSE(decode_hard_state(GroupId(7), ByteView(value).first(size))) << size;
+GroupRow row_of_three() {
+  return {.hard_state = {.term = Term(4), .voted_for = raft::ReplicaId(11)},
+          .self = raft::ReplicaId(12),
+          .configuration = {.voters = {raft::ReplicaId(11), raft::ReplicaId(12), raft::ReplicaId(13)},
+                            .learners = {raft::ReplicaId(14)},
+                            .machine_version = 3}};
+}
+
+TEST(LogFormat, ARowComesBackWhateverIsInIt) {
+  GroupRow row;
+  EXPECT_EQ(decode_row(kKey.group, encode_row(kKey.group, row)), row);
+  row = row_of_three();
+  EXPECT_EQ(decode_row(kKey.group, encode_row(kKey.group, row)), row);
+  row.hard_state.recovering = true;
+  EXPECT_EQ(decode_row(kKey.group, encode_row(kKey.group, row)), row);
+  row.installing = raft::LogPosition{.index = LogIndex(300), .term = Term(4)};
+  EXPECT_EQ(decode_row(kKey.group, encode_row(kKey.group, row)), row);
+}
+
+TEST(LogFormat, ARowIsTheExampleOfItsPage) {
+  const auto on = [](std::uint32_t node) { return raft::replica_on(NodeId(node), 9); };
+  const GroupRow row{.hard_state = {.term = Term(2), .voted_for = on(2)},
+                     .self = on(1),
+                     .configuration = {.voters = {on(1), on(2), on(3)}, .machine_version = 1}};
+  const auto value = encode_row(GroupId(7), row);
+  ASSERT_GE(value.size(), 5u);
+  EXPECT_EQ(value[0], std::byte{0xcf});
+  EXPECT_EQ(value[3], std::byte{0xb6});
+  EXPECT_EQ(value[4], std::byte{2});
+}
+
+TEST(LogFormat, ARowCutOrDamagedAnywhereOrOfAnotherGroupIsRefused) {
+  GroupRow row = row_of_three();
+  row.installing = raft::LogPosition{.index = LogIndex(300), .term = Term(4)};
+  const auto value = encode_row(kKey.group, row);
+  EXPECT_FALSE(decode_row(GroupId(8), value));
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    EXPECT_FALSE(decode_row(kKey.group, ByteView(value).first(i))) << i;
+    auto damaged = value;
+    damaged[i] ^= std::byte{1};
+    EXPECT_FALSE(decode_row(kKey.group, damaged)) << i;
   }
 }
 

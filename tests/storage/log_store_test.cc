@@ -81,7 +81,7 @@ TEST_F(LogStoreTest, ANewTermReplacesAnIndexInOneWrite) {
 }
 
 TEST_F(LogStoreTest, WritesOfOneBatchApplyInOrder) {
-  const GroupWrite writes[] = {{.group = kQueue, .entries = entries_of(1, 5)},
+  const GroupWrite writes[] = {{.group = kQueue, .entries = entries_of(1, 5), .row = row_of_one()},
                                {.group = kQueue, .truncate_from = LogIndex(3), .entries = {entry_of(3, 2, "three")}}};
   ASSERT_TRUE(store_->write(writes, Durability::synced));
   EXPECT_EQ(indexes_in(*store_, kQueue), (std::vector<std::uint64_t>{1, 2, 3}));
@@ -89,19 +89,56 @@ TEST_F(LogStoreTest, WritesOfOneBatchApplyInOrder) {
 }
 
 TEST_F(LogStoreTest, RemembersTermAndVote) {
-  const raft::HardState vote{.term = Term(9), .voted_for = raft::ReplicaId(3)};
-  must_write(*store_, {.group = kQueue, .hard_state = vote});
+  GroupRow row = row_of_one();
+  must_write(*store_, {.group = kQueue, .row = row});
+  row.hard_state = {.term = Term(9), .voted_for = raft::ReplicaId(3)};
+  must_write(*store_, {.group = kQueue, .entries = entries_of(1, 1), .row = row});
+  must_write(*store_, {.group = kQueue, .entries = entries_of(2, 2)});
   reopen();
-  EXPECT_EQ(*store_->hard_state(kQueue), vote);
-  EXPECT_EQ(*store_->hard_state(kNeighbour), std::nullopt);
+  EXPECT_EQ(*store_->row(kQueue), row);
+  EXPECT_EQ(*store_->row(kNeighbour), std::nullopt);
+  EXPECT_EQ(store_->loss(), Loss::none);
 }
 
 TEST_F(LogStoreTest, AGroupExistsFromItsFirstWriteOn) {
   must_write(*store_, {.group = kNeighbour, .entries = entries_of(1, 1)});
-  must_write(*store_, {.group = kQueue});
+  must_write(*store_, {.group = kQueue, .row = GroupRow{}});
   reopen();
   EXPECT_EQ(store_->groups(), (std::vector{kQueue, kNeighbour}));
-  EXPECT_EQ(*store_->hard_state(kQueue), raft::HardState{});
+  EXPECT_EQ(*store_->row(kQueue), GroupRow{});
+}
+
+TEST_F(LogStoreTest, AGroupThatBeginsWithoutItsRowIsOurMistake) {
+  const GroupWrite first{.group = kQueue, .entries = entries_of(1, 1)};
+  EXPECT_DEATH((void)store_->write(std::span(&first, 1), Durability::buffered), "row");
+  must_write(*store_, {.group = kNeighbour});
+  const GroupWrite anew{.group = kNeighbour, .drop = true, .entries = entries_of(1, 1)};
+  EXPECT_DEATH((void)store_->write(std::span(&anew, 1), Durability::buffered), "row");
+}
+
+TEST_F(LogStoreTest, AGroupThatBeginsAnewHasNothingOfTheOldOne) {
+  must_write(*store_, {.group = kQueue, .entries = entries_of(1, 10)});
+  store_->retain(kQueue, std::make_shared<LiveSet>(LiveSet{.snapshot = LogIndex(10), .live = {}}));
+  GroupRow row = row_of_one();
+  row.self = raft::ReplicaId(2);
+  must_write(*store_, {.group = kQueue, .drop = true, .entries = entries_of(1, 3), .row = row});
+  ASSERT_TRUE(store_->compact_all());  // the old one's live set does not hold any more
+  EXPECT_EQ(must_scan(*store_, kQueue), entries_of(1, 3));
+  reopen();
+  EXPECT_EQ(must_scan(*store_, kQueue), entries_of(1, 3));
+  EXPECT_EQ(*store_->row(kQueue), row);
+}
+
+TEST_F(LogStoreTest, AGroupMayEndAndBeginInOneBatch) {
+  must_write(*store_, {.group = kQueue, .entries = entries_of(1, 10)});
+  const GroupWrite writes[] = {{.group = kQueue, .drop = true},
+                               {.group = kQueue, .entries = entries_of(1, 2), .row = row_of_one()},
+                               {.group = kNeighbour, .row = row_of_one()},
+                               {.group = kNeighbour, .drop = true}};
+  ASSERT_TRUE(store_->write(writes, Durability::synced));
+  EXPECT_EQ(store_->groups(), std::vector{kQueue});
+  ASSERT_TRUE(store_->compact_all());
+  EXPECT_EQ(must_scan(*store_, kQueue), entries_of(1, 2));
 }
 
 TEST_F(LogStoreTest, ADroppedGroupIsGoneForGood) {

@@ -22,6 +22,7 @@ class LogWriterTest : public testing::Test {
   std::vector<GroupWrite> one_write(std::uint64_t index, std::size_t size = 100) {
     std::vector<GroupWrite> writes(1);
     writes[0] = {.group = kQueue, .entries = entries_of(index, index, size)};
+    if (index == 1) writes[0].row = row_of_one();
     return writes;
   }
   /// Submits a write whose completion keeps the writer busy until release() is called.
@@ -90,6 +91,7 @@ TEST_F(LogWriterTest, ManyShardsLoseNothing) {
     for (std::uint64_t i = 1; i <= kEach; ++i) {
       std::vector<GroupWrite> writes(1);
       writes[0] = {.group = GroupId(group), .entries = entries_of(i, i)};
+      if (i == 1) writes[0].row = row_of_one();
       writer_->submit(std::move(writes), 16, Durability::synced, [&](Result<void> written) {
         if (written) answered.fetch_add(1);
       });

@@ -50,7 +50,16 @@ inline std::unique_ptr<LogStore> must_open(const LogStore::Options& options) {
   return store ? std::move(*store) : nullptr;
 }
 
+/// The only voter of a group of one.
+inline GroupRow row_of_one() {
+  return {.self = raft::ReplicaId(1), .configuration = {.voters = {raft::ReplicaId(1)}, .machine_version = 1}};
+}
+
+/// A group that does not exist yet begins as a group of one, unless the write says otherwise.
 inline void must_write(LogStore& store, GroupWrite write, Durability durability = Durability::synced) {
+  const auto row = store.row(write.group);
+  ASSERT_TRUE(row) << row.error().text;
+  if (!*row && !write.row) write.row = row_of_one();
   const auto written = store.write(std::span(&write, 1), durability);
   ASSERT_TRUE(written) << written.error().text;
 }

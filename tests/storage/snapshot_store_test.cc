@@ -24,7 +24,9 @@ Bytes state_of(std::size_t size, char mark) {
 Snapshot snapshot_at(std::uint64_t index, Bytes state) {
   return {.meta = {.last = {.index = LogIndex(index), .term = Term(2)},
                    .ts = WallTime(std::chrono::milliseconds(1'700'000'000'000)),
-                   .voters = {raft::ReplicaId(11), raft::ReplicaId(12)}},
+                   .configuration = {.voters = {raft::ReplicaId(11), raft::ReplicaId(12)},
+                                     .learners = {raft::ReplicaId(13)},
+                                     .machine_version = 4}},
           .live = {.snapshot = LogIndex(index), .live = {{LogIndex(3), LogIndex(5)}, {LogIndex(900), LogIndex(900)}}},
           .state = std::move(state)};
 }
@@ -123,6 +125,21 @@ TEST(SnapshotRow, IsRefusedWhenCutOrDamagedAnywhere) {
     damaged[i] ^= std::byte{1};
     EXPECT_FALSE(decode_snapshot_row(kQueue, damaged)) << i;
   }
+}
+
+TEST(SnapshotRow, IsTheExampleOfItsPage) {
+  const SnapshotRow row{
+      .meta = {.last = {.index = LogIndex(300), .term = Term(2)},
+               .ts = WallTime(std::chrono::milliseconds(1'700'000'000'000)),
+               .configuration = {.voters = {raft::replica_on(NodeId(1), 9)}, .machine_version = 1}},
+      .live = {.snapshot = LogIndex(300), .live = {{LogIndex(10), LogIndex(12)}, {LogIndex(200), LogIndex(200)}}},
+      .generation = 1,
+      .chunk_count = 1,
+      .state_bytes = 5,
+      .digest = 0x9a71bb4c};
+  const auto bytes = encode_snapshot_row(GroupId(7), row);
+  EXPECT_EQ(bytes[0], std::byte{0x63});
+  EXPECT_EQ(bytes[3], std::byte{0xf6});
 }
 
 TEST(ChunkKey, IsRefusedAtAnyOtherSize) {

@@ -1,0 +1,45 @@
+#include "storage/disk_storage.h"
+
+#include <memory>
+#include <utility>
+
+namespace quorate::storage {
+
+Result<std::optional<Snapshot>> DiskStorage::load_snapshot(GroupId group) const {
+  auto snapshot = snapshots_.load(group);
+  if (snapshot && *snapshot) log_.retain(group, std::make_shared<const LiveSet>((*snapshot)->live));
+  return snapshot;
+}
+
+void DiskStorage::submit(std::vector<GroupWrite> writes, std::size_t bytes, Durability durability, Done done) {
+  writer_.submit(std::move(writes), bytes, durability, std::move(done));
+}
+
+void DiskStorage::read(GroupId group, LogIndex from, LogIndex to, std::size_t bytes_max, ReadDone done) {
+  reader_.read(group, from, to, bytes_max, std::move(done));
+}
+
+void DiskStorage::save_snapshot(GroupId group, Snapshot snapshot, Done done) {
+  reader_.run([this, group, snapshot = std::move(snapshot), done = std::move(done)]() mutable {
+    done(save_and_reclaim(group, std::move(snapshot)));
+  });
+}
+
+/// The order matters: snapshot durable, then the live set, then the space (raft.md §2.3).
+Result<void> DiskStorage::save_and_reclaim(GroupId group, Snapshot snapshot) const {
+  auto saved = snapshots_.save(group, snapshot.meta, snapshot.live, snapshot.state);
+  if (!saved) return saved;
+  const auto live = std::make_shared<const LiveSet>(std::move(snapshot.live));
+  log_.retain(group, live);
+  return log_.reclaim(group, live->live.empty() ? live->snapshot.plus(1) : live->live.front().first);
+}
+
+void DiskStorage::fetch_snapshot(GroupId group, SnapshotRead done) {
+  reader_.run([this, group, done = std::move(done)]() mutable { done(snapshots_.load(group)); });
+}
+
+void DiskStorage::drop_snapshot(GroupId group, Done done) {
+  reader_.run([this, group, done = std::move(done)]() mutable { done(snapshots_.drop(group)); });
+}
+
+}  // namespace quorate::storage
