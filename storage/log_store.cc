@@ -15,6 +15,7 @@
 
 #include "base/check.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "storage/database.h"
 #include "storage/log_format.h"
 #include "storage/log_summarizer.h"
@@ -252,11 +253,17 @@ Result<std::optional<raft::Entry>> LogStore::read(GroupId group, LogIndex index)
 Result<LogSummary> LogStore::summarize(GroupId group, LogIndex after) const {
   LogSummarizer summarizer(group, after);
   Result<void> added;
-  const auto scanned = scan(group, after.plus(1), LogIndex(std::numeric_limits<std::uint64_t>::max()),
-                            [&](raft::Entry&& entry) { return (added = summarizer.add(entry)).has_value(); });
-  if (!scanned) return std::unexpected(scanned.error());
-  if (!added) return std::unexpected(added.error());
-  return std::move(summarizer).take();
+  auto scanned = scan(group, after.plus(1), LogIndex(std::numeric_limits<std::uint64_t>::max()),
+                      [&](raft::Entry&& entry) { return (added = summarizer.add(entry)).has_value(); });
+  if (scanned && !added) scanned = std::move(added);
+  if (!scanned && scanned.error().code != ErrorCode::corruption) return std::unexpected(scanned.error());
+  LogSummary summary = std::move(summarizer).take();
+  if (!scanned) {
+    summary.damaged = summary.last.plus(1);
+    log::error(log::Category::storage, "storage.log_damaged group={} index={} error=\"{}\"", group.value(),
+               summary.damaged->value(), scanned.error().text);
+  }
+  return summary;
 }
 
 Result<std::optional<raft::Entry>> LogStore::last_entry(GroupId group) const {

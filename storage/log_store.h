@@ -60,8 +60,8 @@ class LogStore {
   /// A damaged entry is ErrorCode::corruption and names group, index and place.
   Result<void> scan(GroupId group, LogIndex from, LogIndex to, const std::function<bool(raft::Entry&&)>& visit) const;
   Result<std::optional<raft::Entry>> read(GroupId group, LogIndex index) const;
-  /// What lies behind `after`, in one pass that keeps no entry. A hole, a term that goes back or a damaged entry is
-  /// ErrorCode::corruption.
+  /// What lies behind `after`, in one pass that keeps no entry. A hole, a term that goes back or an entry that cannot
+  /// be read back ends it: LogSummary::damaged.
   Result<LogSummary> summarize(GroupId group, LogIndex after) const;
   /// The one with the highest index that has not been forgotten.
   Result<std::optional<raft::Entry>> last_entry(GroupId group) const;

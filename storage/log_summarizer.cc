@@ -24,13 +24,13 @@ Result<void> LogSummarizer::add(const raft::Entry& entry) {
   if (!summary_.runs.empty() && entry.term < summary_.runs.back().term) {
     return damaged(group_, fmt::format("goes back to term {} at entry {}", entry.term.value(), index));
   }
-  if (summary_.runs.empty() || entry.term > summary_.runs.back().term) {
-    summary_.runs.push_back({.first = entry.index, .term = entry.term});
-  }
   if (entry.type == raft::EntryType::config) {
     auto configuration = raft::decode_configuration(entry.payload.view());
     if (!configuration) return damaged(group_, fmt::format("holds no configuration at entry {}", index));
     summary_.configurations.emplace_back(entry.index, std::move(*configuration));
+  }
+  if (summary_.runs.empty() || entry.term > summary_.runs.back().term) {
+    summary_.runs.push_back({.first = entry.index, .term = entry.term});
   }
   summary_.last = entry.index;
   summary_.last_ts = entry.ts;
