@@ -3,21 +3,32 @@
 
 #include <gtest/gtest.h>
 
+#include "raft/print.h"
+
 namespace quorate::raft {
+
+Core::Options alone() {
+  Core::Options options;
+  options.self = ReplicaId(1);
+  options.configuration.voters = {ReplicaId(1)};
+  return options;
+}
 
 class CoreTest : public testing::Test {
  protected:
-  explicit CoreTest(Core::Options options = {.self = ReplicaId(1), .voters = {ReplicaId(1)}}) : core(options) {}
+  explicit CoreTest(const Core::Options& options = alone()) : core(options, Instant{}) {}
 
   Output step(Input input, int at_ms = 0) {
     Output out;
-    core.step(WallTime(std::chrono::milliseconds(at_ms)), std::move(input), out);
+    core.step({.now = Instant(std::chrono::milliseconds(at_ms)), .wall = WallTime(std::chrono::milliseconds(at_ms))},
+              std::move(input), out);
     return out;
   }
+  static AppendDone done(const Output& out) { return {.mark = out.append->mark, .hard_state = out.append->hard_state}; }
   void lead() {
     const Output vote = step(Campaign{});
-    const Output noop = step(AppendDone{vote.append->mark});
-    step(AppendDone{noop.append->mark});
+    const Output noop = step(done(vote));
+    step(done(noop));
   }
   Core core;
 };
@@ -27,16 +38,29 @@ TEST_F(CoreTest, LeadsOnlyWhenItsVoteIsDurable) {
   ASSERT_TRUE(vote.append && vote.append->hard_state);
   EXPECT_EQ(vote.append->hard_state->voted_for, ReplicaId(1));
   EXPECT_EQ(core.role(), Role::candidate);
-  const Output noop = step(AppendDone{vote.append->mark});
+  const Output noop = step(done(vote));
   EXPECT_TRUE(noop.became_leader);
   ASSERT_EQ(noop.append->entries.size(), 1u);
   EXPECT_EQ(noop.append->entries[0].type, EntryType::noop);
 }
 
+TEST_F(CoreTest, StandsByItselfWhenItsTimeHasCome) {
+  ASSERT_TRUE(core.next_deadline());
+  const Output early = step(Deadline{});
+  EXPECT_EQ(print(early), "");
+  step(Deadline{}, 2000);
+  EXPECT_EQ(core.role(), Role::candidate);
+}
+
+TEST_F(CoreTest, NeedsNoClockOnceItLeads) {
+  lead();
+  EXPECT_FALSE(core.next_deadline());
+}
+
 TEST_F(CoreTest, RefusesProposalsBeforeItLeads) {
-  EXPECT_TRUE(step(Propose{}).refused);
+  EXPECT_EQ(step(Propose{}).refused, Refusal::not_leader);
   step(Campaign{});
-  EXPECT_TRUE(step(Propose{}).refused);
+  EXPECT_EQ(step(Propose{}).refused, Refusal::not_leader);
 }
 
 TEST_F(CoreTest, AppliesAtOnceButCommitsWhatIsDurable) {
@@ -44,7 +68,7 @@ TEST_F(CoreTest, AppliesAtOnceButCommitsWhatIsDurable) {
   const Output proposed = step(Propose{.payload = Bytes::copy_of("x")});
   EXPECT_EQ(core.applicable_index(), LogIndex(2));
   EXPECT_EQ(core.commit_index(), LogIndex(1));
-  step(AppendDone{proposed.append->mark});
+  step(done(proposed));
   EXPECT_EQ(core.commit_index(), LogIndex(2));
 }
 
@@ -54,36 +78,64 @@ TEST_F(CoreTest, TimeInTheLogNeverRunsBackwards) {
   EXPECT_EQ(step(Propose{}, 300).append->entries[0].ts, WallTime(std::chrono::milliseconds(500)));
 }
 
+TEST_F(CoreTest, ReadsAtOnce) {
+  EXPECT_EQ(step(ReadIndex{.token = 7}).refused, Refusal::not_leader);
+  lead();
+  const Output out = step(ReadIndex{.token = 8});
+  ASSERT_EQ(out.reads.size(), 1u);
+  EXPECT_EQ(out.reads[0].token, 8u);
+  EXPECT_EQ(out.reads[0].index, LogIndex(1));
+}
+
 TEST_F(CoreTest, AFailedDiskEndsIt) {
   lead();
+  const Output proposed = step(Propose{});
   step(AppendFailed{});
-  EXPECT_TRUE(step(Propose{}).refused);
   EXPECT_TRUE(core.failed());
+  EXPECT_EQ(step(Propose{}).refused, Refusal::failed);
+  step(done(proposed));
+  EXPECT_EQ(core.commit_index(), LogIndex(1));
+  EXPECT_FALSE(core.next_deadline());
 }
 
 TEST_F(CoreTest, AnAppendOfAnOldTermConfirmsNothing) {
   lead();
   const LogIndex before = core.commit_index();
   step(Propose{});
-  step(AppendDone{{.term = Term(0), .index = LogIndex(2)}});
+  step(AppendDone{.mark = {.term = Term(0), .index = LogIndex(2)}, .hard_state = std::nullopt});
   EXPECT_EQ(core.commit_index(), before);
 }
 
-TEST(CoreRestart, CommitsTheOldLogWithTheFirstEntryOfItsTerm) {
-  Core core({.self = ReplicaId(1),
-             .voters = {ReplicaId(1)},
-             .hard_state = {.term = Term(3), .voted_for = ReplicaId(1)},
-             .last = {.index = LogIndex(10), .term = Term(3)},
-             .snapshot = LogIndex(4)});
-  Output out;
-  core.step(WallTime{}, Campaign{}, out);
+TEST_F(CoreTest, ForgetsEntriesThatNobodyMayAskFor) {
+  lead();
+  const Output proposed = step(Propose{.payload = Bytes::copy_of(std::string(10'000, 'x'))});
+  EXPECT_GT(core.memory_bytes(), 10'000u);
+  step(done(proposed));
+  step(Applied{.index = LogIndex(2)});
+  EXPECT_LT(core.memory_bytes(), 10'000u);
+}
+
+/// As found on a disk: entries 5 to 10 of term 3 behind a snapshot.
+class CoreRestart : public CoreTest {
+ protected:
+  static Core::Options found() {
+    Core::Options options = alone();
+    options.hard_state = {.term = Term(3), .voted_for = ReplicaId(1)};
+    options.snapshot = {.index = LogIndex(4), .term = Term(2)};
+    options.runs = {{.first = LogIndex(5), .term = Term(3)}};
+    options.last = LogIndex(10);
+    return options;
+  }
+  CoreRestart() : CoreTest(found()) {}
+};
+
+TEST_F(CoreRestart, CommitsTheOldLogWithTheFirstEntryOfItsTerm) {
+  const Output vote = step(Campaign{});
   EXPECT_EQ(core.term(), Term(4));
-  const LogMark vote = out.append->mark;
-  out.clear();
-  core.step(WallTime{}, AppendDone{vote}, out);
+  const Output noop = step(done(vote));
   EXPECT_EQ(core.commit_index(), LogIndex(4)) << "entries of term 3 do not commit by counting";
   EXPECT_EQ(core.applicable_index(), LogIndex(11));
-  core.step(WallTime{}, AppendDone{out.append->mark}, out);
+  step(done(noop));
   EXPECT_EQ(core.commit_index(), LogIndex(11));
 }
 

@@ -21,8 +21,6 @@
 namespace quorate::script {
 namespace {
 
-constexpr std::string_view kSeparator = "----";
-
 /// Where a line of input goes: `[connection][/channel]`.
 struct Place {
   std::string connection;
@@ -431,48 +429,6 @@ const std::array<Case::Verb, 17> Case::kVerbs = {{
 }};
 
 }  // namespace
-
-std::vector<Block> parse_blocks(const std::string& text) {
-  std::vector<Block> blocks;
-  std::istringstream in(text);
-  bool is_inside = false;
-  bool is_output = false;
-  std::size_t number = 0;
-  for (std::string line; std::getline(in, line);) {
-    ++number;
-    if (line.empty()) {
-      is_inside = false;
-      continue;
-    }
-    if (!std::exchange(is_inside, true)) {
-      blocks.push_back({.line = number});
-      is_output = false;
-    }
-    Block& block = blocks.back();
-    if (is_output) {
-      block.output.push_back(line);
-    } else if (line == kSeparator) {
-      is_output = true;
-    } else if (line.starts_with('#') && block.input.empty()) {
-      block.comments.push_back(line);
-    } else {
-      block.input.push_back(line);
-    }
-  }
-  return blocks;
-}
-
-std::string print_blocks(const std::vector<Block>& blocks) {
-  std::string text;
-  for (const Block& block : blocks) {
-    if (!text.empty()) text += '\n';
-    for (const std::string& line : block.comments) text += line + '\n';
-    for (const std::string& line : block.input) text += line + '\n';
-    if (!block.output.empty()) text += std::string(kSeparator) + '\n';
-    for (const std::string& line : block.output) text += line + '\n';
-  }
-  return text;
-}
 
 std::vector<Block> play(std::vector<Block> blocks, Delivery delivery) {
   World world;
