@@ -52,6 +52,14 @@ inline constexpr std::uint64_t kSnapshotReclaimMinBytes = 8u << 20;
 inline constexpr std::uint64_t kSnapshotEntriesMax = 200'000;
 inline constexpr std::size_t kSnapshotChunkBytes = 1u << 20;
 
+// --- replicated groups ---
+/// Log behind a snapshot that a leader keeps for peers that are a little late.
+inline constexpr std::uint64_t kKeptEntries = 4096;
+/// What one group applies in one turn; the rest waits for the next.
+inline constexpr std::size_t kApplyBudgetBytes = 1u << 20;
+/// Elections that one shard holds at the same time; the others wait a moment.
+inline constexpr std::size_t kCampaignsMax = 256;
+
 // --- shards ---
 /// Handlers that one turn of a shard runs before it looks at its mailbox again.
 inline constexpr std::size_t kTurnHandlersMax = 64;

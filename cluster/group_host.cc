@@ -10,263 +10,335 @@
 namespace quorate::cluster {
 namespace {
 
-constexpr raft::ReplicaId kSelf{1};
-
-/// An error of one group's bytes, with the name of what it concerns and what to do.
-std::unexpected<Error> damaged(const GroupClient& client, const Error& error) {
-  return failure(error.code, client.describe() + ": " + error.text +
-                                 "; restore the data directory from a copy, or replace this node");
-}
+/// How often nodes compare which groups they believe asleep (raft.md §2.6).
+constexpr Duration kAuditInterval = std::chrono::seconds(10);
+constexpr Duration kCampaignDelay = std::chrono::milliseconds(50);
 
 std::size_t weight(const raft::Entry& entry) { return entry.payload.size() + limits::kMessageOverheadBytes; }
 
 }  // namespace
 
-GroupHost::GroupHost(Shard& shard, Storage storage, OnFailure on_failure)
-    : shard_(shard), storage_(storage), on_failure_(std::move(on_failure)) {}
+GroupHost::GroupHost(Shard& shard, storage::GroupStorage& storage, Transport* transport, HostOptions options,
+                     OnFailure on_failure)
+    : shard_(shard),
+      storage_(storage),
+      transport_(transport),
+      options_(std::move(options)),
+      on_failure_(std::move(on_failure)) {
+  if (transport_ != nullptr) audit_at_ = shard_.now() + kAuditInterval;
+}
 
 GroupHost::~GroupHost() { *alive_ = false; }
 
-Result<void> GroupHost::open(GroupId id, GroupClient& client) {
-  CHECK(find(id) == nullptr);
-  raft::Core::Options options{.self = kSelf, .voters = {kSelf}};
-  auto hard_state = storage_.log.hard_state(id);
-  if (!hard_state) return damaged(client, hard_state.error());
-  if (*hard_state) options.hard_state = **hard_state;
-
-  auto group = std::make_unique<Group>(Group{.id = id, .client = &client});
-  auto snapshot = storage_.snapshots.load(id);
-  if (!snapshot) return damaged(client, snapshot.error());
-  if (*snapshot) {
-    const storage::Snapshot& found = **snapshot;
-    auto restored = client.restore(found.state.view());
-    if (!restored) return damaged(client, restored.error());
-    options.last = found.meta.last;
-    options.last_ts = group->applied_ts = found.meta.ts;
-    options.snapshot = group->snapshot = group->applied = found.meta.last.index;
-    group->snapshot_bytes = found.state.size();
-    storage_.log.retain(id, std::make_shared<const storage::LiveSet>(found.live));
-  }
-  auto last = storage_.log.last_entry(id);
-  if (!last) return damaged(client, last.error());
-  if (*last && (*last)->index > options.last.index) {
-    options.last = {.index = (*last)->index, .term = (*last)->term};
-    options.last_ts = (*last)->ts;
-  }
-  group->stored_last = options.last.index;
-  group->core = std::make_unique<raft::Core>(options);
-  Group& opened = *groups_.emplace(id, std::move(group)).first->second;
-  step(opened, raft::Campaign{});
-  return {};
+Result<void> GroupHost::open(GroupId group, GroupClient& client) {
+  const raft::ReplicaId self = raft::replica_on(options_.node, group.value());
+  return open(group, client, {.self = self, .configuration = {.voters = {self}}});
 }
 
-void GroupHost::drop(GroupId id) {
-  groups_.erase(id);
-  std::erase_if(writes_, [&](const storage::GroupWrite& write) { return write.group == id; });
-  std::erase_if(marks_, [&](const auto& mark) { return mark.first == id; });
-  writes_.push_back({.group = id, .drop = true});
-  storage_.reader.run([&snapshots = storage_.snapshots, id] {
-    // A snapshot that outlives its log is found and dropped at the next start.
-    (void)snapshots.drop(id);
-  });
+Result<void> GroupHost::open(GroupId group, GroupClient& client, const Birth& birth) {
+  CHECK(find(group) == nullptr);
+  auto replica = std::make_unique<Replica>(group, ++incarnations_, client, *this);
+  Replica& opened = *replicas_.emplace(group, std::move(replica)).first->second;
+  auto result = opened.open(birth);
+  if (result) return result;
+  replicas_.erase(group);
+  return failure(result.error().code, client.describe() + ": " + result.error().text +
+                                          "; restore the data directory from a copy, or replace this node");
 }
 
-std::optional<LogIndex> GroupHost::propose(GroupId id, Bytes payload, storage::Durability durability) {
+void GroupHost::drop(GroupId group) {
+  replicas_.erase(group);
+  std::erase_if(writes_, [&](const storage::GroupWrite& write) { return write.group == group; });
+  std::erase_if(marks_, [&](const Mark& mark) { return mark.group == group; });
+  writes_.push_back({.group = group, .drop = true});
+  storage_.drop_snapshot(group, [](Result<void>) {});  // one that outlives its log is dropped at the next start
+}
+
+// --- what clients and peers ask ---
+
+std::optional<raft::LogPosition> GroupHost::propose(GroupId group, Bytes payload, storage::Durability durability) {
   if (failed_) return std::nullopt;
-  Group* group = find(id);
-  CHECK(group != nullptr);
+  Replica* replica = find(group);
+  CHECK(replica != nullptr);
+  if (!replica->is_open()) return std::nullopt;
+  replica->step(raft::Propose{.payload = std::move(payload)});
+  if (replica->refused() != raft::Refusal::none) return std::nullopt;
   if (durability == storage::Durability::synced) write_durability_ = durability;
-  step(*group, raft::Propose{.payload = std::move(payload)});
-  return group->core->last_index();
+  return replica->core().log().last();
+}
+
+raft::Refusal GroupHost::change(GroupId group, const raft::Configuration& target) {
+  Replica* replica = find(group);
+  if (failed_ || replica == nullptr || !replica->is_open()) return raft::Refusal::not_leader;
+  replica->step(raft::ProposeConfiguration{.target = target});
+  return replica->refused();
+}
+
+raft::Refusal GroupHost::transfer(GroupId group, raft::ReplicaId to) {
+  Replica* replica = find(group);
+  if (failed_ || replica == nullptr || !replica->is_open()) return raft::Refusal::not_leader;
+  replica->step(raft::TransferTo{.replica = to});
+  return replica->refused();
+}
+
+void GroupHost::read_index(GroupId group, std::move_only_function<void(std::optional<LogIndex>)> done) {
+  Replica* replica = find(group);
+  if (failed_ || replica == nullptr || !replica->is_open()) return done(std::nullopt);
+  replica->read_index(std::move(done));
 }
 
 void GroupHost::read(GroupId group, LogIndex from, LogIndex to, std::size_t bytes_max, ReadDone done) {
-  storage_.reader.read(group, from, to, bytes_max, on_this_shard(std::move(done)));
+  storage_.read(group, from, to, bytes_max,
+                [this, alive = alive_, done = std::move(done)](Result<std::vector<raft::Entry>> result) mutable {
+                  shard_.post_from_outside([alive, done = std::move(done), result = std::move(result)]() mutable {
+                    if (*alive) done(std::move(result));
+                  });
+                });
 }
 
-GroupHost::ReadDone GroupHost::on_this_shard(ReadDone done) {
-  return [this, alive = alive_, done = std::move(done)](Result<std::vector<raft::Entry>> result) mutable {
-    shard_.post_from_outside([alive, done = std::move(done), result = std::move(result)]() mutable {
-      if (*alive) done(std::move(result));
-    });
-  };
-}
-
-bool GroupHost::is_congested() const { return storage_.writer.pending_bytes() > limits::kLogWriterQueueMaxBytes; }
-
-GroupHost::Group* GroupHost::find(GroupId id) {
-  const auto at = groups_.find(id);
-  return at == groups_.end() ? nullptr : at->second.get();
-}
-
-void GroupHost::step(Group& group, raft::Input input) {
-  output_.clear();
-  group.core->step(shard_.wall(), std::move(input), output_);
-  CHECK(!output_.refused);
-  if (output_.append) {
-    raft::Append& append = *output_.append;
-    if (append.hard_state) write_durability_ = storage::Durability::synced;
-    for (const raft::Entry& entry : append.entries) {
-      write_bytes_ += weight(entry);
-      group.unapplied.push_back(entry);
-    }
-    const bool joins_last = !writes_.empty() && writes_.back().group == group.id && !append.hard_state;
-    if (joins_last) {
-      std::ranges::move(append.entries, std::back_inserter(writes_.back().entries));
-      marks_.back().second = append.mark;
-    } else {
-      writes_.push_back({.group = group.id, .entries = std::move(append.entries), .hard_state = append.hard_state});
-      marks_.emplace_back(group.id, append.mark);
-    }
+void GroupHost::receive(NodeId from, PeerMessage message) {
+  if (failed_) return;
+  if (auto* audit = std::get_if<SteadyAudit>(&message.body)) return receive(from, std::move(*audit));
+  Replica* replica = find(message.group);
+  if (replica == nullptr || !replica->is_open()) return;
+  if (auto* raft_message = std::get_if<raft::Message>(&message.body)) {
+    replica->step(raft::Receive{.message = std::move(*raft_message)});
+    return;
   }
-  mark_dirty(group);
+  std::visit(
+      [&](auto& body) {
+        if constexpr (requires { replica->receive(std::move(body)); }) replica->receive(std::move(body));
+      },
+      message.body);
+  mark_dirty(message.group);
 }
 
-void GroupHost::mark_dirty(Group& group) {
-  if (group.dirty) return;
-  group.dirty = true;
-  dirty_.push_back(group.id);
+void GroupHost::on_node_live(NodeId node, bool live) {
+  const bool is_news = live ? live_nodes_.insert(node).second : live_nodes_.erase(node) > 0;
+  if (!is_news || failed_) return;
+  for (auto& [group, replica] : replicas_) replica->on_node_live(node, live);
+}
+
+void GroupHost::on_node_unreachable(NodeId node) {
+  if (failed_) return;
+  for (auto& [group, replica] : replicas_) replica->on_node_unreachable(node);
+}
+
+void GroupHost::send(raft::ReplicaId to, PeerMessage message) {
+  const NodeId node = raft::node_of(to);
+  if (transport_ != nullptr && node != options_.node) transport_->send(node, std::move(message));
+}
+
+bool GroupHost::is_congested() const { return storage_.pending_bytes() > limits::kLogWriterQueueMaxBytes; }
+
+Replica* GroupHost::find(GroupId group) {
+  const auto at = replicas_.find(group);
+  return at == replicas_.end() ? nullptr : at->second.get();
+}
+
+const Replica* GroupHost::replica(GroupId group) const {
+  const auto at = replicas_.find(group);
+  return at == replicas_.end() ? nullptr : at->second.get();
+}
+
+bool GroupHost::is_here(GroupId group, std::uint64_t incarnation) const {
+  const Replica* here = replica(group);
+  return !failed_ && here != nullptr && here->incarnation() == incarnation;
+}
+
+// --- the turn ---
+
+void GroupHost::mark_dirty(GroupId group) {
+  Replica* replica = find(group);
+  if (replica == nullptr || std::exchange(replica->dirty, true)) return;
+  dirty_.push_back(group);
 }
 
 bool GroupHost::on_turn_end() {
   if (failed_) return false;
-  std::vector<GroupId> dirty;
-  dirty.swap(dirty_);
-  for (const GroupId id : dirty) {
-    Group* group = find(id);
-    if (group == nullptr) continue;
-    group->dirty = false;
-    settle(*group);
-    if (failed_) return false;
-  }
+  run_due_timers();
+  const bool worked = !dirty_.empty();
+  settle_dirty();
+  if (failed_) return false;
   submit();
-  return !dirty.empty();
+  return worked;
 }
 
-/// Applies what may be applied and tells the client how far the log is safe.
-void GroupHost::settle(Group& group) {
-  const bool leads_now = group.core->role() == raft::Role::leader && group.applied < group.core->applicable_index();
-  const bool is_first_term_entry =
-      leads_now && !group.unapplied.empty() && group.unapplied.front().type == raft::EntryType::noop;
-  const GroupId id = group.id;
-  if (is_first_term_entry) {
-    if (auto replayed = replay(group); !replayed) return fail(damaged(*group.client, replayed.error()).error());
+/// Replicas with news, as of now; what they stir up in each other comes with the next round of this turn.
+void GroupHost::settle_dirty() {
+  std::vector<GroupId> unfinished;
+  for (const GroupId group : std::exchange(dirty_, {})) {
+    Replica* replica = find(group);
+    if (replica == nullptr) continue;
+    replica->dirty = false;
+    const bool has_more = replica->settle();
+    if (failed_) return;
+    replica = find(group);
+    if (replica == nullptr) continue;
+    if (has_more) unfinished.push_back(group);
+    arm(*replica, group);
   }
-  if (auto applied = apply_ready(group); !applied) return fail(damaged(*group.client, applied.error()).error());
-  if (is_first_term_entry) group.client->on_leader();
-  if (Group* still = find(id); still != nullptr) {
-    still->client->on_committed(still->core->commit_index());
-    consider_snapshot(*still);
-  }
-}
-
-Result<void> GroupHost::replay(Group& group) {
-  if (group.applied >= group.stored_last) return {};
-  Result<void> applied;
-  auto scanned = storage_.log.scan(group.id, group.applied.plus(1), group.stored_last, [&](raft::Entry&& entry) {
-    if (entry.index != group.applied.plus(1)) {
-      applied = failure(ErrorCode::corruption, "the log of group " + std::to_string(group.id.value()) +
-                                                   " lacks entry " + std::to_string(group.applied.value() + 1));
-      return false;
-    }
-    group.applied = entry.index;
-    group.applied_ts = entry.ts;
-    if (entry.type == raft::EntryType::command) applied = group.client->apply(entry, ApplyMode::replay);
-    return applied.has_value();
+  if (unfinished.empty()) return;
+  // Others first: the rest in a turn of its own.
+  shard_.post_from_outside([this, alive = alive_, unfinished = std::move(unfinished)] {
+    if (!*alive) return;
+    for (const GroupId group : unfinished) mark_dirty(group);
   });
-  if (!scanned) return scanned;
-  if (applied && group.applied != group.stored_last) {
-    return failure(ErrorCode::corruption, "the log of group " + std::to_string(group.id.value()) + " ends at entry " +
-                                              std::to_string(group.applied.value()) + " instead of " +
-                                              std::to_string(group.stored_last.value()));
-  }
-  return applied;
 }
 
-Result<void> GroupHost::apply_ready(Group& group) {
-  const LogIndex limit = group.core->applicable_index();
-  std::size_t count = 0;
-  for (const raft::Entry& entry : group.unapplied) {
-    if (entry.index > limit) break;
-    CHECK_EQ(entry.index, group.applied.plus(1));
-    group.applied = entry.index;
-    group.applied_ts = entry.ts;
-    ++count;
-    if (entry.type != raft::EntryType::command) continue;
-    if (auto applied = group.client->apply(entry, ApplyMode::live); !applied) return applied;
+void GroupHost::write(storage::GroupWrite write, std::optional<raft::LogMark> mark, storage::Durability durability) {
+  for (const raft::Entry& entry : write.entries) write_bytes_ += weight(entry);
+  if (durability == storage::Durability::synced) write_durability_ = durability;
+  const Replica* replica = find(write.group);
+  if (mark) {
+    std::optional<raft::HardState> hard_state;
+    if (write.row) hard_state = write.row->hard_state;
+    const std::uint64_t incarnation = replica == nullptr ? 0 : replica->incarnation();
+    const bool joins_mark = !marks_.empty() && marks_.back().group == write.group;
+    if (joins_mark) {
+      marks_.back().mark = *mark;
+      if (hard_state) marks_.back().hard_state = hard_state;
+    } else {
+      marks_.push_back({.group = write.group, .incarnation = incarnation, .mark = *mark, .hard_state = hard_state});
+    }
   }
-  group.unapplied.erase(group.unapplied.begin(), group.unapplied.begin() + static_cast<std::ptrdiff_t>(count));
-  return {};
+  const bool joins_last = !writes_.empty() && writes_.back().group == write.group && !write.truncate_from &&
+                          !write.row && !write.drop;
+  if (joins_last) {
+    std::ranges::move(write.entries, std::back_inserter(writes_.back().entries));
+  } else {
+    writes_.push_back(std::move(write));
+  }
+}
+
+void GroupHost::write(storage::GroupWrite write, std::move_only_function<void()> done) {
+  const GroupId group = write.group;
+  const Replica* replica = find(group);
+  CHECK(replica != nullptr);
+  this->write(std::move(write), std::nullopt, storage::Durability::synced);
+  write_done_.push_back([this, group, incarnation = replica->incarnation(), done = std::move(done)]() mutable {
+    if (is_here(group, incarnation)) done();
+  });
+  mark_dirty(group);
 }
 
 void GroupHost::submit() {
   if (writes_.empty()) return;
-  auto done = [this, alive = alive_, marks = std::move(marks_)](Result<void> result) mutable {
-    shard_.post_from_outside([this, alive, marks = std::move(marks), result = std::move(result)] {
-      if (*alive) on_append_done(marks, result);
+  auto done = [this, alive = alive_, marks = std::move(marks_),
+               write_done = std::move(write_done_)](Result<void> result) mutable {
+    shard_.post_from_outside([this, alive, marks = std::move(marks), write_done = std::move(write_done),
+                              result = std::move(result)]() mutable {
+      if (*alive) on_append_done(std::move(marks), std::move(write_done), std::move(result));
     });
   };
-  storage_.writer.submit(std::exchange(writes_, {}), std::exchange(write_bytes_, 0),
-                         std::exchange(write_durability_, storage::Durability::buffered), std::move(done));
+  storage_.submit(std::exchange(writes_, {}), std::exchange(write_bytes_, 0),
+                  std::exchange(write_durability_, storage::Durability::buffered), std::move(done));
   marks_.clear();
+  write_done_.clear();
 }
 
-void GroupHost::on_append_done(const std::vector<std::pair<GroupId, raft::LogMark>>& marks,
-                               const Result<void>& result) {
+void GroupHost::on_append_done(std::vector<Mark> marks, std::vector<std::move_only_function<void()>> done,
+                               Result<void> result) {
+  if (failed_) return;
   if (!result) return fail(result.error());
-  for (const auto& [id, mark] : marks) {
-    if (Group* group = find(id); group != nullptr) step(*group, raft::AppendDone{mark});
+  for (Mark& mark : marks) {
+    if (!is_here(mark.group, mark.incarnation)) continue;
+    find(mark.group)->step(raft::AppendDone{.mark = mark.mark, .hard_state = mark.hard_state});
   }
-}
-
-void GroupHost::consider_snapshot(Group& group) {
-  if (!group.snapshot_due && !group.snapshotting) {
-    const std::uint64_t worthwhile =
-        std::max({limits::kSnapshotReclaimMinBytes, group.snapshot_bytes, group.client->state_bytes()});
-    const bool is_long = group.applied.value() - group.snapshot.value() >= limits::kSnapshotEntriesMax;
-    if (group.client->reclaimable_bytes() >= worthwhile || is_long) take_snapshot(group);
-  }
-  if (group.snapshot_due && group.core->commit_index() >= group.snapshot_due->meta.last.index) save_snapshot(group);
-}
-
-/// The state as of now. It is kept only when the log up to here has been written, so that the log continues it.
-void GroupHost::take_snapshot(Group& group) {
-  group.snapshot = group.applied;
-  group.client->mark_snapshot();  // first, so that the state that is saved knows of it
-  group.snapshot_due = storage::Snapshot{
-      .meta = {.last = {.index = group.applied, .term = group.core->term()}, .ts = group.applied_ts, .voters = {kSelf}},
-      .live = {.snapshot = group.applied, .live = group.client->live_entries()},
-      .state = group.client->save()};
-  group.snapshot_bytes = group.snapshot_due->state.size();
-}
-
-/// The order matters: snapshot durable, then the live set, then the space (raft.md §2.3).
-void GroupHost::save_snapshot(Group& group) {
-  group.snapshotting = true;
-  auto snapshot = std::move(*group.snapshot_due);
-  group.snapshot_due.reset();
-  storage_.reader.run([this, alive = alive_, storage = storage_, id = group.id, snapshot = std::move(snapshot)] {
-    Result<void> result = storage.snapshots.save(id, snapshot.meta, snapshot.live, snapshot.state);
-    if (result) {
-      const auto& live = snapshot.live.live;
-      storage.log.retain(id, std::make_shared<const storage::LiveSet>(snapshot.live));
-      result = storage.log.reclaim(id, live.empty() ? snapshot.live.snapshot.plus(1) : live.front().first);
-    }
-    shard_.post_from_outside([this, alive, id, result = std::move(result)] {
-      if (!*alive) return;
-      if (!result) return fail(result.error());
-      if (Group* group = find(id); group != nullptr) group->snapshotting = false;
-    });
-  });
+  for (auto& task : done) task();
 }
 
 void GroupHost::fail(const Error& error) {
   if (std::exchange(failed_, true)) return;
-  for (auto& [id, group] : groups_) {
-    output_.clear();
-    group->core->step(shard_.wall(), raft::AppendFailed{}, output_);
+  for (auto& [group, replica] : replicas_) {
+    if (replica->is_open()) replica->step(raft::AppendFailed{});
   }
   on_failure_(error);
+}
+
+// --- time ---
+
+void GroupHost::arm(Replica& replica, GroupId group) {
+  const std::optional<Instant> due = replica.next_deadline();
+  if (due == replica.armed_for) return;
+  if (replica.armed_for) timers_.erase({*replica.armed_for, group});
+  if (due) timers_.emplace(*due, group);
+  replica.armed_for = due;
+}
+
+std::optional<Instant> GroupHost::next_deadline() const {
+  std::optional<Instant> due = audit_at_;
+  if (!timers_.empty()) due = due ? std::min(*due, timers_.begin()->first) : timers_.begin()->first;
+  return due;
+}
+
+/// No more than kCampaignsMax elections at once: after a node's death thousands are due within half a second.
+void GroupHost::run_due_timers() {
+  const Instant now = shard_.now();
+  std::size_t campaigns = 0;
+  while (!timers_.empty() && timers_.begin()->first <= now) {
+    const GroupId group = timers_.begin()->second;
+    timers_.erase(timers_.begin());
+    Replica* replica = find(group);
+    if (replica == nullptr) continue;
+    replica->armed_for.reset();
+    const bool may_campaign = replica->is_open() && replica->core().role() != raft::Role::leader;
+    if (may_campaign && ++campaigns > limits::kCampaignsMax) {
+      replica->armed_for = now + kCampaignDelay;
+      timers_.emplace(*replica->armed_for, group);
+      continue;
+    }
+    replica->on_time();
+    mark_dirty(group);
+  }
+  if (audit_at_ && *audit_at_ <= now) audit_steady_groups();
+}
+
+// --- who sleeps, and who believes so (raft.md §2.6, group-level gray failure) ---
+
+std::uint64_t GroupHost::steady_hash(NodeId node, bool leads, std::vector<std::pair<GroupId, Term>>* list) const {
+  std::uint64_t hash = 0;
+  for (const auto& [group, replica] : replicas_) {
+    if (!replica->is_open() || !replica->core().is_steady()) continue;
+    const raft::Core& core = replica->core();
+    const bool is_leader = core.role() == raft::Role::leader;
+    if (is_leader != leads) continue;
+    const auto members = core.configuration().members();
+    const bool concerns = leads ? std::ranges::any_of(members, [&](auto id) { return raft::node_of(id) == node; })
+                                : raft::node_of(core.leader()) == node;
+    if (!concerns) continue;
+    Random mixed(group.value() * 0x9e3779b97f4a7c15 + core.term().value());
+    hash ^= mixed.next();  // a set: order does not matter
+    if (list != nullptr) list->emplace_back(group, core.term());
+  }
+  return hash;
+}
+
+/// A node asks each other one that leads groups in whose peace it trusts.
+void GroupHost::audit_steady_groups() {
+  audit_at_ = shard_.now() + kAuditInterval;
+  for (const NodeId node : live_nodes_) {
+    const std::uint64_t hash = steady_hash(node, false, nullptr);
+    if (transport_ != nullptr && hash != 0) transport_->send(node, {.body = SteadyAudit{.hash = hash}});
+  }
+}
+
+void GroupHost::receive(NodeId from, SteadyAudit audit) {
+  if (transport_ == nullptr) return;
+  if (audit.wants_list) {
+    SteadyAudit answer{.has_list = true};
+    answer.hash = steady_hash(from, false, &answer.list);
+    transport_->send(from, {.body = std::move(answer)});
+  } else if (!audit.has_list) {
+    if (audit.hash != steady_hash(from, true, nullptr)) transport_->send(from, {.body = SteadyAudit{.wants_list = true}});
+  } else {
+    for (const auto& [group, term] : audit.list) {
+      Replica* replica = find(group);
+      if (replica != nullptr && replica->is_open()) {
+        replica->correct_sleeper(from, term);
+      }
+    }
+  }
 }
 
 }  // namespace quorate::cluster

@@ -1,81 +1,66 @@
-// All Raft groups of one shard. It feeds their cores, applies what may be applied, hands everything a turn appended to
-// the log writer, and takes the snapshots that let the log forget.
-// Operation: propose() and AppendDone feed a core; at the end of the turn new entries are applied and submitted. A
-// group whose disk failed never answers again: on_storage_failure tells the node, which stops. Concurrency: the shard's
-// thread only; completions of storage threads come back through the shard's mailbox.
+// All Raft replicas of one shard. It feeds their cores with what comes from the disk, the clock and the other nodes, hands
+// everything a turn appended to the log writer at once, and passes on what they say to other nodes.
+// Operation: propose(), receive() and completions step a replica; at the end of the turn replicas with news are settled and
+// the turn's writes submitted. Whoever drives the shard gives it a turn at next_deadline(). A group whose disk failed
+// never answers again: on_failure tells the node, which stops. Concurrency: the shard's thread only; completions of
+// storage threads come back through the shard's mailbox.
 #pragma once
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
-#include <string>
+#include <set>
 #include <unordered_map>
 #include <vector>
 
 #include "base/bytes.h"
 #include "base/ids.h"
 #include "base/result.h"
+#include "cluster/group_client.h"
+#include "cluster/host_context.h"
+#include "cluster/replica.h"
 #include "cluster/shard.h"
-#include "raft/core.h"
-#include "storage/log_reader.h"
-#include "storage/log_store.h"
-#include "storage/log_writer.h"
-#include "storage/snapshot_store.h"
+#include "cluster/transport.h"
+#include "storage/group_storage.h"
 
 namespace quorate::cluster {
 
-/// The storage of a node, shared by its shards; every part outlives the hosts.
-struct Storage {
-  storage::LogStore& log;
-  storage::LogWriter& writer;
-  storage::LogReader& reader;
-  storage::SnapshotStore& snapshots;
-};
-
-enum class ApplyMode : std::uint8_t { replay, live };
-
-/// What stands on top of one group: a queue, the metadata. Called on the shard's thread, from the host's turn.
-class GroupClient {
- public:
-  virtual ~GroupClient() = default;
-  /// What an operator calls it: "queue 'orders' in vhost '/'".
-  virtual std::string describe() const = 0;
-  /// The state as of a snapshot, before anything is applied.
-  virtual Result<void> restore(ByteView state) = 0;
-  /// The next command entry. In `replay` it is history: it changes the state and nothing else. An error is a damaged
-  /// or unknown entry and stops the node.
-  virtual Result<void> apply(const raft::Entry& entry, ApplyMode mode) = 0;
-  /// History is applied and proposals are accepted from now on.
-  virtual void on_leader() = 0;
-  /// Everything up to `index` is durable on a majority.
-  virtual void on_committed(LogIndex index) = 0;
-
-  virtual Bytes save() const = 0;
-  virtual std::vector<std::pair<LogIndex, LogIndex>> live_entries() const = 0;
-  /// What a snapshot now would let the log give back, and about what it would cost.
-  virtual std::uint64_t reclaimable_bytes() const = 0;
-  virtual std::uint64_t state_bytes() const = 0;
-  /// save() follows and its result will be made durable: reclaimable_bytes() starts again.
-  virtual void mark_snapshot() = 0;
-};
-
-class GroupHost final : public TurnHook {
+class GroupHost final : public TurnHook, public HostContext {
  public:
   using OnFailure = std::move_only_function<void(const Error&)>;
-  GroupHost(Shard& shard, Storage storage, OnFailure on_failure);
+  /// `transport` may be absent while every group has one member. All parts outlive the host.
+  GroupHost(Shard& shard, storage::GroupStorage& storage, Transport* transport, HostOptions options,
+            OnFailure on_failure);
   ~GroupHost() override;
 
-  /// Begins with what the disk holds: snapshot, then log; ends with on_leader(), some turns later.
+  /// Begins with what the disk holds: snapshot, then log; or as `birth` says. on_leader() follows some turns later, if
+  /// this replica leads.
+  Result<void> open(GroupId group, GroupClient& client, const Birth& birth);
+  /// A group of one on this node.
   Result<void> open(GroupId group, GroupClient& client);
-  /// The group is gone for good: log, hard state and snapshot are deleted. The client hears nothing more.
+  /// The group is gone for good: log, promises and snapshot are deleted. The client hears nothing more.
   void drop(GroupId group);
   /// The client hears nothing more; the bytes stay.
-  void close(GroupId group) { groups_.erase(group); }
+  void close(GroupId group) { replicas_.erase(group); }
 
-  /// Appends a command entry; it is applied later in this turn. The caller leads (on_leader() was called). `durability`
-  /// says whether anybody waits for the entry to be durable; otherwise it rides with the next sync. Gives the entry's
-  /// index; nothing once the disk has failed, and then nobody may be told that anything was kept.
-  std::optional<LogIndex> propose(GroupId group, Bytes payload, storage::Durability durability);
+  /// Appends a command entry, which is applied when that is safe: in a group of one later in this turn. `durability`
+  /// says whether anybody waits for the entry to be durable, if only this replica decides that. Gives the entry's
+  /// place, which a later term may give to another entry; nothing when it was refused, and then nobody may be told that
+  /// anything was kept.
+  std::optional<raft::LogPosition> propose(GroupId group, Bytes payload, storage::Durability durability);
+  raft::Refusal change(GroupId group, const raft::Configuration& target);
+  raft::Refusal transfer(GroupId group, raft::ReplicaId to);
+  /// `done` hears up to where the log was committed when this was asked, or nothing: ask again, perhaps elsewhere. It may
+  /// also never be called, when messages are lost.
+  void read_index(GroupId group, std::move_only_function<void(std::optional<LogIndex>)> done);
+
+  /// From another node, on this shard's thread.
+  void receive(NodeId from, PeerMessage message);
+  void on_node_live(NodeId node, bool live);
+  /// What was sent there lately may be lost.
+  void on_node_unreachable(NodeId node);
+  /// When a turn is needed even if nobody has news.
+  std::optional<Instant> next_deadline() const;
 
   /// Reads live entries back; `done` runs on this shard, also after the group has gone.
   using ReadDone = std::move_only_function<void(Result<std::vector<raft::Entry>>)>;
@@ -88,47 +73,58 @@ class GroupHost final : public TurnHook {
 
   bool on_turn_end() override;
 
- private:
-  struct Group {
-    GroupId id;
-    GroupClient* client = nullptr;
-    std::unique_ptr<raft::Core> core;
-    std::vector<raft::Entry> unapplied;  // appended in this turn
-    LogIndex stored_last;                // of the log as it was found at open()
-    LogIndex applied;
-    WallTime applied_ts{};  // of that entry
-    LogIndex snapshot;
-    std::uint64_t snapshot_bytes = 0;               // of the last one taken
-    bool dirty = false;                             // stands in dirty_
-    bool snapshotting = false;                      // one is being saved
-    std::optional<storage::Snapshot> snapshot_due;  // taken, and waiting for its log to be durable
-  };
+  /// For tests and status: nullptr when the group is not open.
+  const Replica* replica(GroupId group) const;
 
-  Group* find(GroupId group);
-  void step(Group& group, raft::Input input);
-  void mark_dirty(Group& group);
-  void settle(Group& group);
-  Result<void> apply_ready(Group& group);
-  Result<void> replay(Group& group);
+ private:
+  struct Mark {
+    GroupId group;
+    std::uint64_t incarnation = 0;
+    raft::LogMark mark;
+    std::optional<raft::HardState> hard_state;
+  };
+  using Timer = std::pair<Instant, GroupId>;
+
+  // HostContext
+  Shard& shard() override { return shard_; }
+  storage::GroupStorage& storage() override { return storage_; }
+  const HostOptions& options() const override { return options_; }
+  void send(raft::ReplicaId to, PeerMessage message) override;
+  bool is_node_live(NodeId node) const override { return live_nodes_.contains(node); }
+  void write(storage::GroupWrite write, std::optional<raft::LogMark> mark, storage::Durability durability) override;
+  void write(storage::GroupWrite write, std::move_only_function<void()> done) override;
+  void mark_dirty(GroupId group) override;
+  void fail(const Error& error) override;
+  std::shared_ptr<const bool> alive() const override { return alive_; }
+  bool is_here(GroupId group, std::uint64_t incarnation) const override;
+
+  Replica* find(GroupId group);
+  void run_due_timers();
+  void arm(Replica& replica, GroupId group);
+  void settle_dirty();
   void submit();
-  void on_append_done(const std::vector<std::pair<GroupId, raft::LogMark>>& marks, const Result<void>& result);
-  void consider_snapshot(Group& group);
-  void take_snapshot(Group& group);
-  void save_snapshot(Group& group);
-  void fail(const Error& error);
-  ReadDone on_this_shard(ReadDone done);
+  void on_append_done(std::vector<Mark> marks, std::vector<std::move_only_function<void()>> done, Result<void> result);
+  void audit_steady_groups();
+  std::uint64_t steady_hash(NodeId node, bool leads, std::vector<std::pair<GroupId, Term>>* list) const;
+  void receive(NodeId from, SteadyAudit audit);
 
   Shard& shard_;
-  Storage storage_;
+  storage::GroupStorage& storage_;
+  Transport* transport_;
+  const HostOptions options_;
   OnFailure on_failure_;
   bool failed_ = false;
-  std::unordered_map<GroupId, std::unique_ptr<Group>> groups_;
+  std::unordered_map<GroupId, std::unique_ptr<Replica>> replicas_;
+  std::uint64_t incarnations_ = 0;
   std::vector<GroupId> dirty_;
-  raft::Output output_;  // reused
+  std::set<Timer> timers_;
+  std::set<NodeId> live_nodes_;
+  std::optional<Instant> audit_at_;  // while there are other nodes
 
   // What this turn hands to the log writer.
   std::vector<storage::GroupWrite> writes_;
-  std::vector<std::pair<GroupId, raft::LogMark>> marks_;
+  std::vector<Mark> marks_;
+  std::vector<std::move_only_function<void()>> write_done_;
   std::size_t write_bytes_ = 0;
   storage::Durability write_durability_ = storage::Durability::buffered;
 

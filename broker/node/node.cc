@@ -110,6 +110,7 @@ Result<void> Node::open_storage() {
   log_ = std::move(*log);
   writer_ = std::make_unique<storage::LogWriter>(*log_, clock_);
   reader_ = std::make_unique<storage::LogReader>(*log_);
+  storage_ = std::make_unique<storage::DiskStorage>(*log_, *writer_, *reader_, *snapshots_);
   return {};
 }
 
@@ -125,11 +126,10 @@ void Node::build_shards() {
     shards.push_back(shards_.back().get());
   }
   std::vector<NodeShard*> node_shards;
-  const cluster::Storage storage{.log = *log_, .writer = *writer_, .reader = *reader_, .snapshots = *snapshots_};
   for (cluster::Shard* shard : shards) {
     shard->connect(shards);
     node_shards_.push_back(
-        std::make_unique<NodeShard>(*shard, storage, session_options_,
+        std::make_unique<NodeShard>(*shard, *storage_, session_options_,
                                     NodeShard::Options{.node = kThisNode,
                                                        .epoch = epoch_,
                                                        .after_crash = after_crash_,

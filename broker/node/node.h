@@ -16,6 +16,7 @@
 #include "cluster/metadata/host.h"
 #include "cluster/shard.h"
 #include "storage/directory_lock.h"
+#include "storage/disk_storage.h"
 #include "storage/log_reader.h"
 #include "storage/log_store.h"
 #include "storage/log_writer.h"
@@ -70,6 +71,7 @@ class Node {
   std::unique_ptr<storage::LogStore> log_;
   std::unique_ptr<storage::LogWriter> writer_;
   std::unique_ptr<storage::LogReader> reader_;
+  std::unique_ptr<storage::DiskStorage> storage_;
 
   std::vector<std::unique_ptr<cluster::Shard>> shards_;
   std::vector<std::unique_ptr<NodeShard>> node_shards_;

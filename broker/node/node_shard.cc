@@ -10,13 +10,13 @@ namespace {
 constexpr ShardId kMetadataShard{0};
 }
 
-NodeShard::NodeShard(cluster::Shard& shard, cluster::Storage storage, const amqp::SessionOptions& sessions,
+NodeShard::NodeShard(cluster::Shard& shard, storage::GroupStorage& storage, const amqp::SessionOptions& sessions,
                      Options options)
     : shard_(shard),
       options_(std::move(options)),
       random_(options_.seed),
       switchboard_(shard),
-      groups_(shard, storage, options_.on_failure),
+      groups_(shard, storage, nullptr, {.node = options_.node, .epoch = options_.epoch}, options_.on_failure),
       queues_(shard, {.switchboard = switchboard_,
                       .groups = groups_,
                       .cache_budget = cache_budget_,

@@ -31,7 +31,8 @@ class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
     std::function<void(const Error&)> on_failure;
   };
 
-  NodeShard(cluster::Shard& shard, cluster::Storage storage, const amqp::SessionOptions& sessions, Options options);
+  NodeShard(cluster::Shard& shard, storage::GroupStorage& storage, const amqp::SessionOptions& sessions,
+            Options options);
   ~NodeShard() override;
 
   /// Every shard of the node by id, and the metadata, which lives on shard 0. Before any thread starts.

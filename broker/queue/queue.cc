@@ -116,12 +116,12 @@ void Queue::submit_entry(Bytes payload) {
   const bool needs_sync = std::exchange(entry_needs_sync_, false);
   if (is_durable()) {
     const auto durability = needs_sync ? storage::Durability::synced : storage::Durability::buffered;
-    const auto index = surroundings_.groups.propose(definition_->id, payload, durability);
-    if (index) last_proposed_ = *index;
-    if (index && has_messages) cache_.put(*index, std::move(payload));
+    const auto position = surroundings_.groups.propose(definition_->id, payload, durability);
+    if (position) last_proposed_ = position->index;
+    if (position && has_messages) cache_.put(position->index, std::move(payload));
     for (Waiting& waiting : entry_waiting_) {
-      if (!index) break;  // the node is about to stop, and nobody is told that anything was kept
-      waiting.entry = *index;
+      if (!position) break;  // the node is about to stop, and nobody is told that anything was kept
+      waiting.entry = position->index;
       waiting_.push_back(waiting);
     }
   } else {

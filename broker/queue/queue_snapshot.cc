@@ -1,5 +1,5 @@
 // The state of a QueueMachine as bytes.
-//   state     := format:u8=1 applied:varint reclaimable:varint refs(ready) refs(returned) count:varint consumer*
+//   state     := format:u8=2 applied:varint refs(ready) refs(returned) count:varint consumer*
 //   service refs      := count:varint ref*           ref := position_delta:varint size:varint flags:u8 priority:u8
 //   deliveries:varint consumer  := node epoch serial link flags:u8 priority:u32 prefetch window:u64 next_id held held
 //   := count:varint (id_delta:varint ref)* service   := count:varint (count of consumers before it in key order)*   the
@@ -16,7 +16,7 @@
 namespace quorate::queue {
 namespace {
 
-constexpr std::uint8_t kFormat = 1;
+constexpr std::uint8_t kFormat = 2;
 constexpr std::uint8_t kPersistent = 1;
 constexpr std::uint8_t kRedelivered = 2;
 constexpr std::uint8_t kNoAck = 1;
@@ -65,7 +65,6 @@ Bytes QueueMachine::serialize() const {
   ByteWriter w(buffer);
   w.write(kFormat);
   w.write_varint(applied_.value());
-  w.write_varint(reclaimable_bytes_);
   w.write_varint(ready_.size());
   Position before;
   for (const MessageRef& message : ready_) put(w, message, before);
@@ -117,7 +116,7 @@ bool QueueMachine::read_messages(ByteReader& r) {
   std::uint8_t format = 0;
   std::uint64_t applied = 0;
   std::uint64_t count = 0;
-  if (!r.read(format) || format != kFormat || !r.read_varint(applied) || !r.read_varint(reclaimable_bytes_)) {
+  if (!r.read(format) || format != kFormat || !r.read_varint(applied)) {
     return false;
   }
   applied_ = LogIndex(applied);

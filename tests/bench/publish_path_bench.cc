@@ -37,10 +37,12 @@ class OneShard final : public Surroundings, public queue::MailReceiver {
     log_ = std::move(*storage::LogStore::open({.path = directory_ / "log", .epoch = Epoch(1)}));
     writer_ = std::make_unique<storage::LogWriter>(*log_, clock_);
     reader_ = std::make_unique<storage::LogReader>(*log_);
-    const cluster::Storage storage{.log = *log_, .writer = *writer_, .reader = *reader_, .snapshots = *snapshots_};
+    storage_ = std::make_unique<storage::DiskStorage>(*log_, *writer_, *reader_, *snapshots_);
     shard_.connect({&shard_});
     switchboard_.connect({this});
-    groups_ = std::make_unique<cluster::GroupHost>(shard_, storage, [](const Error&) { CHECK(false); });
+    groups_ = std::make_unique<cluster::GroupHost>(
+        shard_, *storage_, nullptr, cluster::HostOptions{.node = node(), .epoch = epoch()},
+        [](const Error&) { CHECK(false); });
     apply(cluster::PutVhost{.name = "/"});
     apply(cluster::PutUser{.name = "guest", .password_hash = auth::hash_password("guest", auth::Salt{}), .tags = {}});
     apply(cluster::SetPermissions{
@@ -118,6 +120,7 @@ class OneShard final : public Surroundings, public queue::MailReceiver {
   std::unique_ptr<storage::LogStore> log_;
   std::unique_ptr<storage::LogWriter> writer_;
   std::unique_ptr<storage::LogReader> reader_;
+  std::unique_ptr<storage::DiskStorage> storage_;
   cluster::MetadataMachine metadata_;
   LogIndex version_;
   Random random_{1};

@@ -41,9 +41,9 @@ void World::open() {
 
   shard_ = std::make_unique<cluster::Shard>(ShardId(0), clock_);
   shard_->connect({shard_.get()});
-  const cluster::Storage storage{.log = *log_, .writer = *writer_, .reader = *reader_, .snapshots = *snapshots_};
+  storage_ = std::make_unique<storage::DiskStorage>(*log_, *writer_, *reader_, *snapshots_);
   node_shard_ = std::make_unique<NodeShard>(
-      *shard_, storage, unused_options_,
+      *shard_, *storage_, unused_options_,
       NodeShard::Options{.node = kThisNode, .epoch = Epoch(epoch_), .seed = epoch_, .on_failure = &stop_on_failure});
   metadata_ = std::make_unique<cluster::MetadataHost>(*shard_, node_shard_->groups(), &make_index);
   shard_->add_hook(*metadata_);

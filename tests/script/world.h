@@ -8,6 +8,7 @@
 #include "broker/node/node_shard.h"
 #include "cluster/metadata/host.h"
 #include "cluster/shard.h"
+#include "storage/disk_storage.h"
 #include "storage/log_reader.h"
 #include "storage/log_store.h"
 #include "storage/log_writer.h"
@@ -57,6 +58,7 @@ class World {
   std::unique_ptr<storage::LogStore> log_;
   std::unique_ptr<storage::LogWriter> writer_;
   std::unique_ptr<storage::LogReader> reader_;
+  std::unique_ptr<storage::DiskStorage> storage_;
   std::unique_ptr<cluster::Shard> shard_;
   std::unique_ptr<NodeShard> node_shard_;
   std::unique_ptr<cluster::MetadataHost> metadata_;

@@ -14,6 +14,7 @@
 #include "broker/queue/queue_directory.h"
 #include "cluster/group_host.h"
 #include "cluster/shard.h"
+#include "storage/disk_storage.h"
 #include "storage/log_reader.h"
 #include "storage/log_store.h"
 #include "storage/log_writer.h"
@@ -39,11 +40,13 @@ class QueueWorld : public MailReceiver, public ::testing::Test {
     log_ = must(storage::LogStore::open({.path = directory_ / "log", .epoch = Epoch(epoch_)}));
     writer_ = std::make_unique<storage::LogWriter>(*log_, clock_);
     reader_ = std::make_unique<storage::LogReader>(*log_);
+    storage_ = std::make_unique<storage::DiskStorage>(*log_, *writer_, *reader_, *snapshots_);
     shard_ = std::make_unique<cluster::Shard>(ShardId(0), clock_);
     shard_->connect({shard_.get()});
     switchboard_ = std::make_unique<Switchboard>(*shard_);
     switchboard_->connect({this});
-    groups_ = std::make_unique<cluster::GroupHost>(*shard_, storage(), note_failure());
+    groups_ = std::make_unique<cluster::GroupHost>(
+        *shard_, *storage_, nullptr, cluster::HostOptions{.node = kNode, .epoch = Epoch(epoch_)}, note_failure());
     directory_of_queues_ = std::make_unique<QueueDirectory>(
         *shard_, QueueSurroundings{.switchboard = *switchboard_,
                                    .groups = *groups_,
@@ -150,10 +153,6 @@ class QueueWorld : public MailReceiver, public ::testing::Test {
     return count;
   }
 
-  cluster::Storage storage() {
-    return {.log = *log_, .writer = *writer_, .reader = *reader_, .snapshots = *snapshots_};
-  }
-
   static cluster::TopologyPtr topology(std::uint64_t version = 1, bool with_durable = true) {
     cluster::Topology topology{.version = version};
     const auto add = [&](GroupId id, const char* name, bool durable) {
@@ -229,6 +228,7 @@ class QueueWorld : public MailReceiver, public ::testing::Test {
   std::uint64_t published_ = 0;
   std::unique_ptr<storage::LogWriter> writer_;
   std::unique_ptr<storage::LogReader> reader_;
+  std::unique_ptr<storage::DiskStorage> storage_;
   std::unique_ptr<Switchboard> switchboard_;
   std::vector<SessionMail> mail_;
 };

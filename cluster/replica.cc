@@ -1,0 +1,264 @@
+#include "cluster/replica.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "base/check.h"
+#include "base/log.h"
+
+namespace quorate::cluster {
+
+Replica::Replica(GroupId id, std::uint64_t incarnation, GroupClient& client, HostContext& host)
+    : id_(id), incarnation_(incarnation), client_(client), host_(host) {}
+
+// --- from the disk ---
+
+Result<void> Replica::open(const Birth& birth) {
+  auto row = host_.storage().row(id_);
+  if (!row) return std::unexpected(row.error());
+  if (*row) {
+    row_ = **row;
+    if (row_.installing) {  // the node stopped in the middle of a swap, which is durable once begun
+      resume_install(*row_.installing);
+      return {};
+    }
+  } else {
+    row_ = {.self = birth.self, .configuration = birth.configuration};
+    host_.write({.group = id_, .row = row_}, std::nullopt, storage::Durability::buffered);
+  }
+  const bool is_replicated = !row_.configuration.is_alone(row_.self);
+  if (is_replicated) {
+    auto staging = host_.storage().row(storage::staging_of(id_));
+    if (!staging) return std::unexpected(staging.error());
+    if (*staging) discard_staging();
+  }
+  if (auto loaded = load(); !loaded) return loaded;
+  if (is_alone() || birth.campaign) step(raft::Campaign{});
+  return {};
+}
+
+Result<void> Replica::load() {
+  const HostOptions& options = host_.options();
+  raft::Core::Options core{.self = row_.self,
+                           .seed = options.seed ^ (id_.value() * 0x9e3779b97f4a7c15) ^ row_.self.value(),
+                           .epoch = options.epoch,
+                           .machine_version = options.machine_version,
+                           .configuration = row_.configuration,
+                           .timing = options.timing,
+                           .limits = options.limits};
+  const bool is_replicated = !row_.configuration.is_alone(row_.self);
+  if (is_replicated && host_.storage().loss() == storage::Loss::promises) {
+    return failure(ErrorCode::corruption, client_.describe() +
+                                              ": this node no longer knows how it voted, so its replica must not act "
+                                              "again; replace it through the other members");
+  }
+  if (auto loaded = load_snapshot(core); !loaded) return loaded;
+  if (auto loaded = load_log(core); !loaded) return loaded;
+  if (is_replicated && host_.storage().loss() == storage::Loss::entries && !row_.hard_state.recovering) {
+    row_.hard_state.recovering = true;
+    host_.write({.group = id_, .row = row_}, std::nullopt, storage::Durability::synced);
+  }
+  core.hard_state = row_.hard_state;
+  machine_version_ = core.configuration.machine_version;
+  core_ = std::make_unique<raft::Core>(core, host_.shard().now());
+  announce_live_nodes();
+  host_.mark_dirty(id_);
+  return {};
+}
+
+Result<void> Replica::load_snapshot(raft::Core::Options& options) {
+  auto found = host_.storage().load_snapshot(id_);
+  if (!found) return std::unexpected(found.error());
+  if (!*found) return {};
+  const storage::Snapshot& snapshot = **found;
+  if (auto restored = client_.restore(snapshot.state.view()); !restored) return restored;
+  options.snapshot = snapshot.meta.last;
+  options.configuration = snapshot.meta.configuration;
+  options.last_ts = applied_ts_ = snapshot.meta.ts;
+  applied_ = snapshot_ = snapshot.meta.last.index;
+  snapshot_bytes_ = snapshot.state.size();
+  return {};
+}
+
+Result<void> Replica::load_log(raft::Core::Options& options) {
+  auto found = host_.storage().summarize(id_, options.snapshot.index);
+  if (!found) return std::unexpected(found.error());
+  if (found->damaged) {
+    const std::string what = "log entry " + std::to_string(found->damaged->value()) + " is damaged or missing";
+    if (row_.configuration.is_alone(row_.self)) return failure(ErrorCode::corruption, what);
+    log::warn(log::Category::storage, "group.log_damaged group=\"{}\" error=\"{}\" consequence=\"recovers from the leader\"",
+              client_.describe(), what);
+    row_.hard_state.recovering = true;
+    host_.write({.group = id_, .truncate_from = found->damaged, .row = row_}, std::nullopt,
+                storage::Durability::synced);
+  }
+  options.last = found->last;
+  options.runs = std::move(found->runs);
+  options.configurations = std::move(found->configurations);
+  if (found->last > options.snapshot.index) options.last_ts = found->last_ts;
+  if (!options.runs.empty() && row_.hard_state.term < options.runs.back().term) {
+    row_.hard_state = {.term = options.runs.back().term};
+  }
+  return {};
+}
+
+void Replica::announce_live_nodes() {
+  announced_configuration_ = core_->log().last().index;
+  for (const raft::ReplicaId member : core_->configuration().members()) {
+    if (member == core_->self()) continue;
+    step(raft::PeerLive{.replica = member, .live = host_.is_node_live(raft::node_of(member))});
+  }
+}
+
+// --- the core's wishes ---
+
+void Replica::step(raft::Input input) {
+  feed(std::move(input));
+  host_.mark_dirty(id_);
+}
+
+void Replica::feed(raft::Input input) {
+  output_.clear();
+  Shard& shard = host_.shard();
+  core_->step({.now = shard.now(), .wall = shard.wall()}, std::move(input), output_);
+  carry_out(output_);
+}
+
+void Replica::carry_out(raft::Output& output) {
+  if (output.append) write(std::move(*output.append));
+  for (raft::Message& message : output.messages) {
+    const raft::ReplicaId to = message.to;
+    host_.send(to, {.group = id_, .body = std::move(message)});
+  }
+  output.messages.clear();
+  for (const raft::ReadReady& read : output.reads) {
+    const auto waiting = reads_.find(read.token);
+    if (waiting == reads_.end()) continue;
+    auto done = std::move(waiting->second);
+    reads_.erase(waiting);
+    done(read.index);
+  }
+  for (const raft::ReplicaId peer : output.lost_data) {
+    log::error(log::Category::queue,
+               "group.replica_lost_data group=\"{}\" node={} consequence=\"it counts no more until it has recovered\"",
+               client_.describe(), raft::node_of(peer).value());
+  }
+  const std::vector<raft::Fetch> fetches = std::exchange(output.fetches, {});
+  const std::vector<raft::ReplicaId> snapshots = std::exchange(output.snapshots, {});
+  const std::optional<raft::Install> install = std::exchange(output.install, std::nullopt);
+  for (const raft::Fetch& wanted : fetches) fetch(wanted);
+  for (const raft::ReplicaId peer : snapshots) begin_sending(peer);
+  if (install) begin_install(*install);
+}
+
+void Replica::write(raft::LogWrite&& append) {
+  storage::GroupWrite write{
+      .group = id_, .truncate_from = append.truncate_from, .entries = std::move(append.entries)};
+  if (append.hard_state) {
+    row_.hard_state = *append.hard_state;
+    write.row = row_;
+  }
+  const auto needed = append.hard_state ? storage::Durability::synced : durability();
+  host_.write(std::move(write), append.mark, needed);
+}
+
+/// Others count on what this replica acknowledges; a group of one answers to its proposers alone.
+storage::Durability Replica::durability() const {
+  return is_alone() ? storage::Durability::buffered : storage::Durability::synced;
+}
+
+bool Replica::is_campaigning() const {
+  return core_ != nullptr &&
+         (core_->role() == raft::Role::pre_candidate || core_->role() == raft::Role::candidate);
+}
+
+void Replica::read_index(std::move_only_function<void(std::optional<LogIndex>)> done) {
+  const std::uint64_t token = next_read_++;
+  reads_.emplace(token, std::move(done));
+  step(raft::ReadIndex{.token = token});
+  if (output_.refused == raft::Refusal::none) return;
+  const auto waiting = reads_.find(token);
+  auto refused = std::move(waiting->second);
+  reads_.erase(waiting);
+  refused(std::nullopt);
+}
+
+// --- the end of a turn ---
+
+bool Replica::settle() {
+  if (core_ == nullptr) return false;
+  if (core_->configuration().members().size() > 1 || core_->role() != raft::Role::leader) {
+    if (announced_configuration_ < core_->log().last().index) announce_live_nodes();
+  }
+  feed(raft::TurnEnd{});
+  if (leading_ && (core_->role() != raft::Role::leader || core_->term() != leading_term_)) {
+    leading_ = false;
+    for (auto& [token, done] : std::exchange(reads_, {})) done(std::nullopt);
+    client_.on_follower();
+  }
+  bool is_budget_spent = false;
+  if (auto applied = apply_ready(is_budget_spent); !applied) {
+    host_.fail({.code = applied.error().code, .text = client_.describe() + ": " + applied.error().text +
+                                                      "; restore the data directory from a copy, or replace this node"});
+    return false;
+  }
+  const LogIndex committed = std::min(core_->commit_index(), applied_);
+  if (committed > told_committed_ || leading_) {
+    told_committed_ = committed;
+    client_.on_committed(committed);
+  }
+  consider_snapshot();
+  return is_budget_spent;
+}
+
+// --- time, nodes ---
+
+std::optional<Instant> Replica::next_deadline() const {
+  std::optional<Instant> due = core_ ? core_->next_deadline() : std::nullopt;
+  const auto consider = [&](Instant at) { due = due ? std::min(*due, at) : at; };
+  for (const auto& [peer, sending] : sending_) consider(sending.answered ? sending.give_up_at : sending.offer_at);
+  if (receiving_) consider(receiving_->ask_at);
+  if (repairs_) consider(repairs_->ask_at);
+  return due;
+}
+
+void Replica::on_time() {
+  const Instant now = host_.shard().now();
+  if (core_ == nullptr) return;
+  const auto due = core_->next_deadline();
+  if (due && *due <= now) step(raft::Deadline{});
+  transfers_on_time(now);
+  if (repairs_ && repairs_->ask_at <= now) ask_for_repair();
+}
+
+void Replica::on_node_live(NodeId node, bool live) {
+  if (core_ == nullptr) return;
+  for (const raft::ReplicaId member : core_->configuration().members()) {
+    if (raft::node_of(member) == node && member != core_->self()) {
+      step(raft::PeerLive{.replica = member, .live = live});
+    }
+  }
+}
+
+void Replica::correct_sleeper(NodeId node, Term term) {
+  const bool is_right = core_->role() == raft::Role::leader && core_->term() == term;
+  if (is_right) return;
+  for (const raft::ReplicaId member : core_->configuration().members()) {
+    if (raft::node_of(member) != node || member == core_->self()) continue;
+    send_body(member, raft::Message{.from = core_->self(), .to = member, .term = core_->term(), .body = raft::Unsteady{}});
+  }
+}
+
+void Replica::on_node_unreachable(NodeId node) {
+  if (core_ == nullptr) return;
+  for (const raft::ReplicaId member : core_->configuration().members()) {
+    if (raft::node_of(member) == node && member != core_->self()) step(raft::PeerUnreachable{.replica = member});
+  }
+}
+
+std::size_t Replica::memory_bytes() const {
+  return sizeof(Replica) + (core_ ? core_->memory_bytes() : 0) + output_.messages.capacity() * sizeof(raft::Message);
+}
+
+}  // namespace quorate::cluster

@@ -1,0 +1,172 @@
+// Replica: one replica of one group at work: a core, the machine on top of it, and the disk below. It carries out what
+// the core wants, feeds the machine in the order of the log, takes the snapshots that let the log forget, and replaces
+// itself by a leader's snapshot.
+// Operation: step() feeds the core at any time of a turn; settle() ends the turn. Concurrency: the shard's thread.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "cluster/group_client.h"
+#include "cluster/host_context.h"
+#include "cluster/snapshot_transfer.h"
+#include "raft/core.h"
+#include "storage/group_storage.h"
+
+namespace quorate::cluster {
+
+/// How a group begins when the disk does not know it.
+struct Birth {
+  raft::ReplicaId self;
+  raft::Configuration configuration;
+  bool campaign = false;  // of several new replicas one begins
+};
+
+class Replica {
+ public:
+  /// `incarnation` tells this opening of the group from every other.
+  Replica(GroupId id, std::uint64_t incarnation, GroupClient& client, HostContext& host);
+
+  /// Snapshot and log as the disk holds them, or a new group.
+  Result<void> open(const Birth& birth);
+
+  void step(raft::Input input);
+  /// `node` sleeps because it trusts in this replica's leadership of `term`: it is told if that is over.
+  void correct_sleeper(NodeId node, Term term);
+  /// The last step of a turn. True: there is more to do at once.
+  bool settle();
+  /// nullopt: nothing happens until somebody has news.
+  std::optional<Instant> next_deadline() const;
+  void on_time();
+
+  void receive(const SnapshotOffer& offer);
+  void receive(const SnapshotWant& want);
+  void receive(SnapshotPart part);
+  void receive(const SnapshotResult& result);
+  void receive(const RepairRequest& request);
+  void receive(RepairReply reply);
+  void on_node_live(NodeId node, bool live);
+  void on_node_unreachable(NodeId node);
+
+  /// Of the last proposal, change, read or transfer.
+  raft::Refusal refused() const { return output_.refused; }
+  void read_index(std::move_only_function<void(std::optional<LogIndex>)> done);
+
+  const raft::Core& core() const { return *core_; }
+  bool is_open() const { return core_ != nullptr; }
+  bool is_leading() const { return leading_; }
+  LogIndex applied() const { return applied_; }
+  GroupClient& client() const { return client_; }
+  std::uint64_t incarnation() const { return incarnation_; }
+  bool is_campaigning() const;
+  std::size_t memory_bytes() const;
+
+  bool dirty = false;                   // stands in the host's list
+  std::optional<Instant> armed_for;     // stands in the host's timers
+
+ private:
+  // replica.cc
+  Result<void> load();
+  Result<void> load_snapshot(raft::Core::Options& options);
+  Result<void> load_log(raft::Core::Options& options);
+  void announce_live_nodes();
+  void feed(raft::Input input);
+  void carry_out(raft::Output& output);
+  void write(raft::LogWrite&& append);
+
+  // replica_apply.cc
+  Result<void> apply_ready(bool& is_budget_spent);
+  Result<void> apply_one(const raft::Entry& entry);
+  void read_for_apply();
+  void on_read_for_apply(Result<std::vector<raft::Entry>> entries);
+  void fetch(const raft::Fetch& fetch);
+  void on_fetched(const raft::Fetch& fetch, Result<std::vector<raft::Entry>> entries);
+  void repair(LogIndex index);
+  void ask_for_repair();
+  void consider_snapshot();
+  void take_snapshot();
+  void save_snapshot();
+  LogIndex kept_from(LogIndex snapshot) const;
+
+  // replica_transfer.cc: snapshots on their way, out and in
+  void begin_sending(raft::ReplicaId to);
+  void offer(raft::ReplicaId to, SnapshotSending& sending);
+  void send_part(const SnapshotWant& want, SnapshotSending& sending);
+  void on_part_read(const SnapshotWant& want, std::uint64_t serial, Result<std::vector<raft::Entry>> entries);
+  void end_sending(raft::ReplicaId to, bool accepted, LogIndex index);
+  void ask_for_part();
+  void end_receiving();
+  void transfers_on_time(Instant now);
+  template <class Body>
+  void send_body(raft::ReplicaId to, Body body) {
+    host_.send(to, {.group = id_, .body = std::move(body)});
+  }
+
+  // replica_install.cc: the steps of a snapshot's swap, each durable before the next begins
+  void begin_install(const raft::Install& install);
+  void keep_staged_snapshot();
+  void commit_install();
+  void move_staged_entries(LogIndex from);
+  void promote_snapshot();
+  void finish_install();
+  void resume_install(const raft::LogPosition& position);
+  void discard_staging();
+
+  /// A completion for storage that does nothing when this replica is gone.
+  template <class Result, class Task>
+  auto later(Task task) {
+    return host_.on_this_shard<Result>(id_, incarnation_, std::move(task));
+  }
+  bool is_alone() const { return core_->configuration().is_alone(core_->self()); }
+  storage::Durability durability() const;
+
+  const GroupId id_;
+  const std::uint64_t incarnation_;
+  GroupClient& client_;
+  HostContext& host_;
+  storage::GroupRow row_;  // as last handed to the disk
+  std::unique_ptr<raft::Core> core_;
+  raft::Output output_;
+
+  LogIndex applied_;
+  WallTime applied_ts_{};      // of that entry
+  LogIndex told_committed_;    // what the client knows
+  bool leading_ = false;       // the client knows that it leads, since leading_term_
+  Term leading_term_;
+  std::uint32_t machine_version_ = 0;  // as of applied_
+  LogIndex announced_configuration_;   // liveness of its members has been told to the core
+  bool reading_ = false;               // entries for the machine are on their way from the disk
+
+  LogIndex snapshot_;                             // the last one taken
+  std::uint64_t snapshot_bytes_ = 0;              // of it
+  bool saving_ = false;                           // one is being saved
+  std::optional<storage::Snapshot> snapshot_due_;  // taken, and waiting for its log to be durable
+
+  struct Repairs {
+    std::set<LogIndex> indexes;
+    std::vector<raft::Fetch> fetches;  // stopped at one of them
+    Instant ask_at{};
+  };
+  std::unique_ptr<Repairs> repairs_;
+  std::map<raft::ReplicaId, SnapshotSending> sending_;
+  std::unique_ptr<SnapshotReceiving> receiving_;
+  std::uint64_t next_serial_ = 0;
+  struct Installing {
+    storage::Snapshot snapshot;
+    raft::Install what;
+    raft::ReplicaId from;  // the leader that sent it, in this term
+    Term term;
+    bool is_resumed = false;  // begun before a restart: the core does not know yet
+  };
+  std::unique_ptr<Installing> installing_;
+
+  std::uint64_t next_read_ = 0;
+  std::map<std::uint64_t, std::move_only_function<void(std::optional<LogIndex>)>> reads_;
+};
+
+}  // namespace quorate::cluster

@@ -1,0 +1,247 @@
+// Feeding the machine in the order of the log, from memory or from the disk; and the snapshots that let the log forget.
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "base/check.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "cluster/replica.h"
+#include "raft/configuration.h"
+
+namespace quorate::cluster {
+namespace {
+
+constexpr Duration kRepairAskAgain = std::chrono::milliseconds(500);
+
+}  // namespace
+
+Result<void> Replica::apply_ready(bool& is_budget_spent) {
+  std::size_t bytes = 0;
+  const LogIndex before = applied_;
+  while (applied_ < core_->applicable_index()) {
+    if (machine_version_ > host_.options().machine_version) break;  // a newer node must lead and apply
+    if (bytes >= host_.options().apply_budget_bytes) {
+      is_budget_spent = true;
+      break;
+    }
+    const raft::Entry* entry = core_->log().find(applied_.plus(1));
+    if (entry == nullptr) {
+      read_for_apply();
+      break;
+    }
+    bytes += entry->payload.size();
+    if (auto applied = apply_one(raft::Entry(*entry)); !applied) return applied;
+  }
+  if (applied_ != before) feed(raft::Applied{.index = applied_});
+  return {};
+}
+
+Result<void> Replica::apply_one(const raft::Entry& entry) {
+  CHECK_EQ(entry.index, applied_.plus(1));
+  applied_ = entry.index;
+  applied_ts_ = entry.ts;
+  if (entry.type == raft::EntryType::command) {
+    return client_.apply(entry, leading_ ? ApplyMode::live : ApplyMode::replay);
+  }
+  if (entry.type == raft::EntryType::config) {
+    const auto configuration = raft::decode_configuration(entry.payload.view());
+    if (!configuration) return failure(ErrorCode::corruption, "a configuration in the log cannot be read");
+    if (configuration->machine_version != machine_version_) {
+      machine_version_ = configuration->machine_version;
+      client_.on_machine_version(machine_version_);
+    }
+    return {};
+  }
+  const bool begins_own_term = core_->role() == raft::Role::leader && entry.index == core_->term_start();
+  if (begins_own_term) {
+    leading_ = true;
+    leading_term_ = core_->term();
+    told_committed_ = std::min(core_->commit_index(), applied_);
+    client_.on_leader();
+  }
+  return {};
+}
+
+void Replica::read_for_apply() {
+  if (reading_) return;
+  reading_ = true;
+  host_.storage().read(id_, applied_.plus(1), core_->applicable_index(), limits::kReadAheadBytes,
+                       later<Result<std::vector<raft::Entry>>>(
+                           [this](Result<std::vector<raft::Entry>> entries) { on_read_for_apply(std::move(entries)); }));
+}
+
+void Replica::on_read_for_apply(Result<std::vector<raft::Entry>> entries) {
+  reading_ = false;
+  const LogIndex next = applied_.plus(1);
+  const bool is_missing = entries && (entries->empty() || entries->front().index > next);
+  if (!entries || is_missing) {
+    if (!is_alone() && (is_missing || entries.error().code == ErrorCode::corruption)) return repair(next);
+    const std::string why =
+        entries ? "log entry " + std::to_string(next.value()) + " is missing" : entries.error().text;
+    return host_.fail({.code = ErrorCode::corruption, .text = client_.describe() + ": " + why});
+  }
+  const LogIndex before = applied_;
+  for (const raft::Entry& entry : *entries) {
+    if (entry.index <= applied_) continue;
+    const bool is_current = entry.index == applied_.plus(1) && entry.index <= core_->applicable_index() &&
+                            core_->log().term_at(entry.index) == entry.term;
+    if (!is_current || machine_version_ > host_.options().machine_version) break;
+    if (auto applied = apply_one(entry); !applied) {
+      return host_.fail({.code = applied.error().code, .text = client_.describe() + ": " + applied.error().text});
+    }
+  }
+  if (applied_ != before) step(raft::Applied{.index = applied_});
+  host_.mark_dirty(id_);
+}
+
+// --- entries for slow peers ---
+
+void Replica::fetch(const raft::Fetch& wanted) {
+  host_.storage().read(id_, wanted.prev.index.plus(1), wanted.last, host_.options().limits.append_max_bytes,
+                       later<Result<std::vector<raft::Entry>>>([this, wanted](Result<std::vector<raft::Entry>> entries) {
+                         on_fetched(wanted, std::move(entries));
+                       }));
+}
+
+void Replica::on_fetched(const raft::Fetch& wanted, Result<std::vector<raft::Entry>> entries) {
+  const LogIndex first = wanted.prev.index.plus(1);
+  const bool is_compacted = first <= core_->log().base().index;
+  const bool is_readable = entries && !entries->empty() && entries->front().index == first;
+  if (!is_readable && !is_compacted) {
+    // Still in the log and not to be read: somebody else has it.
+    repair(first);
+    repairs_->fetches.push_back(wanted);
+    return;
+  }
+  raft::Fetched fetched{.to = wanted.to, .prev = wanted.prev};
+  if (is_readable) {
+    const std::size_t max = host_.options().limits.append_max_entries;
+    for (raft::Entry& entry : *entries) {
+      const bool follows = fetched.entries.size() < max && entry.index == first.plus(fetched.entries.size());
+      if (!follows) break;
+      fetched.entries.push_back(std::move(entry));
+    }
+  }
+  step(std::move(fetched));
+}
+
+// --- one damaged entry: the others have it (raft.md §2.15) ---
+
+void Replica::repair(LogIndex index) {
+  if (!repairs_) repairs_ = std::make_unique<Repairs>();
+  if (!repairs_->indexes.insert(index).second) return;
+  log::warn(log::Category::storage, "group.entry_damaged group=\"{}\" index={} consequence=\"asking the other members\"",
+            client_.describe(), index.value());
+  ask_for_repair();
+}
+
+void Replica::ask_for_repair() {
+  repairs_->ask_at = host_.shard().now() + kRepairAskAgain;
+  for (const raft::ReplicaId member : core_->configuration().members()) {
+    if (member == core_->self()) continue;
+    for (const LogIndex index : repairs_->indexes) {
+      send_body(member, RepairRequest{.from = core_->self(), .to = member, .first = index, .last = index});
+    }
+  }
+}
+
+void Replica::receive(const RepairRequest& request) {
+  if (core_ == nullptr || request.to != core_->self() || request.last > core_->commit_index()) return;
+  host_.storage().read(id_, request.first, request.last, host_.options().limits.append_max_bytes,
+                       later<Result<std::vector<raft::Entry>>>([this, request](Result<std::vector<raft::Entry>> entries) {
+                         if (!entries || entries->empty()) return;
+                         send_body(request.from, RepairReply{.from = request.to,
+                                                             .to = request.from,
+                                                             .entries = std::move(*entries)});
+                       }));
+}
+
+void Replica::receive(RepairReply reply) {
+  if (!repairs_ || core_ == nullptr || reply.to != core_->self()) return;
+  for (raft::Entry& entry : reply.entries) {
+    const LogIndex index = entry.index;
+    if (!repairs_->indexes.contains(index) || core_->log().term_at(index) != entry.term) continue;
+    repairs_->indexes.erase(index);
+    storage::GroupWrite rewrite{.group = id_};
+    rewrite.entries.push_back(std::move(entry));
+    host_.write(std::move(rewrite), [this] {
+      log::info(log::Category::storage, "group.entry_repaired group=\"{}\"", client_.describe());
+      host_.mark_dirty(id_);
+      if (!repairs_) return;
+      const std::vector<raft::Fetch> fetches = std::exchange(repairs_->fetches, {});
+      if (repairs_->indexes.empty()) repairs_.reset();
+      for (const raft::Fetch& wanted : fetches) fetch(wanted);
+    });
+  }
+}
+
+// --- snapshots of our own ---
+
+void Replica::consider_snapshot() {
+  if (installing_) return;
+  if (!snapshot_due_ && !saving_) {
+    const HostOptions& options = host_.options();
+    const std::uint64_t worthwhile =
+        std::max({options.snapshot_reclaim_min_bytes, snapshot_bytes_, client_.state_bytes()});
+    const bool is_long = applied_.value() - snapshot_.value() >= options.snapshot_entries_max;
+    if (applied_ > snapshot_ && (client_.reclaimable_bytes() >= worthwhile || is_long)) take_snapshot();
+  }
+  if (!snapshot_due_) return;
+  const LogIndex index = snapshot_due_->meta.last.index;
+  if (core_->commit_index() >= index && core_->durable_index() >= index) save_snapshot();
+}
+
+/// The state as of now. It is kept only when the log up to here is on the disk, so that the log continues it.
+void Replica::take_snapshot() {
+  snapshot_ = applied_;
+  client_.mark_snapshot();  // first, so that the state that is saved knows of it
+  snapshot_due_ = storage::Snapshot{
+      .meta = {.last = {.index = applied_, .term = core_->log().term_at(applied_).value()},
+               .ts = applied_ts_,
+               .configuration = core_->configuration_at(applied_)},
+      .live = {.snapshot = applied_, .live = client_.live_entries()},
+      .state = client_.save()};
+  snapshot_bytes_ = snapshot_due_->state.size();
+}
+
+/// The order matters: snapshot durable, then the live set, then the space (raft.md §2.3); storage keeps it.
+void Replica::save_snapshot() {
+  saving_ = true;
+  storage::Snapshot snapshot = std::move(*snapshot_due_);
+  snapshot_due_.reset();
+  const LogIndex index = snapshot.meta.last.index;
+  const LogIndex kept = kept_from(index);
+  if (kept <= index) {
+    auto& live = snapshot.live.live;
+    std::erase_if(live, [&](const auto& range) { return range.first >= kept; });
+    if (!live.empty() && live.back().second.plus(1) >= kept) {
+      live.back().second = index;
+    } else {
+      live.emplace_back(kept, index);
+    }
+  }
+  host_.storage().save_snapshot(id_, std::move(snapshot), later<Result<void>>([this, kept](Result<void> result) {
+    saving_ = false;
+    if (!result) return host_.fail(result.error());
+    const LogIndex base(kept.value() - 1);
+    const auto term = core_->log().term_at(base);
+    if (term) step(raft::Compacted{.position = {.index = base, .term = *term}});
+    host_.mark_dirty(id_);
+  }));
+}
+
+/// The first entry that stays for peers that are a little late. Never before what an earlier snapshot gave up.
+LogIndex Replica::kept_from(LogIndex snapshot) const {
+  LogIndex from = snapshot.plus(1);
+  if (core_->role() != raft::Role::leader) return from;
+  for (const raft::ReplicaId member : core_->configuration().members()) {
+    const raft::Progress* peer = core_->progress(member);
+    if (peer != nullptr && peer->live) from = std::min(from, peer->match().plus(1));
+  }
+  const std::uint64_t most = host_.options().kept_entries;
+  const std::uint64_t oldest = std::max(core_->log().base().index.value(), snapshot.value() - std::min(snapshot.value(), most));
+  return std::max(from, LogIndex(oldest + 1));
+}
+
+}  // namespace quorate::cluster

@@ -1,0 +1,115 @@
+// The swap of log and machine for a staged snapshot (raft.md §2.11). Two databases take part, so it goes in steps, each
+// durable before the next, and a step that was begun can be done again:
+//   1. the snapshot is saved under the staging group's name, beside the staged entries
+//   2. the group's row says `installing`, and what contradicts the snapshot is cut off the log: from here on it happens
+//   3. the staged entries move into the group's log
+//   4. the snapshot is saved under the group's own name
+//   5. the row forgets `installing`, and the staging group goes
+// A crash before 2 leaves nothing but rubbish, which open() removes; a crash after it is continued from 3 by open().
+#include <utility>
+
+#include "base/check.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "cluster/replica.h"
+
+namespace quorate::cluster {
+
+void Replica::begin_install(const raft::Install& install) {
+  CHECK(receiving_ != nullptr);
+  installing_ = std::make_unique<Installing>();
+  installing_->what = install;
+  installing_->from = receiving_->offer.from;
+  installing_->term = receiving_->offer.term;
+  installing_->snapshot = {.meta = install.meta,
+                           .live = receiving_->offer.live,
+                           .state = Bytes::copy_of(receiving_->state)};
+  receiving_.reset();
+  host_.storage().save_snapshot(storage::staging_of(id_), installing_->snapshot,
+                                later<Result<void>>([this](Result<void> saved) {
+                                  if (!saved) return host_.fail(saved.error());
+                                  commit_install();
+                                }));
+}
+
+void Replica::commit_install() {
+  const raft::Install& what = installing_->what;
+  row_.installing = what.meta.last;
+  storage::GroupWrite write{.group = id_, .row = row_};
+  if (!what.keeps_tail) write.truncate_from = what.truncate_from;
+  host_.write(std::move(write), [this] { move_staged_entries(LogIndex(0)); });
+}
+
+void Replica::move_staged_entries(LogIndex from) {
+  const LogIndex last = installing_->what.meta.last.index;
+  if (from > last) return promote_snapshot();
+  const auto moved = [this, last](Result<std::vector<raft::Entry>> entries) {
+    if (!entries) return host_.fail(entries.error());
+    if (entries->empty()) return promote_snapshot();
+    const LogIndex next = entries->back().index.plus(1);
+    host_.write({.group = id_, .entries = std::move(*entries)}, [this, next] { move_staged_entries(next); });
+  };
+  host_.storage().read(storage::staging_of(id_), from, last, limits::kReadAheadBytes,
+                       later<Result<std::vector<raft::Entry>>>(moved));
+}
+
+void Replica::promote_snapshot() {
+  host_.storage().save_snapshot(id_, installing_->snapshot, later<Result<void>>([this](Result<void> saved) {
+    if (!saved) return host_.fail(saved.error());
+    finish_install();
+  }));
+}
+
+void Replica::finish_install() {
+  const std::unique_ptr<Installing> done = std::move(installing_);
+  row_.installing.reset();
+  host_.write({.group = id_, .row = row_}, std::nullopt, storage::Durability::synced);
+  discard_staging();
+  if (done->is_resumed) {
+    if (auto loaded = load(); !loaded) host_.fail(loaded.error());
+    return;
+  }
+  const storage::Snapshot& snapshot = done->snapshot;
+  if (auto restored = client_.restore(snapshot.state.view()); !restored) return host_.fail(restored.error());
+  const LogIndex index = snapshot.meta.last.index;
+  applied_ = snapshot_ = told_committed_ = index;
+  applied_ts_ = snapshot.meta.ts;
+  snapshot_bytes_ = snapshot.state.size();
+  machine_version_ = snapshot.meta.configuration.machine_version;
+  snapshot_due_.reset();
+  repairs_.reset();
+  step(raft::Installed{.position = snapshot.meta.last, .ok = true});
+  announce_live_nodes();
+  log::info(log::Category::queue, "group.snapshot_installed group=\"{}\" index={}", client_.describe(), index.value());
+  send_body(done->from, SnapshotResult{.from = core_->self(),
+                                       .to = done->from,
+                                       .term = done->term,
+                                       .index = index,
+                                       .accepted = true});
+}
+
+/// The node stopped after step 2.
+void Replica::resume_install(const raft::LogPosition& position) {
+  installing_ = std::make_unique<Installing>();
+  installing_->is_resumed = true;
+  auto own = host_.storage().load_snapshot(id_);
+  if (!own) return host_.fail(own.error());
+  if (*own && (*own)->meta.last.index >= position.index) return finish_install();
+  auto staged = host_.storage().load_snapshot(storage::staging_of(id_));
+  if (!staged || !*staged || (*staged)->meta.last != position) {
+    return host_.fail({.code = ErrorCode::corruption,
+                       .text = client_.describe() + ": the snapshot that was being installed at log entry " +
+                               std::to_string(position.index.value()) + " is gone; replace this node"});
+  }
+  installing_->snapshot = std::move(**staged);
+  installing_->what.meta = installing_->snapshot.meta;
+  move_staged_entries(LogIndex(0));
+}
+
+void Replica::discard_staging() {
+  const GroupId staging = storage::staging_of(id_);
+  host_.write({.group = staging, .drop = true}, std::nullopt, storage::Durability::buffered);
+  host_.storage().drop_snapshot(staging, [](Result<void>) {});  // one that stays is dropped at the next start
+}
+
+}  // namespace quorate::cluster

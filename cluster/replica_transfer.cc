@@ -1,0 +1,231 @@
+// Snapshots on their way: a leader offers, the follower asks for part after part and stages them beside its log, which
+// stays as it is until everything is here (raft.md §2.11).
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "base/crc32c.h"
+#include "base/log.h"
+#include "cluster/replica.h"
+
+namespace quorate::cluster {
+namespace {
+
+std::uint64_t count_within(const storage::LiveSet& live, LogIndex after, LogIndex to) {
+  std::uint64_t count = 0;
+  for (const auto& [first, last] : live.live) {
+    const LogIndex begin = std::max(first, after.plus(1));
+    const LogIndex end = std::min(last, to);
+    if (begin <= end) count += end.value() - begin.value() + 1;
+  }
+  return count;
+}
+
+}  // namespace
+
+// --- out ---
+
+void Replica::begin_sending(raft::ReplicaId to) {
+  const Instant now = host_.shard().now();
+  SnapshotSending& sending = sending_[to];
+  sending = {.serial = ++next_serial_,
+             .term = core_->term(),
+             .offer_at = now + kSnapshotAskAgain,
+             .give_up_at = now + kSnapshotSilenceMax};
+  host_.storage().fetch_snapshot(
+      id_, later<Result<std::optional<storage::Snapshot>>>(
+               [this, to, serial = sending.serial](Result<std::optional<storage::Snapshot>> found) {
+                 const auto at = sending_.find(to);
+                 if (at == sending_.end() || at->second.serial != serial) return;
+                 const bool is_usable = found && *found && (*found)->meta.last.index >= core_->log().base().index;
+                 if (!is_usable) return end_sending(to, false, LogIndex(0));
+                 at->second.snapshot = std::move(*found);
+                 offer(to, at->second);
+               }));
+}
+
+void Replica::offer(raft::ReplicaId to, SnapshotSending& sending) {
+  sending.offer_at = host_.shard().now() + kSnapshotAskAgain;
+  if (!sending.snapshot) return;
+  const storage::Snapshot& snapshot = *sending.snapshot;
+  send_body(to, SnapshotOffer{.from = core_->self(),
+                              .to = to,
+                              .term = sending.term,
+                              .meta = snapshot.meta,
+                              .live = snapshot.live,
+                              .state_bytes = snapshot.state.size(),
+                              .digest = crc32c(0, snapshot.state.view())});
+}
+
+void Replica::receive(const SnapshotWant& want) {
+  const auto at = sending_.find(want.from);
+  if (at == sending_.end() || want.to != core_->self()) return;
+  SnapshotSending& sending = at->second;
+  const bool is_ours = sending.snapshot && want.term == sending.term &&
+                       want.snapshot == sending.snapshot->meta.last.index &&
+                       want.state_from <= sending.snapshot->state.size();
+  if (!is_ours) return;
+  sending.answered = true;
+  sending.give_up_at = host_.shard().now() + kSnapshotSilenceMax;
+  if (!sending.reading) send_part(want, sending);
+}
+
+void Replica::send_part(const SnapshotWant& want, SnapshotSending& sending) {
+  const storage::LiveSet& live = sending.snapshot->live;
+  if (count_within(live, want.entries_after, want.snapshot) == 0) {
+    on_part_read(want, sending.serial, std::vector<raft::Entry>{});
+    return;
+  }
+  sending.reading = true;
+  host_.storage().read(id_, want.entries_after.plus(1), want.snapshot, host_.options().snapshot_part_bytes,
+                       later<Result<std::vector<raft::Entry>>>(
+                           [this, want, serial = sending.serial](Result<std::vector<raft::Entry>> entries) {
+                             on_part_read(want, serial, std::move(entries));
+                           }));
+}
+
+void Replica::on_part_read(const SnapshotWant& want, std::uint64_t serial, Result<std::vector<raft::Entry>> entries) {
+  const auto at = sending_.find(want.from);
+  if (at == sending_.end() || at->second.serial != serial) return;
+  SnapshotSending& sending = at->second;
+  sending.reading = false;
+  if (!entries) return end_sending(want.from, false, LogIndex(0));
+  const std::size_t part_bytes = host_.options().snapshot_part_bytes;
+  const storage::Snapshot& snapshot = *sending.snapshot;
+  std::size_t bytes = 0;
+  for (const raft::Entry& entry : *entries) bytes += entry.payload.size();
+  const LogIndex to = bytes >= part_bytes ? entries->back().index : want.snapshot;
+  std::erase_if(*entries, [&](const raft::Entry& entry) { return !snapshot.live.contains(entry.index); });
+  if (entries->size() != count_within(snapshot.live, want.entries_after, to)) {
+    return end_sending(want.from, false, LogIndex(0));  // a newer snapshot has let some of them go
+  }
+  SnapshotPart part{.from = core_->self(),
+                    .to = want.from,
+                    .term = sending.term,
+                    .snapshot = want.snapshot,
+                    .entries_after = want.entries_after,
+                    .state_from = want.state_from,
+                    .entries = std::move(*entries),
+                    .entries_to = to};
+  if (to == want.snapshot) {
+    const std::size_t rest = snapshot.state.size() - want.state_from;
+    part.state = snapshot.state.slice(want.state_from, std::min(rest, part_bytes));
+  }
+  send_body(want.from, std::move(part));
+}
+
+void Replica::receive(const SnapshotResult& result) {
+  const auto at = sending_.find(result.from);
+  if (at == sending_.end() || result.to != core_->self() || result.term != at->second.term) return;
+  end_sending(result.from, result.accepted, result.index);
+}
+
+void Replica::end_sending(raft::ReplicaId to, bool accepted, LogIndex index) {
+  sending_.erase(to);
+  step(raft::SnapshotSent{.to = to, .index = index, .accepted = accepted});
+}
+
+// --- in ---
+
+void Replica::receive(const SnapshotOffer& offer) {
+  if (offer.to != core_->self() || offer.term < core_->term() || installing_) return;
+  const LogIndex index = offer.meta.last.index;
+  const bool is_known = index <= core_->commit_index();
+  const bool is_readable = offer.meta.configuration.machine_version <= host_.options().machine_version;
+  if (is_known || !is_readable) {
+    send_body(offer.from, SnapshotResult{.from = offer.to,
+                                         .to = offer.from,
+                                         .term = offer.term,
+                                         .index = core_->commit_index(),
+                                         .accepted = is_known});
+    return;
+  }
+  const bool is_under_way = receiving_ && receiving_->offer.from == offer.from &&
+                            receiving_->offer.term == offer.term && receiving_->offer.meta == offer.meta;
+  if (!is_under_way) {
+    end_receiving();
+    receiving_ = std::make_unique<SnapshotReceiving>();
+    receiving_->offer = offer;
+    // What is committed here is the same there, and what was dead here is not live there (raft.md Q6).
+    receiving_->entries_after = std::min(core_->commit_index(), index);
+    receiving_->give_up_at = host_.shard().now() + kSnapshotSilenceMax;
+  }
+  ask_for_part();
+}
+
+void Replica::ask_for_part() {
+  receiving_->ask_at = host_.shard().now() + kSnapshotAskAgain;
+  const SnapshotOffer& offer = receiving_->offer;
+  send_body(offer.from, SnapshotWant{.from = offer.to,
+                                     .to = offer.from,
+                                     .term = offer.term,
+                                     .snapshot = offer.meta.last.index,
+                                     .entries_after = receiving_->entries_after,
+                                     .state_from = receiving_->state.size()});
+}
+
+void Replica::receive(SnapshotPart part) {
+  if (!receiving_) return;
+  const SnapshotOffer& offer = receiving_->offer;
+  const bool is_next = part.from == offer.from && part.to == core_->self() && part.term == offer.term &&
+                       part.snapshot == offer.meta.last.index && part.entries_after == receiving_->entries_after &&
+                       part.state_from == receiving_->state.size() && part.entries_to <= part.snapshot;
+  if (!is_next) return;
+  receiving_->give_up_at = host_.shard().now() + kSnapshotSilenceMax;
+  if (!part.entries.empty()) {
+    storage::GroupWrite staged{.group = storage::staging_of(id_), .entries = std::move(part.entries)};
+    if (!std::exchange(receiving_->staging_begun, true)) {
+      staged.row = storage::GroupRow{.self = row_.self, .configuration = offer.meta.configuration};
+    }
+    host_.write(std::move(staged), std::nullopt, storage::Durability::buffered);
+  }
+  receiving_->entries_after = part.entries_to;
+  const ByteView state = part.state.view();
+  receiving_->state.insert(receiving_->state.end(), state.begin(), state.end());
+  const bool is_complete =
+      receiving_->entries_after == part.snapshot && receiving_->state.size() >= offer.state_bytes;
+  if (!is_complete) return ask_for_part();
+  if (crc32c(0, receiving_->state) != offer.digest || receiving_->state.size() != offer.state_bytes) {
+    log::warn(log::Category::queue, "group.snapshot_damaged group=\"{}\" consequence=\"asking for it again\"",
+              client_.describe());
+    return end_receiving();
+  }
+  step(raft::SnapshotStaged{.from = offer.from, .term = offer.term, .meta = offer.meta});
+  if (installing_) return;
+  const LogIndex committed = core_->commit_index();
+  send_body(offer.from, SnapshotResult{.from = offer.to,
+                                       .to = offer.from,
+                                       .term = offer.term,
+                                       .index = committed,
+                                       .accepted = committed >= part.snapshot});
+  end_receiving();
+}
+
+void Replica::end_receiving() {
+  if (!receiving_) return;
+  if (receiving_->staging_begun) {
+    host_.write({.group = storage::staging_of(id_), .drop = true}, std::nullopt, storage::Durability::buffered);
+  }
+  receiving_.reset();
+}
+
+void Replica::transfers_on_time(Instant now) {
+  std::vector<raft::ReplicaId> silent;
+  for (auto& [peer, sending] : sending_) {
+    const bool is_over = core_->role() != raft::Role::leader || core_->term() != sending.term;
+    if (is_over || sending.give_up_at <= now) {
+      silent.push_back(peer);
+    } else if (!sending.answered && sending.offer_at <= now) {
+      offer(peer, sending);
+    }
+  }
+  for (const raft::ReplicaId peer : silent) end_sending(peer, false, LogIndex(0));
+  if (!receiving_ || receiving_->ask_at > now) return;
+  if (receiving_->give_up_at <= now) {
+    end_receiving();
+  } else {
+    ask_for_part();
+  }
+}
+
+}  // namespace quorate::cluster
