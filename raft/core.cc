@@ -147,6 +147,8 @@ void Core::answer_stale(const Message& message, Output& out) {
          LogIndex(0), out);
   } else if (is<Vote>(message)) {
     hold(message.from, VoteReply{.granted = false}, LogIndex(0), out);
+  } else if (is<Unsteady>(message)) {
+    send(message.from, UnsteadyReply{}, out);
   } else if (is<Steady>(message)) {
     hold(message.from, SteadyReply{.agreed = false}, LogIndex(0), out);
   }
@@ -253,6 +255,7 @@ void Core::on(AppendFailed&, Output& out) {
   if (role_ == Role::leader) {
     hand_over(out);
     end_leadership(out);
+    for (const ReplicaId peer : unsteady_to_) send(peer, Unsteady{}, out);  // there is no second time
   }
   failed_ = true;
   role_ = Role::follower;

@@ -361,6 +361,7 @@ class Core {
   void on(Fetched& input, Output& out);
   void on(SnapshotSent& input, Output& out);
   void notice_loss(Progress& peer, const AppendReply& reply, Output& out);
+  void declare_lost(Progress& peer, Output& out);
   void send_what_is_due(Progress& peer, Output& out);
   void send_entries(Progress& peer, std::vector<Entry> entries, Output& out);
   void send_heartbeat(Progress& peer, Output& out);

@@ -111,7 +111,8 @@ bool Core::hears_quorum() const {
   return is_quorum(configuration(), [&](ReplicaId voter) {
     if (voter == self_) return true;
     const Progress* peer = progress(voter);
-    return peer != nullptr && times_.now - peer->heard_at <= timing_.election_min;
+    if (peer == nullptr) return false;
+    return (peer->steady && peer->live) || times_.now - peer->heard_at <= timing_.election_min;
   });
 }
 

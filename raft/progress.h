@@ -50,14 +50,16 @@ class Progress {
   bool fetching = false;       // entries are being read for it
   bool timeout_sent = false;   // TimeoutNow, in a transfer
   bool steady = false;         // agreed to sleep
+  bool sent_this_turn = false;
   Instant heard_at{};          // the last answer
-  Instant sent_at{};           // the last Append
   Instant keeps_up_since{};    // replicating without a break since then
   Instant snapshot_not_before{};
   LogIndex keeps_up_target;    // the leader's last index at that time
   LogIndex sent_commit;        // the highest commit index sent that the peer could use
   std::uint64_t round = 0;     // the newest read round it has answered
   std::uint64_t ordinal = 0;   // of its newest answer
+  std::uint64_t refused_at = 0;  // ordinal of its newest refusal, and the hint in it
+  LogIndex refused_behind;
   std::uint32_t machine_version = 0;
   bool is_version_known = false;
 

@@ -27,8 +27,10 @@ void Core::send_what_is_due(Progress& peer, Output& out) {
     }
     send_entries(peer, entries_for(peer), out);
   }
-  const bool knows_less = peer.sent_commit < std::min(commit_, peer.match());
-  if ((leadership_->heartbeat_now && peer.sent_at != times_.now) || knows_less) send_heartbeat(peer, out);
+  const bool knows_less = peer.state() != Progress::State::snapshot && log_.term_at(peer.match()) &&
+                          peer.sent_commit < std::min(commit_, peer.match());
+  if ((leadership_->heartbeat_now && !peer.sent_this_turn) || knows_less) send_heartbeat(peer, out);
+  peer.sent_this_turn = false;
 }
 
 std::vector<Entry> Core::entries_for(const Progress& peer) const {
@@ -50,7 +52,7 @@ void Core::send_entries(Progress& peer, std::vector<Entry> entries, Output& out)
   for (const Entry& entry : entries) bytes += entry.payload.size();
   const LogIndex last = entries.empty() ? before : entries.back().index;
   peer.sent(last, bytes, !entries.empty());
-  peer.sent_at = times_.now;
+  peer.sent_this_turn = true;
   peer.sent_commit = std::max(peer.sent_commit, std::min(commit_, last));
   send(peer.replica(),
        Append{.prev = {.index = before, .term = log_.term_at(before).value()},
@@ -72,7 +74,7 @@ void Core::send_heartbeat(Progress& peer, Output& out) {
   } else {
     prev.index = LogIndex(0);
   }
-  peer.sent_at = times_.now;
+  peer.sent_this_turn = true;
   peer.sent_commit = std::max(peer.sent_commit, std::min(commit_, prev.index));
   send(peer.replica(),
        Append{.prev = prev,
@@ -98,6 +100,7 @@ void Core::receive(const Message& message, const AppendReply& body, Output& out)
   peer->heard_at = times_.now;
   peer->machine_version = body.machine_version;
   peer->is_version_known = true;
+  const bool counted = peer->counts();
   notice_loss(*peer, body, out);
   const bool is_older = body.ordinal < peer->ordinal;
   if (is_older && !peer->counts()) return;  // from before it lost what it said
@@ -112,8 +115,12 @@ void Core::receive(const Message& message, const AppendReply& body, Output& out)
     return;
   }
   if (body.index > log_.last().index) return;
+  if (body.ordinal < peer->refused_at && body.index > peer->refused_behind) {
+    declare_lost(*peer, out);  // said before a refusal that says less
+    return;
+  }
   const bool is_news = peer->acknowledge(body.index, times_.now, log_.last().index);
-  if (!is_news) return;
+  if (!is_news && counted == peer->counts()) return;
   leadership_->news_at = times_.now;
   consider_transfer(*peer, out);
   consider_commit(out);
@@ -126,8 +133,15 @@ void Core::notice_loss(Progress& peer, const AppendReply& reply, Output& out) {
   if (reply.recovering && !peer.recovering) peer.forget_match();
   peer.recovering = reply.recovering;
   if (reply.recovering) peer.lost_data = false;  // it knows
-  const bool is_proof = reply.rejected && reply.index != LogIndex(0) && reply.hint.index < peer.match() && peer.counts();
-  if (!is_proof) return;
+  if (reply.rejected) {
+    peer.refused_at = reply.ordinal;
+    peer.refused_behind = reply.hint.index;
+  }
+  const bool is_proof = reply.rejected && reply.hint.index < peer.match() && peer.counts();
+  if (is_proof) declare_lost(peer, out);
+}
+
+void Core::declare_lost(Progress& peer, Output& out) {
   peer.lost_data = true;
   peer.forget_match();
   out.lost_data.push_back(peer.replica());
