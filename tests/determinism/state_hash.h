@@ -69,8 +69,8 @@ using StateHashes = std::array<std::uint32_t, 10>;
 
 /// A new value is right when a command was meant to do something else, or a snapshot to be written otherwise; nodes of
 /// the version before then compute other states.
-inline constexpr StateHashes kExpectedHashes = {0xa0afca61, 0x40d7b59e, 0xe889bcee, 0x7f37b2d6, 0x767bc290,
-                                                0x72b39daf, 0x71a2a54f, 0x6c8fc9f8, 0xa81ccb0f, 0x77e1a995};
+inline constexpr StateHashes kExpectedHashes = {0xfc719fde, 0x613cf81e, 0x7e91042c, 0x358d433e, 0x6ece1bad,
+                                                0x6a72166e, 0x90f7b0f5, 0x5efa1464, 0x3c9362e6, 0x987c5d5e};
 
 /// After each kCommandsPerHash commands: over all effects and every so many states until then.
 inline StateHashes hash_random_commands() {
