@@ -75,36 +75,57 @@ Database::~Database() {
 
 Result<std::unique_ptr<Database>> Database::open(const Plan& plan) {
   auto database = std::make_unique<Database>(plan);
-  const auto mark = database->mark_.load();
-  if (!mark) return std::unexpected(mark.error());
-  if (const auto recovered = database->recover(*mark); !recovered) return std::unexpected(recovered.error());
+  if (const auto recovered = database->recover(); !recovered) return std::unexpected(recovered.error());
   return database;
 }
 
-Result<void> Database::recover(const std::optional<Mark>& mark) {
-  if (!fs::exists(plan_.path + "/CURRENT") && mark && mark->sequence > 0) {
-    return refuse(fmt::format("it is gone, and {} writes had been synced to it", mark->sequence));
+Result<void> Database::recover() {
+  auto mark = mark_.load();
+  if (mark) {
+    found_mark_ = std::move(*mark);
+  } else if (mark.error().code != ErrorCode::corruption) {
+    return std::unexpected(mark.error());
+  } else if (auto lost = lose(std::unexpected(mark.error())); !lost) {
+    return lost;
   }
-  if (mark && plan_.epoch != Epoch{} && mark->epoch > plan_.epoch) {
+  if (!fs::exists(plan_.path + "/CURRENT") && found_mark_ && found_mark_->sequence > 0) {
+    return refuse(fmt::format("it is gone, and {} writes had been synced to it", found_mark_->sequence));
+  }
+  if (found_mark_ && plan_.epoch != Epoch{} && found_mark_->epoch > plan_.epoch) {
     return refuse(
         fmt::format("it was written in epoch {} of this node, and now is epoch {}: the directories of log and "
                     "state are not of the same age",
-                    mark->epoch.value(), plan_.epoch.value()));
+                    found_mark_->epoch.value(), plan_.epoch.value()));
   }
-  if (const auto whole = judge_length(mark); !whole) return whole;
+  if (auto whole = judge_length(); !whole) return whole;
   keep_evidence();
   rocksdb::Status status = open_with(rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords);
   if (status.IsCorruption()) {
-    if (const auto judged = judge_damage(mark, status.ToString()); !judged) return judged;
-    log::warn(log::Category::storage, "storage.torn_tail_cut path={} status=\"{}\"", plan_.path, status.ToString());
+    if (auto judged = judge_damage(status.ToString()); !judged) return judged;
+    if (!loss_) {
+      log::warn(log::Category::storage, "storage.torn_tail_cut path={} status=\"{}\"", plan_.path, status.ToString());
+    }
     status = open_with(rocksdb::WALRecoveryMode::kPointInTimeRecovery);
   }
-  if (!status.ok()) return std::unexpected(error_of(status, "cannot open the " + plan_.title));
-  if (const auto compared = compare_with(mark); !compared) return compared;
+  if (!status.ok()) return std::unexpected(loss_ ? *loss_ : error_of(status, "cannot open the " + plan_.title));
+  if (auto compared = compare_with_mark(); !compared) return compared;
   std::error_code ignored;  // what is left behind is replaced at the next start
-  fs::remove_all(evidence_path(), ignored);
+  if (loss_) {
+    fs::rename(evidence_path(), plan_.path + "/lost", ignored);  // of the first loss, for whoever looks for more
+  } else {
+    fs::remove_all(evidence_path(), ignored);
+  }
   synced_sequence_ = db_->GetLatestSequenceNumber();  // recovery has flushed it to tables
-  return store_mark();
+  return {};
+}
+
+/// What would refuse the directory is noted instead if what is left is to be salvaged.
+Result<void> Database::lose(std::unexpected<Error> refusal) {
+  if (!plan_.salvages) return refusal;
+  if (loss_) return {};
+  loss_ = refusal.error();
+  log::error(log::Category::storage, "storage.writes_lost path={} error=\"{}\"", plan_.path, loss_->text);
+  return {};
 }
 
 rocksdb::Status Database::open_with(rocksdb::WALRecoveryMode mode) {
@@ -116,57 +137,65 @@ rocksdb::Status Database::open_with(rocksdb::WALRecoveryMode mode) {
 
 // A record that was being written when the power went is cut off, or else a power cut could keep a cluster down. That
 // is believed only of the very end: nothing readable follows the damage, and nothing before the mark is lost.
-Result<void> Database::judge_damage(const std::optional<Mark>& mark, const std::string& damage) const {
-  if (!mark) return refuse(damage);
+Result<void> Database::judge_damage(const std::string& damage) {
+  const auto& mark = found_mark_;
+  if (!mark) return lose(refuse(damage));
   const std::string place = fmt::format("{} (write-ahead logs there: {})", damage, fmt::join(wal_names(), ", "));
   const auto before = recoverable_sequence(rocksdb::WALRecoveryMode::kPointInTimeRecovery);
   const auto anywhere = recoverable_sequence(rocksdb::WALRecoveryMode::kSkipAnyCorruptedRecords);
-  if (!before || !anywhere) return refuse(place);
+  if (!before || !anywhere) return lose(refuse(place));
   if (*before < mark->sequence) {
-    return refuse(
-        fmt::format("{}; only {} of {} synced writes can be read, so every group written after write {} has "
-                    "lost entries",
-                    place, *before, mark->sequence, *before));
+    return lose(
+        refuse(fmt::format("{}; only {} of {} synced writes can be read, so every group written after write {} has "
+                           "lost entries",
+                           place, *before, mark->sequence, *before)));
   }
   if (*anywhere > *before) {
-    return refuse(
-        fmt::format("{}; intact writes follow the damage, so all groups written after write {} may have "
-                    "lost entries",
-                    place, *before));
+    return lose(
+        refuse(fmt::format("{}; intact writes follow the damage, so all groups written after write {} may have "
+                           "lost entries",
+                           place, *before)));
   }
   return {};
 }
 
-Result<void> Database::compare_with(const std::optional<Mark>& mark) const {
+Result<void> Database::compare_with_mark() {
+  const auto& mark = found_mark_;
   const std::uint64_t recovered = db_->GetLatestSequenceNumber();
   if (!mark) {
-    if (recovered == 0) return {};
-    return refuse(fmt::format("its durability mark {} is missing, so nothing says whether its {} writes are all",
-                              mark_.path(), recovered));
+    if (recovered == 0 || loss_) return {};
+    return lose(refuse(fmt::format("its durability mark {} is missing, so nothing says whether its {} writes are all",
+                                   mark_.path(), recovered)));
   }
-  std::string identity;
-  if (const auto status = db_->GetDbIdentity(identity); !status.ok()) {
+  const auto found = identity();
+  if (!found) return std::unexpected(found.error());
+  if (mark->sequence > 0 && *found != mark->database) {
+    return refuse(fmt::format("it is database {}, and {} speaks of database {}", *found, mark_.path(), mark->database));
+  }
+  if (recovered < mark->sequence) return lose(refuse_length(recovered, mark->sequence));
+  return {};
+}
+
+Result<std::string> Database::identity() const {
+  std::string out;
+  if (const auto status = db_->GetDbIdentity(out); !status.ok()) {
     return std::unexpected(error_of(status, "cannot read the identity of the " + plan_.title));
   }
-  if (mark->sequence > 0 && identity != mark->database) {
-    return refuse(
-        fmt::format("it is database {}, and {} speaks of database {}", identity, mark_.path(), mark->database));
-  }
-  if (recovered < mark->sequence) return refuse_length(recovered, mark->sequence);
-  return {};
+  return out;
 }
 
 /// Before anything is opened for writing, which would tidy the rest away: a log that was shortened or deleted is whole
 /// again as soon as the operator puts the file back. Damage within the logs is judge_damage()'s.
-Result<void> Database::judge_length(const std::optional<Mark>& mark) const {
+Result<void> Database::judge_length() {
+  const auto& mark = found_mark_;
   if (!mark || mark->sequence == 0) return {};
   std::ifstream identity_file(plan_.path + "/IDENTITY");
   std::string identity;
-  if (!std::getline(identity_file, identity) || identity != mark->database) return {};  // compare_with() will say so
+  if (!std::getline(identity_file, identity) || identity != mark->database) return {};  // compare_with_mark()
   const auto readable = recoverable_sequence(rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords);
   if (!readable || *readable >= mark->sequence) return {};
   keep_evidence();
-  return refuse_length(*readable, mark->sequence);
+  return lose(refuse_length(*readable, mark->sequence));
 }
 
 std::unexpected<Error> Database::refuse_length(std::uint64_t left, std::uint64_t synced) const {
@@ -275,14 +304,21 @@ Result<void> Database::sync() {
   return {};
 }
 
-Result<void> Database::store_mark() {
-  Mark mark{.sequence = synced_sequence_, .epoch = plan_.epoch};
-  if (const auto status = db_->GetDbIdentity(mark.database); !status.ok()) {
-    return std::unexpected(error_of(status, "cannot read the identity of the " + plan_.title));
-  }
-  auto stored = mark_.store(mark);
+Result<void> Database::store_mark(MarkExtras extras) {
+  auto found = identity();
+  if (!found) return std::unexpected(found.error());
+  auto stored = mark_.store({.database = std::move(*found),
+                             .sequence = synced_sequence_,
+                             .epoch = plan_.epoch,
+                             .promises = extras.promises,
+                             .is_burned = extras.is_burned});
   if (!stored) latch_->set(stored.error());
   return stored;
+}
+
+std::unexpected<Error> Database::fail(Error error) {
+  latch_->set(std::move(error));
+  return std::unexpected(*latch_->get());
 }
 
 Error Database::error_of(const rocksdb::Status& status, const std::string& doing) const {

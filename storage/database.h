@@ -1,5 +1,6 @@
 // Database: a RocksDB that is opened with suspicion. It compares what was recovered with the durability mark, refuses
-// a directory that has lost synced writes, and after the first failed write or background error writes no more.
+// a directory that has lost synced writes (or says so, if asked to salvage what came before the loss), and after the
+// first failed write or background error writes no more.
 // The only place, with retention.h, whose header names rocksdb; the stores keep it behind a pointer.
 #pragma once
 #include <rocksdb/db.h>
@@ -40,8 +41,10 @@ class Database {
     Epoch epoch;
     std::vector<Family> families;
     std::uint64_t wal_bytes_max = 0;
+    bool salvages = false;  // lost writes are no reason to refuse, as long as what came before them can be read
   };
 
+  /// The mark on disk stays as it was found: the owner calls store_mark() when what it found is judged and kept.
   static Result<std::unique_ptr<Database>> open(const Plan& plan);
   explicit Database(const Plan& plan);  // for open()
   ~Database();
@@ -54,19 +57,32 @@ class Database {
   Result<void> write(rocksdb::WriteBatch& batch, bool is_synced);
   /// Same thread: everything written so far is synced.
   Result<void> sync();
-  /// Same thread: records what the last synced write reached.
-  Result<void> store_mark();
+  /// Same thread: records what the last synced write reached, and what the owner knows besides.
+  struct MarkExtras {
+    std::uint64_t promises = 0;
+    bool is_burned = false;
+  };
+  Result<void> store_mark(MarkExtras extras);
+  /// An error from outside of RocksDB that must stop writing all the same.
+  std::unexpected<Error> fail(Error error);
+
+  /// Synced writes are missing; its words are a refusal's. Only with Plan::salvages.
+  const std::optional<Error>& loss() const { return loss_; }
+  /// As it was found; nullopt: none that can be read.
+  const std::optional<Mark>& found_mark() const { return found_mark_; }
+  Result<std::string> identity() const;
 
   /// `status` as an Error that says what was being done, and which groups share a damaged file.
   Error error_of(const rocksdb::Status& status, const std::string& doing) const;
   std::uint64_t bytes_on_disk() const;
 
  private:
-  Result<void> recover(const std::optional<Mark>& mark);
+  Result<void> recover();
   rocksdb::Status open_with(rocksdb::WALRecoveryMode mode);
-  Result<void> judge_damage(const std::optional<Mark>& mark, const std::string& damage) const;
-  Result<void> compare_with(const std::optional<Mark>& mark) const;
-  Result<void> judge_length(const std::optional<Mark>& mark) const;
+  Result<void> lose(std::unexpected<Error> refusal);
+  Result<void> judge_damage(const std::string& damage);
+  Result<void> compare_with_mark();
+  Result<void> judge_length();
   std::unexpected<Error> refuse_length(std::uint64_t left, std::uint64_t synced) const;
   Result<std::uint64_t> recoverable_sequence(rocksdb::WALRecoveryMode mode) const;
   rocksdb::DBOptions options(rocksdb::WALRecoveryMode mode) const;
@@ -79,6 +95,8 @@ class Database {
   Plan plan_;
   std::shared_ptr<ErrorLatch> latch_;
   DurabilityMark mark_;
+  std::optional<Mark> found_mark_;
+  std::optional<Error> loss_;
   std::uint64_t synced_sequence_ = 0;
   std::unique_ptr<rocksdb::DB> db_;
   std::vector<rocksdb::ColumnFamilyHandle*> families_;

@@ -2,29 +2,23 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
-#include <system_error>
 #include <vector>
 
 #include "base/check.h"
 #include "base/crc32c.h"
 #include "base/cursor.h"
+#include "storage/files.h"
 
 namespace quorate::storage {
 namespace {
 
-constexpr std::uint8_t kMarkFormat = 1;
+constexpr std::uint8_t kMarkFormat = 2;
 constexpr std::size_t kChecksumBytes = sizeof(std::uint32_t);
 constexpr std::size_t kSlotCount = 2;
-
-std::unexpected<Error> refused(const std::string& doing, const std::string& path) {
-  return failure(ErrorCode::io, fmt::format("cannot {} {}: {}", doing, path, std::generic_category().message(errno)));
-}
 
 }  // namespace
 
@@ -37,6 +31,8 @@ MarkSlot encode_mark_slot(const Mark& mark, std::uint64_t version) {
   writer.write(version);
   writer.write(mark.sequence);
   writer.write(mark.epoch.value());
+  writer.write(mark.promises);
+  writer.write(static_cast<std::uint8_t>(mark.is_burned ? 1 : 0));
   writer.write_sized(mark.database);
   bytes.resize(kMarkSlotBytes);
   writer.patch(0, crc32c(0, ByteView(bytes).subspan(kChecksumBytes)));
@@ -51,12 +47,16 @@ std::optional<VersionedMark> decode_mark_slot(ByteView slot) {
   std::uint32_t checksum = 0;
   std::uint8_t format = 0;
   std::uint32_t epoch = 0;
+  std::uint8_t burned = 0;
   VersionedMark out;
   const bool is_whole = reader.read(checksum) && reader.read(format) && reader.read(out.version) &&
-                        reader.read(out.mark.sequence) && reader.read(epoch) && reader.read_sized(out.mark.database);
+                        reader.read(out.mark.sequence) && reader.read(epoch) && reader.read(out.mark.promises) &&
+                        reader.read(burned) && reader.read_sized(out.mark.database);
   if (!is_whole || format != kMarkFormat || out.mark.database.size() > kMarkDatabaseMaxBytes) return std::nullopt;
   if (crc32c(0, slot.subspan(kChecksumBytes)) != checksum) return std::nullopt;
+  if (burned > 1) return std::nullopt;
   out.mark.epoch = Epoch(epoch);
+  out.mark.is_burned = burned == 1;
   return out;
 }
 
@@ -67,11 +67,11 @@ DurabilityMark::~DurabilityMark() {
 Result<std::optional<Mark>> DurabilityMark::load() {
   const int fd = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0 && errno == ENOENT) return std::optional<Mark>();
-  if (fd < 0) return refused("open", path_);
+  if (fd < 0) return refused_by_system("open", path_);
   std::array<std::byte, kSlotCount * kMarkSlotBytes> slots{};
   const ssize_t size = ::pread(fd, slots.data(), slots.size(), 0);
   ::close(fd);
-  if (size < 0) return refused("read", path_);
+  if (size < 0) return refused_by_system("read", path_);
   if (size == 0) return std::optional<Mark>();  // created, and the power went before the first store
 
   std::optional<VersionedMark> newest;
@@ -97,7 +97,7 @@ Result<void> DurabilityMark::store(const Mark& mark) {
   const MarkSlot slot = encode_mark_slot(mark, version);
   const auto offset = static_cast<off_t>((version % kSlotCount) * kMarkSlotBytes);
   if (::pwrite(fd_, slot.data(), slot.size(), offset) != static_cast<ssize_t>(slot.size())) {
-    return refused("write", path_);
+    return refused_by_system("write", path_);
   }
   version_ = version;
   return {};
@@ -106,15 +106,8 @@ Result<void> DurabilityMark::store(const Mark& mark) {
 /// Its name must be as durable as its bytes, so the directory is synced when the file is new.
 Result<void> DurabilityMark::open_for_writing() {
   fd_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_DSYNC | O_CLOEXEC, 0640);
-  if (fd_ < 0) return refused("open", path_);
-  const std::size_t slash = path_.rfind('/');
-  const std::string directory = slash == std::string::npos ? "." : path_.substr(0, slash + 1);
-  const int directory_fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (directory_fd < 0) return refused("open", directory);
-  const bool is_synced = ::fsync(directory_fd) == 0;
-  ::close(directory_fd);
-  if (!is_synced) return refused("sync", directory);
-  return {};
+  if (fd_ < 0) return refused_by_system("open", path_);
+  return sync_directory_of(path_);
 }
 
 }  // namespace quorate::storage

@@ -17,6 +17,8 @@ struct Mark {
   std::string database;        // RocksDB's identity of the database, at most kMarkDatabaseMaxBytes
   std::uint64_t sequence = 0;  // the last synced one
   Epoch epoch;                 // of the node's start that wrote it
+  std::uint64_t promises = 0;  // how far the promises beside it are known to be synced (storage/promises.h)
+  bool is_burned = false;      // promises were lost once: no replica of this directory acts again
   bool operator==(const Mark&) const = default;
 };
 

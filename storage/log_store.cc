@@ -1,14 +1,10 @@
 #include "storage/log_store.h"
 
 #include <fmt/format.h>
-#include <rocksdb/cache.h>
 #include <rocksdb/convenience.h>
-#include <rocksdb/filter_policy.h>
-#include <rocksdb/table.h>
 
 #include <algorithm>
 #include <array>
-#include <filesystem>
 #include <limits>
 #include <unordered_set>
 #include <utility>
@@ -17,8 +13,10 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "storage/database.h"
+#include "storage/log_families.h"
 #include "storage/log_format.h"
 #include "storage/log_summarizer.h"
+#include "storage/promise_rules.h"
 #include "storage/retention.h"
 
 namespace quorate::storage {
@@ -36,60 +34,11 @@ struct LogStore::KeyRange {
 
 namespace {
 
-enum Family : std::size_t { kLog, kRows };
-
-constexpr std::size_t kRowBufferBytes = 4u << 20;
-/// Some eighty pointers into blob files: blocks are the grain of approximate_bytes_below().
-constexpr std::size_t kTableBlockBytes = 4u << 10;
-constexpr std::uint64_t kTableFileBytes = 64u << 20;
-constexpr std::uint64_t kBlobFileBytes = 128u << 20;
-/// Tables of a flush are small, so many may gather while a long compaction runs, before writers are slowed or stopped.
-constexpr int kSlowdownTables = 64;
-constexpr int kStopTables = 128;
 /// Fewer dead bytes of a group, or of all blob files, are left to ordinary compaction.
 constexpr std::uint64_t kReclaimMinBytes = 32u << 20;
 /// Blob files of which more than this share is dead are rewritten, so none of them is more than twice as long as need
 /// be.
 constexpr double kBlobGarbageMax = 0.5;
-
-bool is_compression_available(rocksdb::CompressionType type) {
-  return std::ranges::count(rocksdb::GetSupportedCompressions(), type) > 0;
-}
-
-rocksdb::ColumnFamilyOptions log_family(const LogStore::Options& options, std::shared_ptr<Retention> retention) {
-  rocksdb::BlockBasedTableOptions table;
-  table.block_cache = rocksdb::NewLRUCache(options.block_cache_bytes);
-  table.cache_index_and_filter_blocks = true;  // within the cache, so that memory stays bounded
-  table.block_size = kTableBlockBytes;
-  table.format_version = 5;
-
-  rocksdb::ColumnFamilyOptions family;
-  family.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
-  family.write_buffer_size = options.write_buffer_bytes;
-  family.max_write_buffer_number = options.write_buffers;
-  family.level_compaction_dynamic_level_bytes = true;
-  family.target_file_size_base = kTableFileBytes;
-  family.level0_slowdown_writes_trigger = kSlowdownTables;
-  family.level0_stop_writes_trigger = kStopTables;
-  family.compression = rocksdb::kNoCompression;
-  if (is_compression_available(rocksdb::kLZ4Compression)) {
-    family.compression_per_level = {rocksdb::kNoCompression, rocksdb::kLZ4Compression};
-  }
-  family.enable_blob_files = true;
-  family.min_blob_size = options.blob_min_bytes;
-  family.blob_file_size = kBlobFileBytes;
-  family.enable_blob_garbage_collection = true;
-  family.blob_garbage_collection_age_cutoff = 0;  // only when reclaim() finds that it pays
-  family.compaction_filter_factory = std::move(retention);
-  return family;
-}
-
-rocksdb::ColumnFamilyOptions row_family() {
-  rocksdb::ColumnFamilyOptions family;
-  family.write_buffer_size = kRowBufferBytes;
-  family.compression = rocksdb::kNoCompression;
-  return family;
-}
 
 /// The first key behind everything of `group`.
 std::array<std::byte, kLogKeyBytes> key_behind(GroupId group) { return encode_log_key({.group = group.plus(1)}); }
@@ -106,46 +55,13 @@ void put_entry(rocksdb::WriteBatch& batch, rocksdb::ColumnFamilyHandle* log, Gro
 
 }  // namespace
 
-LogStore::LogStore(std::unique_ptr<Database> database, std::shared_ptr<Retention> retention)
-    : retention_(std::move(retention)), database_(std::move(database)), buffer_(std::make_unique<WriteBuffer>()) {}
+LogStore::LogStore(std::unique_ptr<Database> database, std::shared_ptr<Retention> retention, std::string promises_path)
+    : retention_(std::move(retention)),
+      database_(std::move(database)),
+      promises_(std::move(promises_path)),
+      buffer_(std::make_unique<WriteBuffer>()) {}
 
 LogStore::~LogStore() = default;
-
-Result<std::unique_ptr<LogStore>> LogStore::open(const Options& options) {
-  auto retention = std::make_shared<Retention>();
-  const std::filesystem::path beside = std::filesystem::path(options.path).parent_path() / "durable.mark";
-  const auto buffers = static_cast<std::size_t>(options.write_buffers);
-  const Database::Plan plan{.title = "log database",
-                            .path = options.path,
-                            .mark_path = options.mark_path.empty() ? beside.string() : options.mark_path,
-                            .epoch = options.epoch,
-                            .families = {{"log", log_family(options, retention)}, {"hs", row_family()}},
-                            .wal_bytes_max = options.write_buffer_bytes * (buffers + 1)};
-  auto database = Database::open(plan);
-  if (!database) return std::unexpected(database.error());
-  auto store = std::make_unique<LogStore>(std::move(*database), std::move(retention));
-  if (const auto loaded = store->load_groups(); !loaded) return std::unexpected(loaded.error());
-  return store;
-}
-
-/// Reads every row, so a damaged one is refused at start and not at the next election.
-Result<void> LogStore::load_groups() {
-  const std::unique_ptr<rocksdb::Iterator> it(
-      database_->db().NewIterator(rocksdb::ReadOptions(), database_->family(kRows)));
-  for (it->SeekToFirst(); it->Valid(); it->Next()) {
-    const auto group = decode_group_key(view_of(it->key()));
-    if (!group || !decode_row(*group, view_of(it->value()))) {
-      return failure(ErrorCode::corruption,
-                     fmt::format("the row of group {} fails its checksum: its vote is in doubt, so this replica must "
-                                 "be replaced through the others",
-                                 group.value_or(GroupId{}).value()));
-    }
-    retention_->add(*group);
-  }
-  if (!it->status().ok()) return std::unexpected(database_->error_of(it->status(), "cannot read the rows of groups"));
-  retention_->arm();
-  return {};
-}
 
 Result<void> LogStore::write(std::span<const GroupWrite> writes, Durability durability) {
   buffer_->batch.Clear();
@@ -161,10 +77,22 @@ Result<void> LogStore::write(std::span<const GroupWrite> writes, Durability dura
     }
     put(write);
   }
-  auto written = database_->write(buffer_->batch, durability == Durability::synced);
+  const auto promised = promise(writes);
+  if (!promised) return database_->fail(promised.error());
+  auto written = database_->write(buffer_->batch, durability == Durability::synced || *promised);
   if (!written) return written;
   for (const GroupId group : ended) retention_->remove(group);
-  return {};
+  return *promised ? store_mark() : Result<void>();  // so that a promise cut off its file is missed at once
+}
+
+/// Promises are durable in their own file before the write that they come with is answered.
+Result<bool> LogStore::promise(std::span<const GroupWrite> writes) {
+  if (loss_ == Loss::promises || !keeps_promises_) return false;
+  const auto changes = changes_of(writes, promises_, [this](GroupId group) { return row(group); });
+  if (!changes) return std::unexpected(changes.error());
+  if (changes->empty()) return false;
+  if (auto appended = promises_.append(*changes); !appended) return std::unexpected(appended.error());
+  return true;
 }
 
 void LogStore::put(const GroupWrite& write) {
@@ -188,7 +116,9 @@ void LogStore::put(const GroupWrite& write) {
 
 Result<void> LogStore::sync() { return database_->sync(); }
 
-Result<void> LogStore::store_mark() { return database_->store_mark(); }
+Result<void> LogStore::store_mark() {
+  return database_->store_mark({.promises = promises_.table().serial, .is_burned = loss_ == Loss::promises});
+}
 
 std::vector<GroupId> LogStore::groups() const { return retention_->groups(); }
 

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -17,6 +18,7 @@
 #include "raft/types.h"
 #include "storage/group_storage.h"
 #include "storage/live_set.h"
+#include "storage/promises.h"
 
 namespace quorate::storage {
 
@@ -26,10 +28,17 @@ class WriteBuffer;
 
 class LogStore {
  public:
+  /// What open() does with a directory that has lost synced writes.
+  enum class OnLoss : std::uint8_t {
+    refuse,   // ErrorCode::corruption
+    recover,  // opens what came before the loss, if there is anything to open; loss() says what it means
+  };
   struct Options {
-    std::string path;       // created when absent
-    std::string mark_path;  // empty = durable.mark beside `path`
-    Epoch epoch;            // of this start, recorded in the mark; a mark of a later epoch refuses the directory
+    std::string path;           // created when absent
+    std::string mark_path;      // empty = durable.mark beside `path`
+    std::string promises_path;  // empty = promises beside `path`
+    Epoch epoch;                // of this start, recorded in the mark; a mark of a later epoch refuses the directory
+    OnLoss on_loss = OnLoss::refuse;
     std::size_t write_buffer_bytes = 64u << 20;
     int write_buffers = 3;
     std::size_t block_cache_bytes = 64u << 20;
@@ -38,18 +47,21 @@ class LogStore {
 
   /// Refuses (ErrorCode::corruption) a directory that has lost anything it once synced, and leaves the evidence.
   static Result<std::unique_ptr<LogStore>> open(const Options& options);
-  LogStore(std::unique_ptr<Database> database, std::shared_ptr<Retention> retention);  // for open()
+  LogStore(std::unique_ptr<Database> database, std::shared_ptr<Retention> retention,
+           std::string promises_path);  // for open()
   ~LogStore();
 
   /// Log-writer thread only (or recovery, before that thread starts). All of it or nothing; an error is for ever.
   /// A group exists from its first write on, which carries its row; so does the one that drops it and begins anew.
+  /// A write that changes the term or vote of a group of several is synced, and its promise in its own file before it.
   Result<void> write(std::span<const GroupWrite> writes, Durability durability);
   /// What was only buffered so far reaches the disk; log-writer thread only.
   Result<void> sync();
   /// Records on disk how far this log is known to be synced; log-writer thread only.
   Result<void> store_mark();
 
-  /// What opening found to be lost. Any thread, like everything below.
+  /// What opening found to be lost. Any thread, like everything below. Of `entries` the rows remember it: all groups
+  /// are recovering, those of one included. `promises` is remembered by the durability mark, for ever.
   Loss loss() const { return loss_; }
   /// Groups that exist, ascending.
   std::vector<GroupId> groups() const;
@@ -84,15 +96,20 @@ class LogStore {
   struct KeyRange;
   enum class BlobRewrite : std::uint8_t { none, all };
 
-  Result<void> load_groups();
+  Result<void> recover(OnLoss on_loss, const std::string& promises_path);
+  Result<std::map<GroupId, GroupRow>> load_rows();
+  Result<std::optional<PromiseTable>> load_promises(const std::string& path) const;
+  Result<bool> promise(std::span<const GroupWrite> writes);
   void put(const GroupWrite& write);
   std::uint64_t approximate_bytes_below(GroupId group, LogIndex below) const;
   bool is_rewrite_of_blobs_due() const;
   Result<void> compact(const std::optional<KeyRange>& range, BlobRewrite rewrite);
 
-  Loss loss_ = Loss::none;
+  Loss loss_ = Loss::none;                // not changed after open()
+  bool keeps_promises_ = false;           // likewise
   std::shared_ptr<Retention> retention_;  // shared with the compaction filters that RocksDB owns
   std::unique_ptr<Database> database_;
+  Promises promises_;                    // log-writer thread only, like the next
   std::unique_ptr<WriteBuffer> buffer_;  // reused by write()
 };
 

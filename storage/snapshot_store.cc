@@ -92,6 +92,7 @@ Result<std::unique_ptr<SnapshotStore>> SnapshotStore::open(const Options& option
                             .wal_bytes_max = kWalBufferRatio * options.write_buffer_bytes};
   auto database = Database::open(plan);
   if (!database) return std::unexpected(database.error());
+  if (auto stored = (*database)->store_mark({}); !stored) return std::unexpected(stored.error());
   return std::make_unique<SnapshotStore>(std::move(*database));
 }
 
@@ -136,7 +137,7 @@ Result<void> SnapshotStore::write_chunks(GroupId group, std::uint64_t generation
 
 Result<void> SnapshotStore::write_durably(rocksdb::WriteBatch& batch) {
   if (auto written = database_->write(batch, true); !written) return written;
-  return database_->store_mark();
+  return database_->store_mark({});
 }
 
 Result<void> SnapshotStore::erase_chunks_except(GroupId group, std::uint64_t generation) {

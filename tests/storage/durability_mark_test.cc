@@ -8,7 +8,9 @@
 namespace quorate::storage {
 namespace {
 
-Mark mark_at(std::uint64_t sequence) { return {.database = "a-database", .sequence = sequence, .epoch = Epoch(3)}; }
+Mark mark_at(std::uint64_t sequence) {
+  return {.database = "a-database", .sequence = sequence, .epoch = Epoch(3), .promises = 2 * sequence};
+}
 
 class DurabilityMarkTest : public testing::Test {
  protected:
@@ -58,6 +60,17 @@ TEST_F(DurabilityMarkTest, AFileCutInItsSecondSlotStillHasTheFirst) {
   ASSERT_TRUE(mark.store(mark_at(2)));
   cut_file(path_, kMarkSlotBytes + 100);
   EXPECT_EQ(*load(), mark_at(2));
+}
+
+TEST(MarkSlot, RemembersThatPromisesWereLost) {
+  Mark mark = mark_at(9);
+  mark.is_burned = true;
+  EXPECT_EQ(decode_mark_slot(encode_mark_slot(mark, 4))->mark, mark);
+}
+
+TEST(MarkSlot, IsTheExampleOfItsPage) {
+  const MarkSlot slot = encode_mark_slot({.database = "a1b2", .sequence = 4711, .epoch = Epoch(3), .promises = 12}, 2);
+  EXPECT_EQ(slot[0], std::byte{0xe6});
 }
 
 TEST(MarkSlot, IsRefusedWhenCutOrDamagedAnywhere) {

@@ -50,7 +50,7 @@ TEST(LogFormat, AnEntryUnderAnotherKeyIsRefused) {
   EXPECT_FALSE(decode_entry({kKey.group, kKey.index, Term(3)}, value));
 }
 
-GroupRow row_of_three() {
+GroupRow row_of_four() {
   return {.hard_state = {.term = Term(4), .voted_for = raft::ReplicaId(11)},
           .self = raft::ReplicaId(12),
           .configuration = {.voters = {raft::ReplicaId(11), raft::ReplicaId(12), raft::ReplicaId(13)},
@@ -61,7 +61,7 @@ GroupRow row_of_three() {
 TEST(LogFormat, ARowComesBackWhateverIsInIt) {
   GroupRow row;
   EXPECT_EQ(decode_row(kKey.group, encode_row(kKey.group, row)), row);
-  row = row_of_three();
+  row = row_of_four();
   EXPECT_EQ(decode_row(kKey.group, encode_row(kKey.group, row)), row);
   row.hard_state.recovering = true;
   EXPECT_EQ(decode_row(kKey.group, encode_row(kKey.group, row)), row);
@@ -82,7 +82,7 @@ TEST(LogFormat, ARowIsTheExampleOfItsPage) {
 }
 
 TEST(LogFormat, ARowCutOrDamagedAnywhereOrOfAnotherGroupIsRefused) {
-  GroupRow row = row_of_three();
+  GroupRow row = row_of_four();
   row.installing = raft::LogPosition{.index = LogIndex(300), .term = Term(4)};
   const auto value = encode_row(kKey.group, row);
   EXPECT_FALSE(decode_row(GroupId(8), value));

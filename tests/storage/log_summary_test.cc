@@ -75,7 +75,7 @@ TEST_F(LogSummaryTest, OfTwoTermsAtOneIndexTheLaterHolds) {
   EXPECT_EQ(summarize(0).runs, (std::vector<raft::TermRun>{{LogIndex(1), Term(1)}, {LogIndex(3), Term(2)}}));
 }
 
-TEST_F(LogSummaryTest, WhatADropLeftOfTheSnapshotIsIgnored) {
+TEST_F(LogSummaryTest, WhatTheSnapshotCoversIsNotLookedAt) {
   must_write(*store_, {.group = kQueue, .entries = entries_of(1, 20)});
   store_->retain(kQueue,
                  std::make_shared<LiveSet>(LiveSet{.snapshot = LogIndex(15), .live = {{LogIndex(3), LogIndex(4)}}}));

@@ -55,6 +55,12 @@ inline GroupRow row_of_one() {
   return {.self = raft::ReplicaId(1), .configuration = {.voters = {raft::ReplicaId(1)}, .machine_version = 1}};
 }
 
+/// One voter of three, this node being the first.
+inline GroupRow row_of_three() {
+  const std::vector voters{raft::ReplicaId(1), raft::ReplicaId(2), raft::ReplicaId(3)};
+  return {.self = raft::ReplicaId(1), .configuration = {.voters = voters, .machine_version = 1}};
+}
+
 /// A group that does not exist yet begins as a group of one, unless the write says otherwise.
 inline void must_write(LogStore& store, GroupWrite write, Durability durability = Durability::synced) {
   const auto row = store.row(write.group);

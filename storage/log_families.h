@@ -1,0 +1,18 @@
+// The column families of the log database, as LogStore opens them.
+#pragma once
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "storage/database.h"
+#include "storage/log_store.h"
+#include "storage/retention.h"
+
+namespace quorate::storage {
+
+/// Their places in the database's plan.
+enum LogFamily : std::size_t { kLog, kRows };
+
+std::vector<Database::Family> log_families(const LogStore::Options& options, std::shared_ptr<Retention> retention);
+
+}  // namespace quorate::storage
