@@ -1,0 +1,117 @@
+// Group hosts over real disks: what is committed reaches every replica's machine, whoever leads, whoever was away.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "tests/cluster/host_world.h"
+
+namespace quorate::cluster {
+
+class GroupHostTest : public HostWorld {};
+
+TEST_F(GroupHostTest, CommitsWhatAMajorityHolds) {
+  propose_many(3);
+  EXPECT_TRUE(eventually([&] { return has_all(1) && has_all(2) && has_all(3); }));
+  EXPECT_EQ(leader()->machine->live, 3) << "the leader carries out, the others follow";
+  EXPECT_EQ(node(2).machine->items, node(1).machine->items);
+}
+
+TEST_F(GroupHostTest, CommitsNothingWithoutAMajority) {
+  propose_many(1);
+  ASSERT_TRUE(eventually([&] { return has_all(1) && has_all(2) && has_all(3); }));
+  Node* before = leader();
+  for (auto& node : nodes_) {
+    if (node.get() != before) cut_.insert(node->id);
+  }
+  const LogIndex committed = before->machine->committed;
+  propose("lonely");
+  EXPECT_TRUE(eventually([&] { return !before->machine->leads; })) << "it notices that it is alone";
+  EXPECT_EQ(before->machine->committed, committed);
+}
+
+TEST_F(GroupHostTest, AnotherLeadsWhenTheLeaderEnds) {
+  propose_many(5);
+  Node& first = *leader();
+  stop(first);
+  propose_many(5);
+  start(first);
+  EXPECT_TRUE(eventually([&] { return has_all(1) && has_all(2) && has_all(3); }));
+}
+
+TEST_F(GroupHostTest, EverybodyRestartsWithWhatTheyHad) {
+  propose_many(120);
+  ASSERT_TRUE(eventually([&] { return has_all(1) && has_all(2) && has_all(3); }));
+  for (auto& node : nodes_) stop(*node);
+  for (auto& node : nodes_) start(*node);
+  EXPECT_TRUE(eventually([&] { return has_all(1) && has_all(2) && has_all(3); }));
+}
+
+TEST_F(GroupHostTest, OneThatWasAwayTooLongGetsASnapshot) {
+  propose_many(10);
+  ASSERT_TRUE(eventually([&] { return leader() != nullptr && has_all(3); }));
+  Node& away = leader()->id == NodeId(3) ? node(2) : node(3);
+  stop(away);
+  propose_many(200);
+  start(away);
+  EXPECT_TRUE(eventually([&] { return has_all(away.id.value()); }));
+  EXPECT_GE(away.machine->restored, 1);
+  propose_many(5);
+  EXPECT_TRUE(eventually([&] { return has_all(1) && has_all(2) && has_all(3); }));
+  EXPECT_TRUE(failures_.empty());
+}
+
+// Wherever the process ends while a snapshot replaces its log, the next start finds one of the two whole.
+TEST_F(GroupHostTest, ASnapshotThatIsInterruptedAnywhereIsTakenUpOrForgotten) {
+  propose_many(10);
+  ASSERT_TRUE(eventually([&] { return leader() != nullptr && has_all(1) && has_all(2) && has_all(3); }));
+  Node& away = leader()->id == NodeId(3) ? node(2) : node(3);
+  stop(away);
+  propose_many(200);
+  for (int rounds = 1; rounds < 60; rounds += 1) {
+    start(away);
+    for (int i = 0; i < rounds; ++i) round();
+    stop(away);
+    round();
+  }
+  start(away);
+  EXPECT_TRUE(eventually([&] { return has_all(away.id.value()); }));
+  EXPECT_TRUE(failures_.empty()) << failures_[0];
+}
+
+TEST_F(GroupHostTest, SleepsWhenNothingHappensAndWakesForAProposal) {
+  propose_many(2);
+  const auto asleep = [&] {
+    return std::ranges::all_of(nodes_, [](auto& node) { return node->host->replica(kGroup)->core().is_steady(); });
+  };
+  ASSERT_TRUE(eventually(asleep));
+  EXPECT_FALSE(node(1).host->replica(kGroup)->next_deadline());
+  propose_many(1);
+  EXPECT_TRUE(eventually([&] { return has_all(1) && has_all(2) && has_all(3); }));
+}
+
+TEST_F(GroupHostTest, AReadIsAnsweredWithWhatIsCommitted) {
+  propose_many(4);
+  ASSERT_TRUE(eventually([&] { return has_all(1) && has_all(2) && has_all(3); }));
+  std::optional<LogIndex> index;
+  for (auto& node : nodes_) {
+    index.reset();
+    node->host->read_index(kGroup, [&](std::optional<LogIndex> at) { index = at; });
+    EXPECT_TRUE(eventually([&] { return index.has_value(); })) << "asked at node " << node->id.value();
+    EXPECT_GE(*index, leader()->machine->committed);
+  }
+}
+
+TEST_F(GroupHostTest, ALeaderThatIsRemovedHandsOver) {
+  ASSERT_TRUE(eventually([&] { return leader() != nullptr; }));
+  Node& first = *leader();
+  const raft::ReplicaId gone = replica(first.id.value());
+  raft::Configuration target = first.host->replica(kGroup)->core().configuration();
+  std::erase(target.voters, gone);
+  ASSERT_TRUE(eventually([&] { return first.host->change(kGroup, target) == raft::Refusal::none; }));
+  ASSERT_TRUE(eventually([&] { return leader() != nullptr && leader()->id != first.id; }));
+  propose_many(3);
+  EXPECT_TRUE(eventually([&] { return has_all(leader()->id.value()); }));
+  EXPECT_FALSE(first.machine->leads);
+}
+
+}  // namespace quorate::cluster
