@@ -78,6 +78,7 @@ void Core::receive(const Message& message, const PreVote& body, Output& out) {
   } else {
     hold(message.from, PreVoteReply{.granted = false}, LogIndex(0), out);
   }
+  if (!configuration().is_member(message.from)) return;  // removed while it was away: nobody has to wake for it
   if (role_ == Role::leader) {  // whoever asks has not heard of us
     wake_leader();
     leadership_->heartbeat_now = true;

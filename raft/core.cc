@@ -73,7 +73,6 @@ std::optional<Instant> Core::next_deadline() const {
   if (leadership_ != nullptr) {
     if (leadership_->peers.empty()) return due;
     consider(leadership_->heartbeat_due);
-    consider(leadership_->check_due);
     if (leadership_->transferee != kNoReplica) consider(leadership_->transfer_due);
   } else if (may_campaign()) {
     consider(election_due_);

@@ -257,7 +257,6 @@ class Core {
   struct Leadership {
     std::vector<Progress> peers;  // ascending, the members of the configuration in force without this replica
     Instant heartbeat_due{};
-    Instant check_due{};  // CheckQuorum
     Instant news_at{};    // the last sign of work
     ReplicaId transferee = kNoReplica;
     Instant transfer_due{};

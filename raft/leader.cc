@@ -16,7 +16,6 @@ void Core::become_leader(Output& out) {
   out.became_leader = true;
   leadership_ = std::make_unique<Leadership>();
   leadership_->heartbeat_due = times_.now + timing_.heartbeat;
-  leadership_->check_due = times_.now + timing_.election_min;
   leadership_->news_at = times_.now;
   adopt_configuration();
   term_start_ = log_.last().index.plus(1);
@@ -94,11 +93,8 @@ void Core::leader_deadline(Output& out) {
   if (leadership_->transferee != kNoReplica && times_.now >= leadership_->transfer_due) {
     leadership_->transferee = kNoReplica;  // it did not come about; proposals are welcome again
   }
-  if (times_.now >= leadership_->check_due) {
-    leadership_->check_due = times_.now + timing_.election_min;
-    if (!hears_quorum()) return become_follower(hard_state_.term, kNoReplica, out);
-  }
   if (times_.now < leadership_->heartbeat_due) return;
+  if (!hears_quorum()) return become_follower(hard_state_.term, kNoReplica, out);  // CheckQuorum
   leadership_->heartbeat_due = times_.now + timing_.heartbeat;
   leadership_->heartbeat_now = true;
   for (Progress& peer : leadership_->peers) peer.renew_probe();
@@ -164,7 +160,6 @@ void Core::wake_leader() {
   if (!std::exchange(steady_, false)) return;
   lead.heartbeat_now = true;
   lead.heartbeat_due = times_.now + timing_.heartbeat;
-  lead.check_due = times_.now + timing_.election_min;
   for (Progress& peer : lead.peers) peer.heard_at = times_.now;
 }
 

@@ -120,6 +120,8 @@ void Core::receive(const Message& message, const AppendReply& body, Output& out)
     return;
   }
   const bool is_news = peer->acknowledge(body.index, times_.now, log_.last().index);
+  const bool has_base = peer->state() == Progress::State::snapshot && log_.term_at(peer->match());
+  if (has_base) peer->continue_behind(peer->match());  // whoever brought the snapshot may not have told
   if (!is_news && counted == peer->counts()) return;
   leadership_->news_at = times_.now;
   consider_transfer(*peer, out);
