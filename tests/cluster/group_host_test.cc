@@ -52,6 +52,7 @@ TEST_F(GroupHostTest, OneThatWasAwayTooLongGetsASnapshot) {
   Node& away = leader()->id == NodeId(3) ? node(2) : node(3);
   stop(away);
   propose_many(200);
+  ASSERT_TRUE(eventually([&] { return leader()->host->replica(kGroup)->core().log().base().index > LogIndex(20); }));
   start(away);
   EXPECT_TRUE(eventually([&] { return has_all(away.id.value()); }));
   EXPECT_GE(away.machine->restored, 1);
@@ -67,6 +68,7 @@ TEST_F(GroupHostTest, ASnapshotThatIsInterruptedAnywhereIsTakenUpOrForgotten) {
   Node& away = leader()->id == NodeId(3) ? node(2) : node(3);
   stop(away);
   propose_many(200);
+  ASSERT_TRUE(eventually([&] { return leader()->host->replica(kGroup)->core().log().base().index > LogIndex(20); }));
   for (int rounds = 1; rounds < 60; rounds += 1) {
     start(away);
     for (int i = 0; i < rounds; ++i) round();
