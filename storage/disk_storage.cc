@@ -7,7 +7,9 @@ namespace quorate::storage {
 
 Result<std::optional<Snapshot>> DiskStorage::load_snapshot(GroupId group) const {
   auto snapshot = snapshots_.load(group);
-  if (snapshot && *snapshot) log_.retain(group, std::make_shared<const LiveSet>((*snapshot)->live));
+  if (!snapshot) return snapshot;
+  const std::optional<Snapshot>& found = *snapshot;
+  if (found) log_.retain(group, std::make_shared<const LiveSet>(found->live));
   return snapshot;
 }
 

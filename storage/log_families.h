@@ -11,7 +11,8 @@
 namespace quorate::storage {
 
 /// Their places in the database's plan.
-enum LogFamily : std::size_t { kLog, kRows };
+inline constexpr std::size_t kLog = 0;
+inline constexpr std::size_t kRows = 1;
 
 std::vector<Database::Family> log_families(const LogStore::Options& options, std::shared_ptr<Retention> retention);
 

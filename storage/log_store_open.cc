@@ -45,9 +45,10 @@ Result<std::unique_ptr<LogStore>> LogStore::open(const Options& options) {
 Result<void> LogStore::recover(OnLoss on_loss, const std::string& promises_path) {
   const auto rows = load_rows();
   if (!rows) return std::unexpected(rows.error());
-  auto kept = load_promises(promises_path);
-  if (!kept) return std::unexpected(kept.error());
-  const auto& mark = database_->found_mark();
+  auto loaded = load_promises(promises_path);
+  if (!loaded) return std::unexpected(loaded.error());
+  const std::optional<PromiseTable>& kept = *loaded;
+  const std::optional<Mark>& mark = database_->found_mark();
   const bool is_burned = mark && mark->is_burned;
   if (is_burned && on_loss == OnLoss::refuse) {
     return failure(ErrorCode::corruption,
@@ -55,22 +56,24 @@ Result<void> LogStore::recover(OnLoss on_loss, const std::string& promises_path)
                                "again: let the other members replace this node, and begin with an empty directory",
                                promises_path));
   }
-  if (is_burned || (database_->loss() && !(mark && *kept))) {
+  const bool is_proven = mark && kept;
+  if (is_burned || (database_->loss() && !is_proven)) {
     loss_ = Loss::promises;
     log::error(log::Category::storage, "storage.promises_lost path={} groups={}", promises_path, rows->size());
     return store_mark();
   }
   const auto identity = database_->identity();
   if (!identity) return std::unexpected(identity.error());
-  PromiseTable table{.database = *identity, .serial = *kept ? (**kept).serial : mark ? mark->promises + 1 : 0};
-  if (database_->loss()) {
+  PromiseTable table{.database = *identity, .serial = mark ? mark->promises + 1 : 0, .promises = {}};
+  if (kept) table.serial = kept->serial;
+  if (kept && database_->loss()) {
     loss_ = Loss::entries;
-    Salvage salvaged = salvage(*rows, (**kept).promises);
+    Salvage salvaged = salvage(*rows, kept->promises);
     log::error(log::Category::storage, "storage.entries_lost path={} groups={}", promises_path, rows->size());
     if (auto written = write(salvaged.writes, Durability::synced); !written) return written;
     table.promises = std::move(salvaged.promises);
   } else {
-    table.promises = *kept ? promises_of(*rows, (**kept).promises) : all_promises_of(*rows);
+    table.promises = kept ? promises_of(*rows, kept->promises) : all_promises_of(*rows);
   }
   if (auto replaced = promises_.replace(std::move(table)); !replaced) return replaced;
   keeps_promises_ = true;
@@ -103,23 +106,25 @@ Result<std::map<GroupId, GroupRow>> LogStore::load_rows() {
 Result<std::optional<PromiseTable>> LogStore::load_promises(const std::string& path) const {
   const auto identity = database_->identity();
   if (!identity) return std::unexpected(identity.error());
-  auto found = Promises::load(path);
-  if (!found && found.error().code != ErrorCode::corruption) return std::unexpected(found.error());
-  const auto& mark = database_->found_mark();
-  if (found && !*found && !mark) return std::optional<PromiseTable>();  // a new node
-  if (!found) {
-    log::error(log::Category::storage, "storage.promises_damaged error=\"{}\"", found.error().text);
-  } else if (!*found) {
-    log::error(log::Category::storage, "storage.promises_missing path={}", path);
-  } else if ((*found)->database != *identity) {
-    log::error(log::Category::storage, "storage.promises_foreign path={} database={}", path, (*found)->database);
-  } else if (mark && (*found)->serial < mark->promises) {
-    log::error(log::Category::storage, "storage.promises_cut path={} changes={} expected={}", path, (*found)->serial,
-               mark->promises);
-  } else {
-    return std::move(*found);
+  auto loaded = Promises::load(path);
+  if (!loaded && loaded.error().code != ErrorCode::corruption) return std::unexpected(loaded.error());
+  if (!loaded) {
+    log::error(log::Category::storage, "storage.promises_damaged error=\"{}\"", loaded.error().text);
+    return std::optional<PromiseTable>();
   }
-  return std::optional<PromiseTable>();
+  const std::optional<Mark>& mark = database_->found_mark();
+  std::optional<PromiseTable>& found = *loaded;
+  if (!found) {
+    if (mark) log::error(log::Category::storage, "storage.promises_missing path={}", path);  // else a new node
+  } else if (found->database != *identity) {
+    log::error(log::Category::storage, "storage.promises_foreign path={} database={}", path, found->database);
+    found.reset();
+  } else if (mark && found->serial < mark->promises) {
+    log::error(log::Category::storage, "storage.promises_cut path={} changes={} expected={}", path, found->serial,
+               mark->promises);
+    found.reset();
+  }
+  return loaded;
 }
 
 }  // namespace quorate::storage

@@ -49,10 +49,11 @@ class Changes {
     }
     for (const raft::Entry& entry : write.entries) {
       if (entry.type != raft::EntryType::config || is_staging(write.group) || find(write.group)) continue;
-      const auto row = row_at(write);
-      if (!row) return std::unexpected(row.error());
-      const bool has_self = *row && (*row)->self != raft::kNoReplica;
-      if (has_self && makes_several(entry, (*row)->self)) change(write.group, promise_of(**row));
+      const auto read = row_at(write);
+      if (!read) return std::unexpected(read.error());
+      const std::optional<GroupRow>& row = *read;
+      const bool has_self = row && row->self != raft::kNoReplica;
+      if (has_self && makes_several(entry, row->self)) change(write.group, promise_of(*row));
     }
     return {};
   }
@@ -92,13 +93,6 @@ raft::HardState newer(const raft::HardState& row, const Promise& promise) {
       row.term > promise.term || (row.term == promise.term && promise.voted_for == raft::kNoReplica);
   if (row_is_newer) return row;
   return {.term = promise.term, .voted_for = promise.voted_for};
-}
-
-GroupWrite begin_anew(GroupId group, const Promise& promise) {
-  return {.group = group,
-          .drop = true,
-          .row = GroupRow{.hard_state = {.term = promise.term, .voted_for = promise.voted_for, .recovering = true},
-                          .self = promise.self}};
 }
 
 }  // namespace
@@ -142,14 +136,12 @@ Salvage salvage(const Rows& rows, const std::map<GroupId, Promise>& promises) {
       if (at != rows.end()) out.writes.push_back({.group = group, .drop = true});
       continue;
     }
-    GroupWrite write = begin_anew(group, promise);
-    if (at != rows.end() && at->second.self == promise.self) {
-      write = {.group = group, .row = at->second};
-      write.row->hard_state = newer(at->second.hard_state, promise);
-      write.row->hard_state.recovering = true;
-    }
-    out.promises.emplace(group, promise_of(*write.row));
-    out.writes.push_back(std::move(write));
+    const bool is_same = at != rows.end() && at->second.self == promise.self;
+    GroupRow row = is_same ? at->second : GroupRow{.self = promise.self};
+    row.hard_state = newer(row.hard_state, promise);
+    row.hard_state.recovering = true;
+    out.promises.emplace(group, promise_of(row));
+    out.writes.push_back({.group = group, .drop = !is_same, .row = std::move(row)});
   }
   return out;
 }

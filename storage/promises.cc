@@ -119,8 +119,9 @@ Promises::~Promises() {
 Result<std::optional<PromiseTable>> Promises::load(const std::string& path) {
   const auto file = read_file(path);
   if (!file) return std::unexpected(file.error());
-  if (!*file) return std::optional<PromiseTable>();
-  auto table = decode_promises(**file);
+  const std::optional<std::vector<std::byte>>& bytes = *file;
+  if (!bytes) return std::optional<PromiseTable>();
+  auto table = decode_promises(*bytes);
   if (!table) {
     return failure(ErrorCode::corruption, fmt::format("{} is cut or damaged, so it proves no vote of this node", path));
   }
