@@ -12,6 +12,8 @@ namespace {
 
 /// More rounds than this without coming to rest are a storm.
 constexpr int kRoundsMax = 200;
+/// One deadline may lead to another at the same moment, but not for ever.
+constexpr int kTriesMax = 4;
 
 /// Takes out of `messages` what is selected.
 std::vector<Message> take(std::vector<Message>& messages, const Cluster::Selects& selects) {
@@ -106,7 +108,8 @@ void Cluster::carry_out(ReplicaId id, Replica& replica, Output output) {
   if (output.append) begin(replica, id, *output.append);
   if (output.install) begin(replica, id, *output.install);
   note_changes(id, replica);
-  if (output.refused != Refusal::none) note(Detail::changes, who + "refuses: " + std::string(print(output.refused)));
+  if (output.refused != Refusal::none && output.refused != Refusal::failed)
+    note(Detail::changes, who + "refuses: " + std::string(print(output.refused)));
   for (const Message& message : output.messages) {
     const bool is_lost = cuts_.contains({message.from, message.to});
     note(Detail::all, print(message) + (is_lost ? " (lost)" : ""));
@@ -269,12 +272,12 @@ bool Cluster::fetch(ReplicaId id) {
   return true;
 }
 
-void Cluster::stage(ReplicaId from, ReplicaId to) {
+void Cluster::stage(ReplicaId from, ReplicaId to, std::optional<LogIndex> at, std::optional<Term> term) {
   const Replica& sender = find(from);
-  const SnapshotMeta meta = newest_snapshot(sender, sender.core->commit_index());
+  const SnapshotMeta meta = newest_snapshot(sender, at.value_or(sender.core->commit_index()));
   note(Detail::all, fmt::format("-> {}>{} {}", print(from), print(to), print(meta)));
   indent_ = "  ";
-  step(to, SnapshotStaged{.from = from, .term = sender.core->term(), .meta = meta});
+  step(to, SnapshotStaged{.from = from, .term = term.value_or(sender.core->term()), .meta = meta});
   indent_.clear();
 }
 
@@ -285,12 +288,14 @@ void Cluster::report_snapshot(ReplicaId from, ReplicaId to, bool accepted) {
 }
 
 /// Sends one snapshot that somebody waits for, from the beginning to the end.
-bool Cluster::serve_snapshots() {
-  for (auto& [id, replica] : replicas_) {
-    if (!replica.core || replica.wanted.empty()) continue;
-    const ReplicaId to = *replica.wanted.begin();
+bool Cluster::serve_snapshots(const std::vector<ReplicaId>& among) {
+  for (const ReplicaId id : among) {
+    Replica& replica = find(id);
+    const auto wanted = std::ranges::find_first_of(replica.wanted, among);
+    if (!replica.core || wanted == replica.wanted.end()) continue;
+    const ReplicaId to = *wanted;
     replica.wanted.erase(to);
-    if (!has(to) || !find(to).core) continue;
+    if (!is_running(to)) continue;
     stage(id, to);
     while (persist(to)) continue;
     report_snapshot(id, to, true);
@@ -315,13 +320,30 @@ std::optional<Instant> Cluster::next_deadline() const {
   return next;
 }
 
+/// False: one that was kept has not moved, and there would be no end.
+bool Cluster::keep_deadlines() {
+  for (const auto& [id, replica] : replicas_) {
+    const auto is_due = [&, core = replica.core.get()] {
+      const auto due = core != nullptr ? core->next_deadline() : std::nullopt;
+      return due && *due <= times_.now;
+    };
+    for (int tries = 0; is_due(); ++tries) {
+      if (tries == kTriesMax) {
+        complain(print(id) + "'s deadline was kept and does not move");
+        return false;
+      }
+      keep_deadline(id);
+    }
+  }
+  return true;
+}
+
 void Cluster::tick(Duration by) {
   const Instant end = times_.now + by;
   for (auto next = next_deadline(); next && *next <= end; next = next_deadline()) {
     const Instant before = times_.now;
     advance(std::max(*next, before) - before);
-    for (const ReplicaId id : replicas()) keep_deadline(id);
-    if (next_deadline() && *next_deadline() <= *next) return complain("a deadline that was kept does not move");
+    if (!keep_deadlines()) return;
   }
   advance(end - times_.now);
 }
@@ -331,24 +353,25 @@ void Cluster::run(Duration by) {
   stabilize();
   for (auto next = next_deadline(); next && *next <= end; next = next_deadline()) {
     advance(std::max(*next, times_.now) - times_.now);
-    for (const ReplicaId id : replicas()) keep_deadline(id);
+    if (!keep_deadlines()) return;
     stabilize();
-    if (next_deadline() && *next_deadline() <= *next) return complain("a deadline that was kept does not move");
   }
   advance(end - times_.now);
 }
 
-bool Cluster::round() {
-  bool is_busy = deliver([](const Message&) { return true; });
-  for (const ReplicaId id : replicas()) {
+bool Cluster::round(const std::vector<ReplicaId>& among) {
+  const auto takes_part = [&](ReplicaId id) { return std::ranges::find(among, id) != among.end(); };
+  bool is_busy = deliver([&](const Message& message) { return takes_part(message.to); });
+  for (const ReplicaId id : among) {
     while (persist(id)) is_busy = true;
     while (fetch(id)) is_busy = true;
   }
-  return serve_snapshots() || is_busy;
+  return serve_snapshots(among) || is_busy;
 }
 
-void Cluster::stabilize() {
-  for (int rounds = 0; round(); ++rounds) {
+void Cluster::stabilize(const std::vector<ReplicaId>& among) {
+  const std::vector<ReplicaId> participants = among.empty() ? replicas() : among;
+  for (int rounds = 0; round(participants); ++rounds) {
     if (rounds == kRoundsMax) return complain("it does not come to rest");
   }
 }

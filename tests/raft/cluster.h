@@ -36,6 +36,7 @@ class Cluster {
   /// A replica with an empty log, or with one that the others have too.
   void add(ReplicaId replica, std::uint32_t machine_version = 0);
   bool has(ReplicaId replica) const { return replicas_.contains(replica); }
+  bool is_running(ReplicaId replica) const { return find(replica).core != nullptr; }
   const Core& core(ReplicaId replica) const { return *find(replica).core; }
   const Disk& disk(ReplicaId replica) const { return find(replica).disk; }
   std::vector<ReplicaId> replicas() const;
@@ -66,14 +67,17 @@ class Cluster {
   /// What was not durable is gone, and the replica begins again with what is.
   void restart(ReplicaId replica, std::optional<LogIndex> loses = std::nullopt, bool is_known = false);
   void stop(ReplicaId replica);
+  /// What its next start can apply.
+  void set_machine_version(ReplicaId replica, std::uint32_t version) { find(replica).machine_version = version; }
   /// A snapshot of what is applied up to `index` is being written.
   void compact(ReplicaId replica, LogIndex index);
 
   // --- what a host does for the core ---
   /// Answers the oldest Fetch. Returns whether there was one.
   bool fetch(ReplicaId replica);
-  /// `from` sends its newest snapshot, which lies staged at `to`.
-  void stage(ReplicaId from, ReplicaId to);
+  /// `from` sends a snapshot of what it has committed, or of less; it lies staged at `to`. `term`: when it was begun.
+  void stage(ReplicaId from, ReplicaId to, std::optional<LogIndex> at = std::nullopt,
+             std::optional<Term> term = std::nullopt);
   void report_snapshot(ReplicaId from, ReplicaId to, bool accepted);
 
   // --- time ---
@@ -83,8 +87,8 @@ class Cluster {
   void tick(Duration by);
   /// Time passes, and whatever is sent or written arrives at once.
   void run(Duration by);
-  /// Delivers and persists until nothing more happens.
-  void stabilize();
+  /// Delivers and persists until nothing more happens; only what these replicas receive and write, when some are named.
+  void stabilize(const std::vector<ReplicaId>& among = {});
 
   // --- the record ---
   void set_detail(Detail detail) { detail_ = detail; }
@@ -113,6 +117,7 @@ class Cluster {
   const Replica& find(ReplicaId replica) const;
   void start(ReplicaId id, Replica& replica);
   void step_once(ReplicaId id, Replica& replica, Input input);
+  bool keep_deadlines();
   void carry_out(ReplicaId id, Replica& replica, Output output);
   void begin(Replica& replica, ReplicaId id, Task task);
   void note_changes(ReplicaId id, Replica& replica);
@@ -121,8 +126,8 @@ class Cluster {
   Disks disks() const;
   std::optional<Instant> next_deadline() const;
   SnapshotMeta newest_snapshot(const Replica& replica, LogIndex index) const;
-  bool serve_snapshots();
-  bool round();
+  bool serve_snapshots(const std::vector<ReplicaId>& among);
+  bool round(const std::vector<ReplicaId>& among);
 
   const Setup setup_;
   Times times_{.now = Instant(std::chrono::seconds(1000)), .wall = WallTime(std::chrono::seconds(1000))};

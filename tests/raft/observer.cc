@@ -36,7 +36,8 @@ void Observer::judge_message(const Message& message, const Disk& disk) {
   };
   if (const auto* reply = std::get_if<AppendReply>(&message.body)) {
     if (durable.hard_state.term < message.term) complain("said before its term is durable");
-    if (reply->recovering && !durable.hard_state.recovering) complain("said before the recovery is durable");
+    const bool begins_recovery = disk.written().hard_state.recovering && !durable.hard_state.recovering;
+    if (reply->recovering && begins_recovery) complain("said before the recovery is durable");
     const bool has_entries = reply->rejected || durable.last().index >= reply->index;
     const Entry* entry = durable.find(reply->index);
     const Entry* written = disk.written().find(reply->index);

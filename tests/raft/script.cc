@@ -213,9 +213,22 @@ void Script::restart(const Words& words) {
   cluster_->restart(words.replica(0), loses, words.count() > 1 && words[1] == "known");
 }
 
+/// A restart with another program.
+void Script::renew(const Words& words) {
+  cluster_->set_machine_version(words.replica(0), static_cast<std::uint32_t>(words.number("version", 0)));
+  cluster_->restart(words.replica(0));
+}
+
 void Script::compact(const Words& words) { cluster_->compact(words.replica(0), LogIndex(to_number(words[1]))); }
 void Script::fetch(const Words& words) { cluster_->fetch(words.replica(0)); }
-void Script::stage(const Words& words) { cluster_->stage(words.replica(0), words.replica(1)); }
+void Script::stage(const Words& words) {
+  std::optional<LogIndex> at;
+  if (words.has("at")) at = LogIndex(words.number("at", 0));
+  std::optional<Term> term;
+  if (words.has("term")) term = Term(words.number("term", 0));
+  cluster_->stage(words.replica(0), words.replica(1), at, term);
+}
+
 void Script::sent(const Words& words) { cluster_->report_snapshot(words.replica(0), words.replica(1), true); }
 void Script::not_sent(const Words& words) { cluster_->report_snapshot(words.replica(0), words.replica(1), false); }
 
@@ -243,12 +256,14 @@ void Script::deadline(const Words& words) {
   for (const ReplicaId replica : words.replicas(0)) cluster_->keep_deadline(replica);
 }
 
-void Script::stabilize(const Words&) { cluster_->stabilize(); }
+void Script::stabilize(const Words& words) {
+  cluster_->stabilize(words.count() > 0 ? words.replicas(0) : std::vector<ReplicaId>{});
+}
 
-void Script::settle(const Words&) {
+void Script::settle(const Words& words) {
   const Detail before = cluster_->detail();
   cluster_->set_detail(Detail::nothing);
-  cluster_->stabilize();
+  stabilize(words);
   cluster_->set_detail(before);
 }
 
@@ -256,7 +271,7 @@ void Script::settle(const Words&) {
 
 void Script::status(const Words& words) {
   for (const ReplicaId replica : words.count() > 0 ? words.replicas(0) : cluster_->replicas()) {
-    say(print(cluster_->core(replica)));
+    say(cluster_->is_running(replica) ? print(cluster_->core(replica)) : print(replica) + ": stopped");
   }
 }
 
@@ -323,6 +338,7 @@ const std::vector<Script::Verb> Script::kVerbs = {
     {"progress", &Script::progress},
     {"propose", &Script::propose},
     {"read", &Script::read},
+    {"renew", &Script::renew},
     {"restart", &Script::restart},
     {"reverse", &Script::reverse},
     {"run", &Script::pass},

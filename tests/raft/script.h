@@ -8,10 +8,11 @@
 //   configure 1 voters=1,2 [learners= joining=]
 //   deliver | drop | duplicate | reverse  [from=1] [to=2,3] [kind=append] [count=1]     of what is in flight
 //   cut 1,2 3        nothing gets through, in both directions         cut 1>3          in one               heal
-//   persist 1,2 [count=1]      fail 1      stop 1      restart 1 [loses=6] [known]      compact 1 5
-//   fetch 1      stage 1 2      sent 1 2      not-sent 1 2                              what a host does for snapshots
-//   live 3 [at=1]      dead 3 [at=1]      unreachable 1 2
-//   advance 1s      tick 1s      run 1s      deadline 1      stabilize      settle (stabilize, unseen)
+//   persist 1,2 [count=1]      fail 1      stop 1      restart 1 [loses=6] [known]      renew 1 version=2
+//   compact 1 5
+//   fetch 1      stage 1 2 [at=5 term=1]      sent 1 2      not-sent 1 2                              what a host does
+//   for snapshots live 3 [at=1]      dead 3 [at=1]      unreachable 1 2 advance 1s      tick 1s      run 1s deadline 1
+//   stabilize [1,2]      settle [1,2]      everything arrives, but only at these; settle prints nothing
 //   status [1]      log 1      progress 1      flight      writes 1      applied 1      detail all|changes|nothing
 #pragma once
 #include <memory>
@@ -61,6 +62,7 @@ class Script {
   void fail(const Words& words);
   void stop(const Words& words);
   void restart(const Words& words);
+  void renew(const Words& words);
   void compact(const Words& words);
   void fetch(const Words& words);
   void stage(const Words& words);
