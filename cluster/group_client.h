@@ -1,5 +1,5 @@
-// GroupClient: what stands on top of one group: a queue, the metadata, a simulated one. Called on the shard's thread, from
-// the host's turn.
+// GroupClient: what stands on top of one group: a queue, the metadata, a simulated one. Called on the shard's thread,
+// from the host's turn.
 #pragma once
 #include <cstdint>
 #include <string>

@@ -202,8 +202,8 @@ void GroupHost::write(storage::GroupWrite write, std::optional<raft::LogMark> ma
       marks_.push_back({.group = write.group, .incarnation = incarnation, .mark = *mark, .hard_state = hard_state});
     }
   }
-  const bool joins_last = !writes_.empty() && writes_.back().group == write.group && !write.truncate_from &&
-                          !write.row && !write.drop;
+  const bool joins_last =
+      !writes_.empty() && writes_.back().group == write.group && !write.truncate_from && !write.row && !write.drop;
   if (joins_last) {
     std::ranges::move(write.entries, std::back_inserter(writes_.back().entries));
   } else {
@@ -330,7 +330,8 @@ void GroupHost::receive(NodeId from, SteadyAudit audit) {
     answer.hash = steady_hash(from, false, &answer.list);
     transport_->send(from, {.body = std::move(answer)});
   } else if (!audit.has_list) {
-    if (audit.hash != steady_hash(from, true, nullptr)) transport_->send(from, {.body = SteadyAudit{.wants_list = true}});
+    if (audit.hash != steady_hash(from, true, nullptr))
+      transport_->send(from, {.body = SteadyAudit{.wants_list = true}});
   } else {
     for (const auto& [group, term] : audit.list) {
       Replica* replica = find(group);

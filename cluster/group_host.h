@@ -1,9 +1,9 @@
-// All Raft replicas of one shard. It feeds their cores with what comes from the disk, the clock and the other nodes, hands
-// everything a turn appended to the log writer at once, and passes on what they say to other nodes.
-// Operation: propose(), receive() and completions step a replica; at the end of the turn replicas with news are settled and
-// the turn's writes submitted. Whoever drives the shard gives it a turn at next_deadline(). A group whose disk failed
-// never answers again: on_failure tells the node, which stops. Concurrency: the shard's thread only; completions of
-// storage threads come back through the shard's mailbox.
+// All Raft replicas of one shard. It feeds their cores with what comes from the disk, the clock and the other nodes,
+// hands everything a turn appended to the log writer at once, and passes on what they say to other nodes. Operation:
+// propose(), receive() and completions step a replica; at the end of the turn replicas with news are settled and the
+// turn's writes submitted. Whoever drives the shard gives it a turn at next_deadline(). A group whose disk failed never
+// answers again: on_failure tells the node, which stops. Concurrency: the shard's thread only; completions of storage
+// threads come back through the shard's mailbox.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -50,8 +50,8 @@ class GroupHost final : public TurnHook, public HostContext {
   std::optional<raft::LogPosition> propose(GroupId group, Bytes payload, storage::Durability durability);
   raft::Refusal change(GroupId group, const raft::Configuration& target);
   raft::Refusal transfer(GroupId group, raft::ReplicaId to);
-  /// `done` hears up to where the log was committed when this was asked, or nothing: ask again, perhaps elsewhere. It may
-  /// also never be called, when messages are lost.
+  /// `done` hears up to where the log was committed when this was asked, or nothing: ask again, perhaps elsewhere. It
+  /// may also never be called, when messages are lost.
   void read_index(GroupId group, std::move_only_function<void(std::optional<LogIndex>)> done);
 
   /// From another node, on this shard's thread.

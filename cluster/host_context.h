@@ -1,5 +1,5 @@
-// What a replica finds around it on its shard, and what it hands over there. GroupHost is the only one who implements it;
-// it stands apart so that Replica and the snapshot transfers need not know the host.
+// What a replica finds around it on its shard, and what it hands over there. GroupHost is the only one who implements
+// it; it stands apart so that Replica and the snapshot transfers need not know the host.
 #pragma once
 #include <cstddef>
 #include <cstdint>

@@ -1,8 +1,8 @@
-// NodeLiveness: which nodes answer, whatever groups they share: one heartbeat per pair of nodes carries what thousands of
-// groups would otherwise ask each other (raft.md §2.6). Pure: heartbeats and time in, heartbeats and changes out.
+// NodeLiveness: which nodes answer, whatever groups they share: one heartbeat per pair of nodes carries what thousands
+// of groups would otherwise ask each other (raft.md §2.6). Pure: heartbeats and time in, heartbeats and changes out.
 //
-// A heartbeat carries the sender's epoch, so a restart is noticed even if it was quick, and one progress bit per shard: a
-// shard that is stuck, or a disk that hangs, loses its leaders although the process still answers.
+// A heartbeat carries the sender's epoch, so a restart is noticed even if it was quick, and one progress bit per shard:
+// a shard that is stuck, or a disk that hangs, loses its leaders although the process still answers.
 #pragma once
 #include <cstdint>
 #include <functional>

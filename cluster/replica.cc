@@ -19,6 +19,8 @@ Result<void> Replica::open(const Birth& birth) {
   if (!row) return std::unexpected(row.error());
   if (*row) {
     row_ = **row;
+    // A replica that has lost entries does not trust what is staged either; its leader sends a snapshot again.
+    if (row_.hard_state.recovering) row_.installing.reset();
     if (row_.installing) {  // the node stopped in the middle of a swap, which is durable once begun
       resume_install(*row_.installing);
       return {};
@@ -27,8 +29,7 @@ Result<void> Replica::open(const Birth& birth) {
     row_ = {.self = birth.self, .configuration = birth.configuration};
     host_.write({.group = id_, .row = row_}, std::nullopt, storage::Durability::buffered);
   }
-  const bool is_replicated = !row_.configuration.is_alone(row_.self);
-  if (is_replicated) {
+  if (!row_.configuration.is_alone(row_.self)) {
     auto staging = host_.storage().row(storage::staging_of(id_));
     if (!staging) return std::unexpected(staging.error());
     if (*staging) discard_staging();
@@ -47,18 +48,14 @@ Result<void> Replica::load() {
                            .configuration = row_.configuration,
                            .timing = options.timing,
                            .limits = options.limits};
-  const bool is_replicated = !row_.configuration.is_alone(row_.self);
-  if (is_replicated && host_.storage().loss() == storage::Loss::promises) {
-    return failure(ErrorCode::corruption, client_.describe() +
-                                              ": this node no longer knows how it voted, so its replica must not act "
-                                              "again; replace it through the other members");
-  }
   if (auto loaded = load_snapshot(core); !loaded) return loaded;
-  if (auto loaded = load_log(core); !loaded) return loaded;
-  if (is_replicated && host_.storage().loss() == storage::Loss::entries && !row_.hard_state.recovering) {
-    row_.hard_state.recovering = true;
-    host_.write({.group = id_, .row = row_}, std::nullopt, storage::Durability::synced);
-  }
+  auto log = host_.storage().summarize(id_, core.snapshot.index);
+  if (!log) return std::unexpected(log.error());
+  if (auto judged = judge_loss(core, *log); !judged) return judged;
+  core.last = log->last;
+  core.runs = std::move(log->runs);
+  core.configurations = std::move(log->configurations);
+  if (core.last > core.snapshot.index) core.last_ts = log->last_ts;
   core.hard_state = row_.hard_state;
   machine_version_ = core.configuration.machine_version;
   core_ = std::make_unique<raft::Core>(core, host_.shard().now());
@@ -81,25 +78,28 @@ Result<void> Replica::load_snapshot(raft::Core::Options& options) {
   return {};
 }
 
-Result<void> Replica::load_log(raft::Core::Options& options) {
-  auto found = host_.storage().summarize(id_, options.snapshot.index);
-  if (!found) return std::unexpected(found.error());
-  if (found->damaged) {
-    const std::string what = "log entry " + std::to_string(found->damaged->value()) + " is damaged or missing";
-    if (row_.configuration.is_alone(row_.self)) return failure(ErrorCode::corruption, what);
-    log::warn(log::Category::storage, "group.log_damaged group=\"{}\" error=\"{}\" consequence=\"recovers from the leader\"",
-              client_.describe(), what);
-    row_.hard_state.recovering = true;
-    host_.write({.group = id_, .truncate_from = found->damaged, .row = row_}, std::nullopt,
-                storage::Durability::synced);
+/// What may a replica do that has lost something it once synced? Nothing if votes are among it; otherwise it recovers
+/// through the others, if there are any (raft.md §2.15).
+Result<void> Replica::judge_loss(const raft::Core::Options& options, const storage::LogSummary& log) {
+  const storage::Loss loss = host_.storage().loss();
+  const bool is_sound = loss == storage::Loss::none && !log.damaged && !row_.hard_state.recovering;
+  if (is_sound) return {};
+  const raft::Configuration& newest =
+      log.configurations.empty() ? options.configuration : log.configurations.back().second;
+  const std::string what = log.damaged ? "log entry " + std::to_string(log.damaged->value()) + " is damaged or missing"
+                                       : "the disk has lost writes that were synced";
+  if (newest.is_alone(row_.self)) return failure(ErrorCode::corruption, what);
+  if (loss == storage::Loss::promises) {
+    return failure(ErrorCode::corruption,
+                   what + ", votes perhaps among them: this replica must not act again, replace it through the others");
   }
-  options.last = found->last;
-  options.runs = std::move(found->runs);
-  options.configurations = std::move(found->configurations);
-  if (found->last > options.snapshot.index) options.last_ts = found->last_ts;
-  if (!options.runs.empty() && row_.hard_state.term < options.runs.back().term) {
-    row_.hard_state = {.term = options.runs.back().term};
-  }
+  if (row_.hard_state.recovering && !log.damaged) return {};  // known since an earlier start
+  log::warn(log::Category::queue,
+            "group.recovering group=\"{}\" error=\"{}\" consequence=\"does not count until a leader "
+            "has sent what is missing\"",
+            client_.describe(), what);
+  row_.hard_state.recovering = true;
+  host_.write({.group = id_, .truncate_from = log.damaged, .row = row_}, std::nullopt, storage::Durability::synced);
   return {};
 }
 
@@ -153,8 +153,7 @@ void Replica::carry_out(raft::Output& output) {
 }
 
 void Replica::write(raft::LogWrite&& append) {
-  storage::GroupWrite write{
-      .group = id_, .truncate_from = append.truncate_from, .entries = std::move(append.entries)};
+  storage::GroupWrite write{.group = id_, .truncate_from = append.truncate_from, .entries = std::move(append.entries)};
   if (append.hard_state) {
     row_.hard_state = *append.hard_state;
     write.row = row_;
@@ -169,8 +168,7 @@ storage::Durability Replica::durability() const {
 }
 
 bool Replica::is_campaigning() const {
-  return core_ != nullptr &&
-         (core_->role() == raft::Role::pre_candidate || core_->role() == raft::Role::candidate);
+  return core_ != nullptr && (core_->role() == raft::Role::pre_candidate || core_->role() == raft::Role::candidate);
 }
 
 void Replica::read_index(std::move_only_function<void(std::optional<LogIndex>)> done) {
@@ -199,8 +197,9 @@ bool Replica::settle() {
   }
   bool is_budget_spent = false;
   if (auto applied = apply_ready(is_budget_spent); !applied) {
-    host_.fail({.code = applied.error().code, .text = client_.describe() + ": " + applied.error().text +
-                                                      "; restore the data directory from a copy, or replace this node"});
+    host_.fail({.code = applied.error().code,
+                .text = client_.describe() + ": " + applied.error().text +
+                        "; restore the data directory from a copy, or replace this node"});
     return false;
   }
   const LogIndex committed = std::min(core_->commit_index(), applied_);
@@ -246,7 +245,8 @@ void Replica::correct_sleeper(NodeId node, Term term) {
   if (is_right) return;
   for (const raft::ReplicaId member : core_->configuration().members()) {
     if (raft::node_of(member) != node || member == core_->self()) continue;
-    send_body(member, raft::Message{.from = core_->self(), .to = member, .term = core_->term(), .body = raft::Unsteady{}});
+    send_body(member,
+              raft::Message{.from = core_->self(), .to = member, .term = core_->term(), .body = raft::Unsteady{}});
   }
 }
 

@@ -66,14 +66,14 @@ class Replica {
   bool is_campaigning() const;
   std::size_t memory_bytes() const;
 
-  bool dirty = false;                   // stands in the host's list
-  std::optional<Instant> armed_for;     // stands in the host's timers
+  bool dirty = false;                // stands in the host's list
+  std::optional<Instant> armed_for;  // stands in the host's timers
 
  private:
   // replica.cc
   Result<void> load();
   Result<void> load_snapshot(raft::Core::Options& options);
-  Result<void> load_log(raft::Core::Options& options);
+  Result<void> judge_loss(const raft::Core::Options& options, const storage::LogSummary& log);
   void announce_live_nodes();
   void feed(raft::Input input);
   void carry_out(raft::Output& output);
@@ -134,17 +134,17 @@ class Replica {
   raft::Output output_;
 
   LogIndex applied_;
-  WallTime applied_ts_{};      // of that entry
-  LogIndex told_committed_;    // what the client knows
-  bool leading_ = false;       // the client knows that it leads, since leading_term_
+  WallTime applied_ts_{};    // of that entry
+  LogIndex told_committed_;  // what the client knows
+  bool leading_ = false;     // the client knows that it leads, since leading_term_
   Term leading_term_;
   std::uint32_t machine_version_ = 0;  // as of applied_
   LogIndex announced_configuration_;   // liveness of its members has been told to the core
   bool reading_ = false;               // entries for the machine are on their way from the disk
 
-  LogIndex snapshot_;                             // the last one taken
-  std::uint64_t snapshot_bytes_ = 0;              // of it
-  bool saving_ = false;                           // one is being saved
+  LogIndex snapshot_;                              // the last one taken
+  std::uint64_t snapshot_bytes_ = 0;               // of it
+  bool saving_ = false;                            // one is being saved
   std::optional<storage::Snapshot> snapshot_due_;  // taken, and waiting for its log to be durable
 
   struct Repairs {

@@ -67,8 +67,9 @@ void Replica::read_for_apply() {
   if (reading_) return;
   reading_ = true;
   host_.storage().read(id_, applied_.plus(1), core_->applicable_index(), limits::kReadAheadBytes,
-                       later<Result<std::vector<raft::Entry>>>(
-                           [this](Result<std::vector<raft::Entry>> entries) { on_read_for_apply(std::move(entries)); }));
+                       later<Result<std::vector<raft::Entry>>>([this](Result<std::vector<raft::Entry>> entries) {
+                         on_read_for_apply(std::move(entries));
+                       }));
 }
 
 void Replica::on_read_for_apply(Result<std::vector<raft::Entry>> entries) {
@@ -98,10 +99,10 @@ void Replica::on_read_for_apply(Result<std::vector<raft::Entry>> entries) {
 // --- entries for slow peers ---
 
 void Replica::fetch(const raft::Fetch& wanted) {
-  host_.storage().read(id_, wanted.prev.index.plus(1), wanted.last, host_.options().limits.append_max_bytes,
-                       later<Result<std::vector<raft::Entry>>>([this, wanted](Result<std::vector<raft::Entry>> entries) {
-                         on_fetched(wanted, std::move(entries));
-                       }));
+  host_.storage().read(
+      id_, wanted.prev.index.plus(1), wanted.last, host_.options().limits.append_max_bytes,
+      later<Result<std::vector<raft::Entry>>>(
+          [this, wanted](Result<std::vector<raft::Entry>> entries) { on_fetched(wanted, std::move(entries)); }));
 }
 
 void Replica::on_fetched(const raft::Fetch& wanted, Result<std::vector<raft::Entry>> entries) {
@@ -131,8 +132,9 @@ void Replica::on_fetched(const raft::Fetch& wanted, Result<std::vector<raft::Ent
 void Replica::repair(LogIndex index) {
   if (!repairs_) repairs_ = std::make_unique<Repairs>();
   if (!repairs_->indexes.insert(index).second) return;
-  log::warn(log::Category::storage, "group.entry_damaged group=\"{}\" index={} consequence=\"asking the other members\"",
-            client_.describe(), index.value());
+  log::warn(log::Category::storage,
+            "group.entry_damaged group=\"{}\" index={} consequence=\"asking the other members\"", client_.describe(),
+            index.value());
   ask_for_repair();
 }
 
@@ -148,13 +150,12 @@ void Replica::ask_for_repair() {
 
 void Replica::receive(const RepairRequest& request) {
   if (core_ == nullptr || request.to != core_->self() || request.last > core_->commit_index()) return;
-  host_.storage().read(id_, request.first, request.last, host_.options().limits.append_max_bytes,
-                       later<Result<std::vector<raft::Entry>>>([this, request](Result<std::vector<raft::Entry>> entries) {
-                         if (!entries || entries->empty()) return;
-                         send_body(request.from, RepairReply{.from = request.to,
-                                                             .to = request.from,
-                                                             .entries = std::move(*entries)});
-                       }));
+  host_.storage().read(
+      id_, request.first, request.last, host_.options().limits.append_max_bytes,
+      later<Result<std::vector<raft::Entry>>>([this, request](Result<std::vector<raft::Entry>> entries) {
+        if (!entries || entries->empty()) return;
+        send_body(request.from, RepairReply{.from = request.to, .to = request.from, .entries = std::move(*entries)});
+      }));
 }
 
 void Replica::receive(RepairReply reply) {
@@ -196,12 +197,12 @@ void Replica::consider_snapshot() {
 void Replica::take_snapshot() {
   snapshot_ = applied_;
   client_.mark_snapshot();  // first, so that the state that is saved knows of it
-  snapshot_due_ = storage::Snapshot{
-      .meta = {.last = {.index = applied_, .term = core_->log().term_at(applied_).value()},
-               .ts = applied_ts_,
-               .configuration = core_->configuration_at(applied_)},
-      .live = {.snapshot = applied_, .live = client_.live_entries()},
-      .state = client_.save()};
+  snapshot_due_ =
+      storage::Snapshot{.meta = {.last = {.index = applied_, .term = core_->log().term_at(applied_).value()},
+                                 .ts = applied_ts_,
+                                 .configuration = core_->configuration_at(applied_)},
+                        .live = {.snapshot = applied_, .live = client_.live_entries()},
+                        .state = client_.save()};
   snapshot_bytes_ = snapshot_due_->state.size();
 }
 
@@ -222,13 +223,13 @@ void Replica::save_snapshot() {
     }
   }
   host_.storage().save_snapshot(id_, std::move(snapshot), later<Result<void>>([this, kept](Result<void> result) {
-    saving_ = false;
-    if (!result) return host_.fail(result.error());
-    const LogIndex base(kept.value() - 1);
-    const auto term = core_->log().term_at(base);
-    if (term) step(raft::Compacted{.position = {.index = base, .term = *term}});
-    host_.mark_dirty(id_);
-  }));
+                                  saving_ = false;
+                                  if (!result) return host_.fail(result.error());
+                                  const LogIndex base(kept.value() - 1);
+                                  const auto term = core_->log().term_at(base);
+                                  if (term) step(raft::Compacted{.position = {.index = base, .term = *term}});
+                                  host_.mark_dirty(id_);
+                                }));
 }
 
 /// The first entry that stays for peers that are a little late. Never before what an earlier snapshot gave up.
@@ -240,7 +241,8 @@ LogIndex Replica::kept_from(LogIndex snapshot) const {
     if (peer != nullptr && peer->live) from = std::min(from, peer->match().plus(1));
   }
   const std::uint64_t most = host_.options().kept_entries;
-  const std::uint64_t oldest = std::max(core_->log().base().index.value(), snapshot.value() - std::min(snapshot.value(), most));
+  const std::uint64_t oldest =
+      std::max(core_->log().base().index.value(), snapshot.value() - std::min(snapshot.value(), most));
   return std::max(from, LogIndex(oldest + 1));
 }
 

@@ -21,9 +21,8 @@ void Replica::begin_install(const raft::Install& install) {
   installing_->what = install;
   installing_->from = receiving_->offer.from;
   installing_->term = receiving_->offer.term;
-  installing_->snapshot = {.meta = install.meta,
-                           .live = receiving_->offer.live,
-                           .state = Bytes::copy_of(receiving_->state)};
+  installing_->snapshot = {
+      .meta = install.meta, .live = receiving_->offer.live, .state = Bytes::copy_of(receiving_->state)};
   receiving_.reset();
   host_.storage().save_snapshot(storage::staging_of(id_), installing_->snapshot,
                                 later<Result<void>>([this](Result<void> saved) {
@@ -55,9 +54,9 @@ void Replica::move_staged_entries(LogIndex from) {
 
 void Replica::promote_snapshot() {
   host_.storage().save_snapshot(id_, installing_->snapshot, later<Result<void>>([this](Result<void> saved) {
-    if (!saved) return host_.fail(saved.error());
-    finish_install();
-  }));
+                                  if (!saved) return host_.fail(saved.error());
+                                  finish_install();
+                                }));
 }
 
 void Replica::finish_install() {
@@ -81,11 +80,9 @@ void Replica::finish_install() {
   step(raft::Installed{.position = snapshot.meta.last, .ok = true});
   announce_live_nodes();
   log::info(log::Category::queue, "group.snapshot_installed group=\"{}\" index={}", client_.describe(), index.value());
-  send_body(done->from, SnapshotResult{.from = core_->self(),
-                                       .to = done->from,
-                                       .term = done->term,
-                                       .index = index,
-                                       .accepted = true});
+  send_body(
+      done->from,
+      SnapshotResult{.from = core_->self(), .to = done->from, .term = done->term, .index = index, .accepted = true});
 }
 
 /// The node stopped after step 2.

@@ -182,8 +182,7 @@ void Replica::receive(SnapshotPart part) {
   receiving_->entries_after = part.entries_to;
   const ByteView state = part.state.view();
   receiving_->state.insert(receiving_->state.end(), state.begin(), state.end());
-  const bool is_complete =
-      receiving_->entries_after == part.snapshot && receiving_->state.size() >= offer.state_bytes;
+  const bool is_complete = receiving_->entries_after == part.snapshot && receiving_->state.size() >= offer.state_bytes;
   if (!is_complete) return ask_for_part();
   if (crc32c(0, receiving_->state) != offer.digest || receiving_->state.size() != offer.state_bytes) {
     log::warn(log::Category::queue, "group.snapshot_damaged group=\"{}\" consequence=\"asking for it again\"",

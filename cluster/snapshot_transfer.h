@@ -1,5 +1,5 @@
-// What a replica remembers of snapshots on their way: as leader one for each peer that needs one, as follower at most one.
-// The receiver asks for each part, and asks again when nothing comes, so a lost message costs time only.
+// What a replica remembers of snapshots on their way: as leader one for each peer that needs one, as follower at most
+// one. The receiver asks for each part, and asks again when nothing comes, so a lost message costs time only.
 #pragma once
 #include <cstddef>
 #include <optional>
@@ -28,11 +28,11 @@ struct SnapshotSending {
 
 struct SnapshotReceiving {
   SnapshotOffer offer;
-  LogIndex entries_after;         // live entries up to here are staged or were here before
-  std::vector<std::byte> state;   // so far
+  LogIndex entries_after;        // live entries up to here are staged or were here before
+  std::vector<std::byte> state;  // so far
   Instant ask_at{};
   Instant give_up_at{};
-  bool staging_begun = false;     // the staging group exists on disk
+  bool staging_begun = false;  // the staging group exists on disk
 };
 
 }  // namespace quorate::cluster

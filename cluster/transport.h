@@ -22,7 +22,7 @@ struct SnapshotOffer {
   raft::SnapshotMeta meta;
   storage::LiveSet live;
   std::uint64_t state_bytes = 0;
-  std::uint32_t digest = 0;    // crc32c of the state
+  std::uint32_t digest = 0;  // crc32c of the state
   bool operator==(const SnapshotOffer&) const = default;
 };
 /// The answer: what is wanted next. Repeated while nothing comes; it is also the acknowledgement of what came.

@@ -79,7 +79,7 @@ void Core::receive(const Message& message, const PreVote& body, Output& out) {
     hold(message.from, PreVoteReply{.granted = false}, LogIndex(0), out);
   }
   if (!configuration().is_member(message.from)) return;  // removed while it was away: nobody has to wake for it
-  if (role_ == Role::leader) {  // whoever asks has not heard of us
+  if (role_ == Role::leader) {                           // whoever asks has not heard of us
     wake_leader();
     leadership_->heartbeat_now = true;
   } else if (steady_ && leader_ != kNoReplica) {
@@ -95,8 +95,8 @@ void Core::receive(const Message& message, const PreVoteReply& body, Output& out
 }
 
 void Core::receive(const Message& message, const Vote& body, Output& out) {
-  const bool is_free = hard_state_.voted_for == message.from ||
-                       (hard_state_.voted_for == kNoReplica && leader_ == kNoReplica);
+  const bool is_free =
+      hard_state_.voted_for == message.from || (hard_state_.voted_for == kNoReplica && leader_ == kNoReplica);
   const bool granted = is_free && is_up_to_date(body.last) && !hard_state_.recovering &&
                        body.machine_version >= configuration().machine_version;
   if (granted && hard_state_.voted_for == kNoReplica) {

@@ -39,7 +39,7 @@ Core::Core(const Options& options, Instant now)
       mark_term_(log_.last().term),
       ordinal_(std::uint64_t{options.epoch.value()} << 32) {
   CHECK_NE(self_, kNoReplica);
-  CHECK(is_valid(options.configuration));
+  CHECK(is_valid(options.configuration) || hard_state_.recovering);  // the row it began with may be lost too
   CHECK_LE(log_.last().term, hard_state_.term);
   for (const auto& [index, configuration] : options.configurations) configs_.append(index, configuration);
   schedule_election(timing_.election_min, timing_.election_min);
@@ -194,8 +194,7 @@ void Core::append_to_log(Entry entry, Output& out) {
 
 /// Sends a reply now, or as soon as the disk holds what it says.
 void Core::hold(ReplicaId to, Body reply, LogIndex index, Output& out) {
-  Held held{.index = index,
-            .message = {.from = self_, .to = to, .term = hard_state_.term, .body = std::move(reply)}};
+  Held held{.index = index, .message = {.from = self_, .to = to, .term = hard_state_.term, .body = std::move(reply)}};
   if (held_.empty() && is_durable(held)) {
     out.messages.push_back(std::move(held.message));
   } else {
@@ -220,7 +219,8 @@ void Core::release_held(Output& out) {
       waiting.push_back(std::move(held));
       continue;
     }
-    const auto* append_reply = std::get_if<AppendReply>(&held.message.body);
+    auto* append_reply = std::get_if<AppendReply>(&held.message.body);
+    if (append_reply != nullptr) append_reply->recovering = hard_state_.recovering;
     const bool is_acknowledgement = append_reply != nullptr && !append_reply->rejected;
     if (is_acknowledgement && acknowledgement && acknowledgement->to == held.message.to) {
       acknowledgement = std::move(held.message);
@@ -257,6 +257,7 @@ void Core::on(AppendFailed&, Output& out) {
     for (const ReplicaId peer : unsteady_to_) send(peer, Unsteady{}, out);  // there is no second time
   }
   failed_ = true;
+  steady_ = false;
   role_ = Role::follower;
   leader_ = kNoReplica;
   held_.clear();
@@ -337,8 +338,9 @@ void Core::on(TurnEnd&, Output& out) {
 }
 
 Duration Core::jitter(Duration below) {
-  return below.count() <= 0 ? Duration{0}
-                            : Duration(static_cast<Duration::rep>(random_.below(static_cast<std::uint64_t>(below.count()))));
+  return below.count() <= 0
+             ? Duration{0}
+             : Duration(static_cast<Duration::rep>(random_.below(static_cast<std::uint64_t>(below.count()))));
 }
 
 void Core::schedule_election(Duration from, Duration spread) { election_due_ = times_.now + from + jitter(spread); }

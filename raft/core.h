@@ -174,10 +174,10 @@ class Core {
   struct Timing {
     Duration election_min = std::chrono::seconds(1);  // and up to twice that
     Duration heartbeat = std::chrono::milliseconds(150);
-    Duration idle = std::chrono::milliseconds(500);           // without news before a group goes steady
-    Duration wake_spread = std::chrono::milliseconds(500);    // after a steady leader's node has died
-    Duration promotion = std::chrono::seconds(10);            // a joining learner keeps up this long first
-    Duration snapshot_retry = std::chrono::seconds(1);        // after a failed transfer
+    Duration idle = std::chrono::milliseconds(500);         // without news before a group goes steady
+    Duration wake_spread = std::chrono::milliseconds(500);  // after a steady leader's node has died
+    Duration promotion = std::chrono::seconds(10);          // a joining learner keeps up this long first
+    Duration snapshot_retry = std::chrono::seconds(1);      // after a failed transfer
   };
   struct Limits {
     std::size_t append_max_bytes = 1u << 20;  // of one message; a larger entry goes alone
@@ -193,12 +193,12 @@ class Core {
     std::uint64_t seed = 0;
     Epoch epoch;  // of the node's start, for AppendReply::ordinal
     std::uint32_t machine_version = 0;
-    HardState hard_state;      // as found on disk
-    LogPosition snapshot;      // everything up to here is in the machine already
+    HardState hard_state;         // as found on disk
+    LogPosition snapshot;         // everything up to here is in the machine already
     Configuration configuration;  // at `snapshot`
-    WallTime last_ts{};        // of the last entry: time in the log never runs backwards
-    std::vector<TermRun> runs;  // of the log behind `snapshot`
-    LogIndex last;             // of the log on disk
+    WallTime last_ts{};           // of the last entry: time in the log never runs backwards
+    std::vector<TermRun> runs;    // of the log behind `snapshot`
+    LogIndex last;                // of the log on disk
     std::vector<std::pair<LogIndex, Configuration>> configurations;  // found in it
     Timing timing;
     Limits limits;
@@ -257,7 +257,7 @@ class Core {
   struct Leadership {
     std::vector<Progress> peers;  // ascending, the members of the configuration in force without this replica
     Instant heartbeat_due{};
-    Instant news_at{};    // the last sign of work
+    Instant news_at{};  // the last sign of work
     ReplicaId transferee = kNoReplica;
     Instant transfer_due{};
     std::uint64_t round = 0;
@@ -360,7 +360,8 @@ class Core {
   void on(Fetched& input, Output& out);
   void on(SnapshotSent& input, Output& out);
   void notice_loss(Progress& peer, const AppendReply& reply, Output& out);
-  void declare_lost(Progress& peer, Output& out);
+  void declare_lost(Progress& peer, const AppendReply& reply, Output& out);
+  void forget_match(Progress& peer, const AppendReply& reply);
   void send_what_is_due(Progress& peer, Output& out);
   void send_entries(Progress& peer, std::vector<Entry> entries, Output& out);
   void send_heartbeat(Progress& peer, Output& out);
@@ -381,10 +382,10 @@ class Core {
   Log log_;
   ConfigStack configs_;
   WallTime last_ts_;
-  LogIndex commit_;       // Invariant: it never falls.
-  LogIndex applied_;      // Invariant: applied_ <= applicable_index().
-  LogIndex durable_;      // Invariant: durable_ <= last index; it falls only when the log is truncated.
-  Term mark_term_;        // of the leader that last wrote to this log: what marks under way must carry to count
+  LogIndex commit_;   // Invariant: it never falls.
+  LogIndex applied_;  // Invariant: applied_ <= applicable_index().
+  LogIndex durable_;  // Invariant: durable_ <= last index; it falls only when the log is truncated.
+  Term mark_term_;    // of the leader that last wrote to this log: what marks under way must carry to count
   std::vector<Held> held_;
   std::uint64_t ordinal_ = 0;
   bool failed_ = false;

@@ -46,8 +46,8 @@ void Core::receive(const Message& message, const Append& body, Output& out) {
     const bool reaches_further = !body.entries.empty() && body.entries.back().index > commit_;
     if (!reaches_further) return acknowledge(message.from, commit_, body.round, out);
   } else if (!log_.contains(body.prev)) {
-    const LogPosition hint = log_.last_not_after(
-        {.index = std::min(body.prev.index, log_.last().index), .term = body.prev.term});
+    const LogPosition hint =
+        log_.last_not_after({.index = std::min(body.prev.index, log_.last().index), .term = body.prev.term});
     hold(message.from,
          AppendReply{.rejected = true,
                      .index = body.prev.index,
@@ -146,9 +146,7 @@ void Core::receive(const Message& message, const Unsteady&, Output& out) {
   schedule_election(Duration{0}, timing_.wake_spread);
 }
 
-void Core::receive(const Message& message, const UnsteadyReply&, Output&) {
-  std::erase(unsteady_to_, message.from);
-}
+void Core::receive(const Message& message, const UnsteadyReply&, Output&) { std::erase(unsteady_to_, message.from); }
 
 /// Woken without news: the leader is asked first, and only its silence leads to an election.
 void Core::wake_follower(Output& out) {

@@ -24,6 +24,7 @@ void Core::become_leader(Output& out) {
 
 void Core::end_leadership(Output& out) {
   out.stepped_down = true;
+  steady_ = false;
   if (leadership_->steady_offered) {
     for (const Progress& peer : leadership_->peers) unsteady_to_.push_back(peer.replica());
     unsteady_due_ = times_.now;

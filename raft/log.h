@@ -1,5 +1,5 @@
-// Log: what a replica knows of its log without reading it. Terms are kept as runs, so they cost nothing however long the
-// log is; entries are kept only while somebody may still ask for them (the tail).
+// Log: what a replica knows of its log without reading it. Terms are kept as runs, so they cost nothing however long
+// the log is; entries are kept only while somebody may still ask for them (the tail).
 #pragma once
 #include <cstddef>
 #include <optional>

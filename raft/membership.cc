@@ -1,5 +1,5 @@
-// Who takes part. A configuration is in force from the moment it is appended (Ongaro 2014, §4.1): whoever counts, counts
-// by the newest one in the log, and one change at a time is under way.
+// Who takes part. A configuration is in force from the moment it is appended (Ongaro 2014, §4.1): whoever counts,
+// counts by the newest one in the log, and one change at a time is under way.
 #include <algorithm>
 #include <utility>
 
@@ -59,8 +59,7 @@ void Core::consider_promotion(Output& out) {
   for (const ReplicaId joining : configuration().joining) {
     const Progress& peer = *find_peer(joining);
     const bool keeps_up = peer.state() == Progress::State::replicate && peer.live && peer.counts() &&
-                          peer.match() >= peer.keeps_up_target &&
-                          times_.now - peer.keeps_up_since >= timing_.promotion;
+                          peer.match() >= peer.keeps_up_target && times_.now - peer.keeps_up_since >= timing_.promotion;
     if (!keeps_up) continue;
     Configuration target = configuration();
     std::erase(target.joining, joining);

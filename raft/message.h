@@ -1,5 +1,5 @@
-// What replicas of a group tell each other. Plain structs: encoding is cluster/'s affair. A message may be lost, delayed,
-// repeated or overtaken; none of that may do harm.
+// What replicas of a group tell each other. Plain structs: encoding is cluster/'s affair. A message may be lost,
+// delayed, repeated or overtaken; none of that may do harm.
 #pragma once
 #include <cstdint>
 #include <string_view>
@@ -45,8 +45,8 @@ struct Append {
 };
 struct AppendReply {
   bool rejected = false;
-  LogIndex index;     // accepted: the log is the leader's up to here, durably. Rejected: prev.index of the Append
-  LogPosition hint;   // rejected: the last position that can match
+  LogIndex index;    // accepted: the log is the leader's up to here, durably. Rejected: prev.index of the Append
+  LogPosition hint;  // rejected: the last position that can match
   std::uint64_t round = 0;
   /// Grows with each reply of this replica, across its restarts. A rejection below what an *earlier* reply acknowledged
   /// proves that the replica has lost data; a delayed one proves nothing.

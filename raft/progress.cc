@@ -65,16 +65,20 @@ bool Progress::reject(LogIndex rejected, LogIndex next) {
   return true;
 }
 
-void Progress::forget_match() {
+void Progress::forget_match(LogIndex next) {
   match_ = LogIndex(0);
   become_probe();
+  next_ = next;
 }
 
 bool Progress::may_send(std::size_t window_messages, std::size_t window_bytes) const {
   switch (state_) {
-    case State::probe: return !probe_sent_;
-    case State::replicate: return flights_.size() < window_messages && flight_bytes_ < window_bytes;
-    case State::snapshot: return false;
+    case State::probe:
+      return !probe_sent_;
+    case State::replicate:
+      return flights_.size() < window_messages && flight_bytes_ < window_bytes;
+    case State::snapshot:
+      return false;
   }
   return false;
 }

@@ -34,8 +34,8 @@ class Progress {
   bool acknowledge(LogIndex index, Instant now, LogIndex leader_last);
   /// The peer refused an Append behind `rejected`; `next` is where it may agree. False: an old answer, nothing to do.
   bool reject(LogIndex rejected, LogIndex next);
-  /// What it acknowledged is gone: begin again.
-  void forget_match();
+  /// What it acknowledged is gone: look for agreement from before `next` on.
+  void forget_match(LogIndex next);
 
   bool may_send(std::size_t window_messages, std::size_t window_bytes) const;
   /// An Append with the entries up to `last` has left.
@@ -44,22 +44,23 @@ class Progress {
   void continue_behind(LogIndex index);
 
   // What the leader notes beside the replication proper.
-  bool live = false;           // the peer's node answers
-  bool recovering = false;     // says so itself
-  bool lost_data = false;      // proved by its answers
-  bool fetching = false;       // entries are being read for it
-  bool timeout_sent = false;   // TimeoutNow, in a transfer
-  bool steady = false;         // agreed to sleep
+  bool live = false;          // the peer's node answers
+  bool recovering = false;    // says so itself
+  bool lost_data = false;     // proved by its answers
+  bool fetching = false;      // entries are being read for it
+  bool timeout_sent = false;  // TimeoutNow, in a transfer
+  bool steady = false;        // agreed to sleep
   bool sent_this_turn = false;
-  Instant heard_at{};          // the last answer
-  Instant keeps_up_since{};    // replicating without a break since then
+  Instant heard_at{};        // the last answer
+  Instant keeps_up_since{};  // replicating without a break since then
   Instant snapshot_not_before{};
-  LogIndex keeps_up_target;    // the leader's last index at that time
-  LogIndex sent_commit;        // the highest commit index sent that the peer could use
-  std::uint64_t round = 0;     // the newest read round it has answered
-  std::uint64_t ordinal = 0;   // of its newest answer
+  LogIndex keeps_up_target;      // the leader's last index at that time
+  LogIndex sent_commit;          // the highest commit index sent that the peer could use
+  std::uint64_t round = 0;       // the newest read round it has answered
+  std::uint64_t ordinal = 0;     // of its newest answer
   std::uint64_t refused_at = 0;  // ordinal of its newest refusal, and the hint in it
   LogIndex refused_behind;
+  LogIndex lost_until;  // lost_data: what it has to hold to count again
   std::uint32_t machine_version = 0;
   bool is_version_known = false;
 

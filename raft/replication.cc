@@ -116,9 +116,11 @@ void Core::receive(const Message& message, const AppendReply& body, Output& out)
   }
   if (body.index > log_.last().index) return;
   if (body.ordinal < peer->refused_at && body.index > peer->refused_behind) {
-    declare_lost(*peer, out);  // said before a refusal that says less
+    declare_lost(*peer, body, out);  // said before a refusal that says less
     return;
   }
+  // It holds all that it can ever have acknowledged to anybody.
+  if (peer->lost_data && body.ordinal > peer->refused_at && body.index >= peer->lost_until) peer->lost_data = false;
   const bool is_news = peer->acknowledge(body.index, times_.now, log_.last().index);
   const bool has_base = peer->state() == Progress::State::snapshot && log_.term_at(peer->match());
   if (has_base) peer->continue_behind(peer->match());  // whoever brought the snapshot may not have told
@@ -132,7 +134,7 @@ void Core::receive(const Message& message, const AppendReply& body, Output& out)
 /// data without knowing it, and is told (raft.md §2.2).
 void Core::notice_loss(Progress& peer, const AppendReply& reply, Output& out) {
   if (reply.ordinal < peer.ordinal) return;
-  if (reply.recovering && !peer.recovering) peer.forget_match();
+  if (reply.recovering && !peer.recovering) forget_match(peer, reply);
   peer.recovering = reply.recovering;
   if (reply.recovering) peer.lost_data = false;  // it knows
   if (reply.rejected) {
@@ -140,13 +142,20 @@ void Core::notice_loss(Progress& peer, const AppendReply& reply, Output& out) {
     peer.refused_behind = reply.hint.index;
   }
   const bool is_proof = reply.rejected && reply.hint.index < peer.match() && peer.counts();
-  if (is_proof) declare_lost(peer, out);
+  if (is_proof) declare_lost(peer, reply, out);
 }
 
-void Core::declare_lost(Progress& peer, Output& out) {
+void Core::declare_lost(Progress& peer, const AppendReply& reply, Output& out) {
   peer.lost_data = true;
-  peer.forget_match();
+  peer.lost_until = log_.last().index;
+  forget_match(peer, reply);
   out.lost_data.push_back(peer.replica());
+}
+
+/// Its refusal says where the logs may still agree; an acknowledgement says up to where they do.
+void Core::forget_match(Progress& peer, const AppendReply& reply) {
+  const LogIndex agreed = reply.rejected ? log_.last_not_after(reply.hint).index : reply.index;
+  peer.forget_match(std::min(agreed, log_.last().index).plus(1));
 }
 
 void Core::receive(const Message& message, const SteadyReply& body, Output&) {
