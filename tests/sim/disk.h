@@ -1,0 +1,119 @@
+// A node's disk: what survives its processes. Two files as the real one has them: the log (entries and rows of all
+// groups) and the snapshots. Each has what is synced and, in front of it, what is only written and may vanish when the
+// power fails. Entries are kept as the bytes of the real log format, so that rot meets the real checksum.
+#pragma once
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "storage/group_storage.h"
+#include "tests/sim/stage.h"
+
+namespace quorate::sim {
+
+struct StoredEntry {
+  Term term;
+  Bytes value;
+};
+/// A storage::GroupWrite in bytes.
+struct StoredWrite {
+  GroupId group;
+  bool drop = false;
+  std::optional<LogIndex> truncate_from;
+  std::vector<std::pair<LogIndex, StoredEntry>> entries;
+  std::optional<storage::GroupRow> row;
+};
+/// What is written in one piece: all of it or nothing.
+using LogOp = std::vector<StoredWrite>;
+using SnapshotPtr = std::shared_ptr<const storage::Snapshot>;
+struct SnapshotOp {
+  GroupId group;
+  SnapshotPtr snapshot;  // none: dropped
+};
+
+StoredWrite encode_write(const storage::GroupWrite& write);
+std::optional<raft::Entry> decode_stored(GroupId group, LogIndex index, const StoredEntry& stored);
+
+struct GroupImage {
+  std::optional<storage::GroupRow> row;
+  std::map<LogIndex, StoredEntry> entries;
+};
+struct Image {
+  std::map<GroupId, GroupImage> groups;
+  std::map<GroupId, SnapshotPtr> snapshots;
+
+  void apply(const StoredWrite& write);
+  void apply(const LogOp& op) {
+    for (const StoredWrite& write : op) apply(write);
+  }
+  void apply(const SnapshotOp& op);
+  const GroupImage* find(GroupId group) const;
+  const storage::Snapshot* snapshot(GroupId group) const;
+  /// The term of an entry, or of the snapshot's last one.
+  std::optional<Term> term_at(GroupId group, LogIndex index) const;
+};
+
+class Disk {
+ public:
+  explicit Disk(Stage& stage) : stage_(stage) {}
+
+  /// What a running process reads.
+  const Image& current() const { return current_; }
+  /// What no loss of power takes away.
+  const Image& synced() const { return synced_; }
+
+  void write(LogOp op);
+  void write(SnapshotOp op);
+  /// Everything written becomes safe; `before` sees each piece while synced() does not have it yet.
+  template <class Before>
+  void sync_log(Before&& before) {
+    for (LogOp& op : std::exchange(unsynced_log_, {})) {
+      for (const StoredWrite& write : op) {
+        before(write);
+        synced_.apply(write);
+      }
+      if (remembered_) since_remembered_.push_back(std::move(op));
+    }
+  }
+  std::vector<SnapshotOp> sync_snapshots();
+
+  /// The power fails: a drawn part of what was only written is gone.
+  void lose_power(Random& random);
+  /// A failed sync: nobody knows what was written.
+  void lose_unsynced() { drop_unsynced(0, 0); }
+
+  // Damage. Each returns whether there was anything to damage.
+  bool rot(Random& random, GroupId group);
+  bool lose_suffix(Random& random);
+  bool roll_back();
+  void wipe();
+  /// The image that roll_back() and lose_suffix() go back to.
+  void remember();
+
+  storage::Loss loss() const { return loss_; }
+  /// Entries of `group` that fail their checksum.
+  std::size_t rotten(GroupId group) const;
+  /// Every group of a disk that has lost entries says so itself by now.
+  void note_recovery();
+
+ private:
+  void drop_unsynced(std::size_t kept_log_ops, std::size_t kept_snapshot_ops);
+  void erase_dead(const SnapshotOp& op);
+
+  Stage& stage_;
+  Image current_;
+  Image synced_;
+  std::vector<LogOp> unsynced_log_;
+  std::vector<SnapshotOp> unsynced_snapshots_;
+  std::unique_ptr<Image> remembered_;
+  std::vector<LogOp> since_remembered_;
+  storage::Loss loss_ = storage::Loss::none;
+  std::map<GroupId, std::set<LogIndex>> rotten_;
+};
+
+}  // namespace quorate::sim

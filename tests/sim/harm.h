@@ -1,0 +1,33 @@
+// Harm: which replicas have lost something that they had promised to keep, until they have it again or are replaced. The
+// faults stay within what the protocol survives: fewer than would let a quorum forget.
+#pragma once
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "base/ids.h"
+#include "raft/types.h"
+
+namespace quorate::sim {
+
+class Harm {
+ public:
+  bool is_harmed(GroupId group, raft::ReplicaId replica) const { return harmed_.contains({group, replica}); }
+  void add(GroupId group, raft::ReplicaId replica) { harmed_.insert({group, replica}); }
+  void heal(GroupId group, raft::ReplicaId replica) { harmed_.erase({group, replica}); }
+
+  /// Whether every quorum of `configuration` still knows what was committed, with `more` harmed beside the others.
+  bool is_survivable(GroupId group, const raft::Configuration& configuration, raft::ReplicaId more) const {
+    return has_enough(group, configuration.voters, more) && has_enough(group, configuration.outgoing, more);
+  }
+
+ private:
+  bool has_enough(GroupId group, const std::vector<raft::ReplicaId>& voters, raft::ReplicaId more) const {
+    std::size_t harmed = 0;
+    for (const raft::ReplicaId voter : voters) harmed += voter == more || is_harmed(group, voter) ? 1 : 0;
+    return voters.empty() || harmed == 0 || harmed <= (voters.size() - 1) / 2;
+  }
+  std::set<std::pair<GroupId, raft::ReplicaId>> harmed_;
+};
+
+}  // namespace quorate::sim

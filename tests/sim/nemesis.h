@@ -1,0 +1,55 @@
+// Nemesis: brings the faults, each kind from its own stream of chance at its own times.
+#pragma once
+#include "tests/sim/stage.h"
+#include "tests/sim/world.h"
+
+namespace quorate::sim {
+
+class Nemesis {
+ public:
+  Nemesis(Stage& stage, World& world) : stage_(stage), world_(world) {}
+  void begin();
+  /// No fault from now on; what is broken is mended by whoever ends the phase.
+  void stop() { stopped_ = true; }
+
+ private:
+  using Strike = void (Nemesis::*)(Random& random);
+  struct Row {
+    Fault fault;
+    Strike strike;
+  };
+  static const Row kRows[];
+
+  void strike_for_ever(const Row& row);
+  NodeId draw_node(Random& random) { return world_.nodes()[random.below(world_.nodes().size())]; }
+  Process* draw_process(Random& random) { return world_.process(draw_node(random)); }
+  bool draw_link(Random& random, NodeId& from, NodeId& to);
+  void cut_for(std::vector<std::pair<NodeId, NodeId>> links, Duration time);
+
+  void cut(Random& random);
+  void partition(Random& random);
+  void clog(Random& random);
+  void reset(Random& random);
+  void replay(Random& random);
+  void kill(Random& random);
+  void lose_power(Random& random);
+  void crash_in_turn(Random& random);
+  void crash_in_disk(Random& random);
+  void crash_in_swap(Random& random);
+  void pause(Random& random);
+  void slow_disk(Random& random);
+  void fail_sync(Random& random);
+  void fill_disk(Random& random);
+  void rot(Random& random);
+  void lose_suffix(Random& random);
+  void roll_back(Random& random);
+  void wipe(Random& random);
+  void drift(Random& random);
+  void jump(Random& random);
+
+  Stage& stage_;
+  World& world_;
+  bool stopped_ = false;
+};
+
+}  // namespace quorate::sim

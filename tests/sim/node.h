@@ -1,0 +1,143 @@
+// Node: one machine of the cluster. Its disk and its clock survive; the process on it (a shard, a group host, a queue
+// per group) comes and goes. A process takes turns as in the product, and may die anywhere inside one.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "cluster/group_host.h"
+#include "cluster/shard.h"
+#include "tests/sim/checkers/checkers.h"
+#include "tests/sim/disk.h"
+#include "tests/sim/liveness.h"
+#include "tests/sim/network.h"
+#include "tests/sim/node_clock.h"
+#include "tests/sim/open_disk.h"
+#include "tests/sim/sim_queue.h"
+#include "tests/sim/stage.h"
+
+namespace quorate::sim {
+
+/// What every node finds around it.
+struct Surroundings {
+  Stage& stage;
+  Network& network;
+  Checkers& checkers;
+  Audience& audience;
+  /// The process of this node has died by itself, and why.
+  std::function<void(NodeId, const std::string& why)> on_death;
+  std::vector<NodeId> nodes;
+};
+
+enum class Death : std::uint8_t { kill, power_loss };
+
+/// Where a process is to die: at the n-th step of one of these kinds.
+struct Trap {
+  std::set<Step> steps;
+  bool only_in_swap = false;
+  std::uint64_t countdown = 0;
+};
+
+class Process final : public DiskOwner, public QueueOwner, public cluster::Transport {
+ public:
+  Process(Surroundings& around, NodeId id, Epoch epoch, std::uint32_t version, Disk& disk, NodeClock& clock);
+  ~Process() override;
+
+  /// False: the group cannot be opened, and the process ends.
+  bool open(GroupId group, const cluster::Birth& birth);
+  void drop(GroupId group);
+  /// Something for the next turn.
+  void post(cluster::Task task);
+  void receive(NodeId from, const PacketPtr& packet);
+  void set_trap(Trap trap) { trap_ = std::move(trap); }
+  void pause(WorldTime until);
+  void notice_clock() { wake(); }
+
+  bool is_dying() const override { return dying_; }
+  Epoch epoch() const { return epoch_; }
+  std::uint32_t version() const { return version_; }
+  cluster::GroupHost& host() { return *host_; }
+  OpenDisk& disk() { return open_disk_; }
+  SimQueue* queue(GroupId group);
+  /// nullptr: not here, or not ready to take part.
+  const raft::Core* core(GroupId group) const;
+  const cluster::Replica* replica(GroupId group) const { return host_->replica(group); }
+  std::vector<GroupId> groups() const;
+
+  // DiskOwner
+  bool survives(Step step, bool in_swap) override;
+  WorldTime runs_from() const override { return paused_until_; }
+  void wake() override;
+  void on_submit(const std::vector<storage::GroupWrite>& writes) override;
+  void on_syncing(const StoredWrite& write) override;
+  void on_snapshot_saved(GroupId group, const storage::Snapshot& snapshot) override;
+
+  // QueueOwner
+  std::optional<raft::LogPosition> propose(GroupId group, Bytes payload) override;
+  bool is_alone(GroupId group) const override;
+  void read(GroupId group, LogIndex index, std::move_only_function<void(const Bytes*)> done) override;
+  void on_applied(const SimQueue& queue, const raft::Entry& entry) override;
+  void on_restored(const SimQueue& queue) override;
+
+  // Transport
+  void send(NodeId to, cluster::PeerMessage message) override;
+
+ private:
+  void run_turn();
+  void flush();
+  void set_timer();
+  void beat();
+  void die(const std::string& why);
+  void note_death_at(Step step);
+
+  Surroundings& around_;
+  Stage& stage_;
+  const NodeId id_;
+  const Epoch epoch_;
+  const std::uint32_t version_;
+  Disk& medium_;
+  NodeClock& clock_;
+  bool dying_ = false;
+  bool turn_planned_ = false;
+  WorldTime timer_at_ = WorldTime::max();
+  WorldTime paused_until_{};
+  std::optional<Trap> trap_;
+  std::set<GroupId> swaps_;  // groups whose snapshot is being staged or swapped in
+  std::vector<std::pair<NodeId, cluster::PeerMessage>> outbox_;
+  std::uint64_t heartbeat_sequence_ = 0;
+
+  OpenDisk open_disk_;
+  cluster::Shard shard_;
+  std::map<GroupId, std::unique_ptr<SimQueue>> queues_;
+  std::unique_ptr<cluster::GroupHost> host_;
+  Liveness liveness_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+class Node {
+ public:
+  Node(Surroundings& around, NodeId id, double clock_rate, Instant clock_start)
+      : disk(around.stage), clock(around.stage.schedule, clock_start, clock_rate), id_(id), around_(around) {}
+
+  NodeId id() const { return id_; }
+  bool is_up() const { return process_ != nullptr; }
+  Process* process() { return process_ != nullptr && !process_->is_dying() ? process_.get() : nullptr; }
+  Process& start(std::uint32_t version);
+  void stop(Death death);
+
+  Disk disk;
+  NodeClock clock;
+
+ private:
+  const NodeId id_;
+  Surroundings& around_;
+  Epoch epoch_;
+  std::unique_ptr<Process> process_;
+};
+
+}  // namespace quorate::sim

@@ -1,0 +1,95 @@
+// World: a cluster of nodes and everything around it, for one seed. It knows what an operator and the metadata would know:
+// which replica lives where, which identities are burned, what harm has been done.
+#pragma once
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "tests/sim/checkers/checkers.h"
+#include "tests/sim/harm.h"
+#include "tests/sim/network.h"
+#include "tests/sim/node.h"
+#include "tests/sim/stage.h"
+#include "tests/sim/workload.h"
+
+namespace quorate::sim {
+
+class World {
+ public:
+  explicit World(Stage& stage);
+  ~World();
+
+  Stage& stage() { return stage_; }
+  Network& network() { return network_; }
+  Checkers& checkers() { return checkers_; }
+  Workload& workload() { return workload_; }
+  Harm& harm() { return harm_; }
+
+  const std::vector<NodeId>& nodes() const { return node_ids_; }
+  const std::vector<GroupId>& groups() const { return group_ids_; }
+  Node& node(NodeId id) { return *nodes_.at(id); }
+  /// nullptr: down.
+  Process* process(NodeId id) { return nodes_.at(id)->process(); }
+  /// The process of a replica that believes it leads, of the newest term.
+  Process* leader_of(GroupId group);
+
+  // Life and death.
+  void start(NodeId id);
+  void stop(NodeId id, Death death);
+  /// Starts again after `downtime`, unless nodes_stay_down().
+  void stop_for(NodeId id, Death death, Duration downtime);
+  void upgrade(NodeId id);
+  std::uint32_t version(NodeId id) const { return versions_.at(id); }
+  /// These nodes stay down from now on; all others are started.
+  void keep_down(std::set<NodeId> nodes) { kept_down_ = std::move(nodes); }
+  const std::set<NodeId>& kept_down() const { return kept_down_; }
+
+  // Who lives where.
+  std::optional<raft::ReplicaId> replica_at(NodeId node, GroupId group) const;
+  raft::ReplicaId new_replica(NodeId node) { return raft::replica_on(node, ++last_placement_); }
+  /// `replica` lives on its node from now on.
+  void place(GroupId group, raft::ReplicaId replica);
+  /// The members have removed it: its node forgets it.
+  void displace(GroupId group, raft::ReplicaId replica);
+  bool is_burned(GroupId group, raft::ReplicaId replica) const { return burned_.contains({group, replica}); }
+  /// The disk does not know any more what was promised: a process that starts on it must refuse its replicas.
+  void start_refused(NodeId node);
+  /// Nothing that lives on this node may act again.
+  void burn(NodeId node);
+
+  /// Whether the replicas on `node` (of `only`, or of all groups) may lose what they have promised to keep.
+  bool may_harm(NodeId node, std::optional<GroupId> only = std::nullopt);
+  void harm_all(NodeId node);
+  /// Every configuration that may be in force somewhere.
+  std::vector<raft::Configuration> configurations_of(GroupId group);
+
+ private:
+  void make_nodes();
+  void make_groups();
+  void open_all(NodeId id);
+  void watch_harm();
+  void remember_disks();
+  void on_death(NodeId node, const std::string& why);
+
+  Stage& stage_;
+  Network network_;
+  Harm harm_;
+  Checkers checkers_;
+  std::vector<NodeId> node_ids_;
+  std::vector<GroupId> group_ids_;
+  Workload workload_;
+  Surroundings around_;
+  std::map<NodeId, std::unique_ptr<Node>> nodes_;
+  std::map<NodeId, std::uint32_t> versions_;
+  std::set<NodeId> kept_down_;
+  std::map<GroupId, raft::Configuration> first_;  // configurations that groups began with
+  std::map<GroupId, raft::ReplicaId> campaigners_;
+  std::map<std::pair<NodeId, GroupId>, raft::ReplicaId> placements_;
+  std::set<std::pair<GroupId, raft::ReplicaId>> burned_;
+  std::uint64_t last_placement_ = 0;
+};
+
+}  // namespace quorate::sim
