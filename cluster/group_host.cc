@@ -46,8 +46,18 @@ Result<void> GroupHost::open(GroupId group, GroupClient& client, const Birth& bi
                                           "; restore the data directory from a copy, or replace this node");
 }
 
+/// The replica may be on the stack, so it stays until the turn is over.
+void GroupHost::close(GroupId group) {
+  const auto at = replicas_.find(group);
+  if (at == replicas_.end()) return;
+  at->second->close();
+  if (at->second->armed_for) timers_.erase({*at->second->armed_for, group});
+  closed_.push_back(std::move(at->second));
+  replicas_.erase(at);
+}
+
 void GroupHost::drop(GroupId group) {
-  replicas_.erase(group);
+  close(group);
   std::erase_if(writes_, [&](const storage::GroupWrite& write) { return write.group == group; });
   std::erase_if(marks_, [&](const Mark& mark) { return mark.group == group; });
   writes_.push_back({.group = group, .drop = true});
@@ -61,8 +71,7 @@ std::optional<raft::LogPosition> GroupHost::propose(GroupId group, Bytes payload
   Replica* replica = find(group);
   CHECK(replica != nullptr);
   if (!replica->is_open()) return std::nullopt;
-  replica->step(raft::Propose{.payload = std::move(payload)});
-  if (replica->refused() != raft::Refusal::none) return std::nullopt;
+  if (replica->step(raft::Propose{.payload = std::move(payload)}) != raft::Refusal::none) return std::nullopt;
   if (durability == storage::Durability::synced) write_durability_ = durability;
   return replica->core().log().last();
 }
@@ -70,15 +79,13 @@ std::optional<raft::LogPosition> GroupHost::propose(GroupId group, Bytes payload
 raft::Refusal GroupHost::change(GroupId group, const raft::Configuration& target) {
   Replica* replica = find(group);
   if (failed_ || replica == nullptr || !replica->is_open()) return raft::Refusal::not_leader;
-  replica->step(raft::ProposeConfiguration{.target = target});
-  return replica->refused();
+  return replica->step(raft::ProposeConfiguration{.target = target});
 }
 
 raft::Refusal GroupHost::transfer(GroupId group, raft::ReplicaId to) {
   Replica* replica = find(group);
   if (failed_ || replica == nullptr || !replica->is_open()) return raft::Refusal::not_leader;
-  replica->step(raft::TransferTo{.replica = to});
-  return replica->refused();
+  return replica->step(raft::TransferTo{.replica = to});
 }
 
 void GroupHost::read_index(GroupId group, std::move_only_function<void(std::optional<LogIndex>)> done) {
@@ -161,6 +168,7 @@ bool GroupHost::on_turn_end() {
   settle_dirty();
   if (failed_) return false;
   submit();
+  closed_.clear();
   return worked;
 }
 

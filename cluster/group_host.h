@@ -41,7 +41,7 @@ class GroupHost final : public TurnHook, public HostContext {
   /// The group is gone for good: log, promises and snapshot are deleted. The client hears nothing more.
   void drop(GroupId group);
   /// The client hears nothing more; the bytes stay.
-  void close(GroupId group) { replicas_.erase(group); }
+  void close(GroupId group);
 
   /// Appends a command entry, which is applied when that is safe: in a group of one later in this turn. `durability`
   /// says whether anybody waits for the entry to be durable, if only this replica decides that. Gives the entry's
@@ -115,6 +115,7 @@ class GroupHost final : public TurnHook, public HostContext {
   OnFailure on_failure_;
   bool failed_ = false;
   std::unordered_map<GroupId, std::unique_ptr<Replica>> replicas_;
+  std::vector<std::unique_ptr<Replica>> closed_;  // in this turn
   std::uint64_t incarnations_ = 0;
   std::vector<GroupId> dirty_;
   std::set<Timer> timers_;

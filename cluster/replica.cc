@@ -113,43 +113,51 @@ void Replica::announce_live_nodes() {
 
 // --- the core's wishes ---
 
-void Replica::step(raft::Input input) {
-  feed(std::move(input));
+raft::Refusal Replica::step(raft::Input input) {
+  const raft::Refusal refused = feed(std::move(input));
   host_.mark_dirty(id_);
+  return refused;
 }
 
-void Replica::feed(raft::Input input) {
+raft::Refusal Replica::feed(raft::Input input) {
   output_.clear();
   Shard& shard = host_.shard();
   core_->step({.now = shard.now(), .wall = shard.wall()}, std::move(input), output_);
-  carry_out(output_);
+  const raft::Refusal refused = output_.refused;
+  carry_out();
+  return refused;
 }
 
-void Replica::carry_out(raft::Output& output) {
-  if (output.append) write(std::move(*output.append));
-  for (raft::Message& message : output.messages) {
+void Replica::carry_out() {
+  if (output_.append) write(std::move(*output_.append));
+  for (raft::Message& message : output_.messages) {
     const raft::ReplicaId to = message.to;
     host_.send(to, {.group = id_, .body = std::move(message)});
   }
-  output.messages.clear();
-  for (const raft::ReadReady& read : output.reads) {
+  for (const raft::ReplicaId peer : output_.lost_data) {
+    log::error(log::Category::queue,
+               "group.replica_lost_data group=\"{}\" node={} consequence=\"it counts no more until it has recovered\"",
+               client_.describe(), raft::node_of(peer).value());
+  }
+  // What follows may step the core again, and so reuse the output.
+  const std::vector<raft::Fetch> fetches = std::exchange(output_.fetches, {});
+  const std::vector<raft::ReplicaId> snapshots = std::exchange(output_.snapshots, {});
+  const std::optional<raft::Install> install = std::exchange(output_.install, std::nullopt);
+  const std::vector<raft::ReadReady> reads = std::exchange(output_.reads, {});
+  for (const raft::Fetch& wanted : fetches) fetch(wanted);
+  for (const raft::ReplicaId peer : snapshots) begin_sending(peer);
+  if (install) begin_install(*install);
+  answer(reads);
+}
+
+void Replica::answer(const std::vector<raft::ReadReady>& reads) {
+  for (const raft::ReadReady& read : reads) {
     const auto waiting = reads_.find(read.token);
     if (waiting == reads_.end()) continue;
     auto done = std::move(waiting->second);
     reads_.erase(waiting);
     done(read.index);
   }
-  for (const raft::ReplicaId peer : output.lost_data) {
-    log::error(log::Category::queue,
-               "group.replica_lost_data group=\"{}\" node={} consequence=\"it counts no more until it has recovered\"",
-               client_.describe(), raft::node_of(peer).value());
-  }
-  const std::vector<raft::Fetch> fetches = std::exchange(output.fetches, {});
-  const std::vector<raft::ReplicaId> snapshots = std::exchange(output.snapshots, {});
-  const std::optional<raft::Install> install = std::exchange(output.install, std::nullopt);
-  for (const raft::Fetch& wanted : fetches) fetch(wanted);
-  for (const raft::ReplicaId peer : snapshots) begin_sending(peer);
-  if (install) begin_install(*install);
 }
 
 void Replica::write(raft::LogWrite&& append) {
@@ -174,8 +182,7 @@ bool Replica::is_campaigning() const {
 void Replica::read_index(std::move_only_function<void(std::optional<LogIndex>)> done) {
   const std::uint64_t token = next_read_++;
   reads_.emplace(token, std::move(done));
-  step(raft::ReadIndex{.token = token});
-  if (output_.refused == raft::Refusal::none) return;
+  if (step(raft::ReadIndex{.token = token}) == raft::Refusal::none) return;
   const auto waiting = reads_.find(token);
   auto refused = std::move(waiting->second);
   reads_.erase(waiting);
@@ -195,6 +202,7 @@ bool Replica::settle() {
     for (auto& [token, done] : std::exchange(reads_, {})) done(std::nullopt);
     client_.on_follower();
   }
+  if (closed_) return false;
   bool is_budget_spent = false;
   if (auto applied = apply_ready(is_budget_spent); !applied) {
     host_.fail({.code = applied.error().code,
@@ -202,11 +210,13 @@ bool Replica::settle() {
                         "; restore the data directory from a copy, or replace this node"});
     return false;
   }
+  if (closed_) return false;
   const LogIndex committed = std::min(core_->commit_index(), applied_);
   if (committed > told_committed_ || leading_) {
     told_committed_ = committed;
     client_.on_committed(committed);
   }
+  if (closed_) return false;
   consider_snapshot();
   return is_budget_spent;
 }

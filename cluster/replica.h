@@ -35,7 +35,10 @@ class Replica {
   /// Snapshot and log as the disk holds them, or a new group.
   Result<void> open(const Birth& birth);
 
-  void step(raft::Input input);
+  /// Whether a proposal, change, read or transfer was refused.
+  raft::Refusal step(raft::Input input);
+  /// The client hears nothing more, not even from what is on the stack.
+  void close() { closed_ = true; }
   /// `node` sleeps because it trusts in this replica's leadership of `term`: it is told if that is over.
   void correct_sleeper(NodeId node, Term term);
   /// The last step of a turn. True: there is more to do at once.
@@ -53,8 +56,6 @@ class Replica {
   void on_node_live(NodeId node, bool live);
   void on_node_unreachable(NodeId node);
 
-  /// Of the last proposal, change, read or transfer.
-  raft::Refusal refused() const { return output_.refused; }
   void read_index(std::move_only_function<void(std::optional<LogIndex>)> done);
 
   const raft::Core& core() const { return *core_; }
@@ -75,8 +76,9 @@ class Replica {
   Result<void> load_snapshot(raft::Core::Options& options);
   Result<void> judge_loss(const raft::Core::Options& options, const storage::LogSummary& log);
   void announce_live_nodes();
-  void feed(raft::Input input);
-  void carry_out(raft::Output& output);
+  raft::Refusal feed(raft::Input input);
+  void carry_out();
+  void answer(const std::vector<raft::ReadReady>& reads);
   void write(raft::LogWrite&& append);
 
   // replica_apply.cc
@@ -131,7 +133,8 @@ class Replica {
   HostContext& host_;
   storage::GroupRow row_;  // as last handed to the disk
   std::unique_ptr<raft::Core> core_;
-  raft::Output output_;
+  raft::Output output_;  // reused; of the step under way only
+  bool closed_ = false;
 
   LogIndex applied_;
   WallTime applied_ts_{};    // of that entry

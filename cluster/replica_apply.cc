@@ -19,7 +19,7 @@ constexpr Duration kRepairAskAgain = std::chrono::milliseconds(500);
 Result<void> Replica::apply_ready(bool& is_budget_spent) {
   std::size_t bytes = 0;
   const LogIndex before = applied_;
-  while (applied_ < core_->applicable_index()) {
+  while (!closed_ && applied_ < core_->applicable_index()) {
     if (machine_version_ > host_.options().machine_version) break;  // a newer node must lead and apply
     if (bytes >= host_.options().apply_budget_bytes) {
       is_budget_spent = true;
