@@ -166,13 +166,12 @@ void Replica::write(raft::LogWrite&& append) {
     row_.hard_state = *append.hard_state;
     write.row = row_;
   }
-  const auto needed = append.hard_state ? storage::Durability::synced : durability();
-  host_.write(std::move(write), append.mark, needed);
-}
-
-/// Others count on what this replica acknowledges; a group of one answers to its proposers alone.
-storage::Durability Replica::durability() const {
-  return is_alone() ? storage::Durability::buffered : storage::Durability::synced;
+  // Others count on what this replica acknowledges; only who leads a group of one answers to nobody but its proposers.
+  const bool leads_alone = is_alone() && core_->role() == raft::Role::leader;
+  const bool changes_members = std::ranges::any_of(
+      write.entries, [](const raft::Entry& entry) { return entry.type == raft::EntryType::config; });
+  const bool must_sync = write.row || changes_members || !leads_alone;
+  host_.write(std::move(write), append.mark, must_sync ? storage::Durability::synced : storage::Durability::buffered);
 }
 
 bool Replica::is_campaigning() const {

@@ -125,7 +125,6 @@ class Replica {
     return host_.on_this_shard<Result>(id_, incarnation_, std::move(task));
   }
   bool is_alone() const { return core_->configuration().is_alone(core_->self()); }
-  storage::Durability durability() const;
 
   const GroupId id_;
   const std::uint64_t incarnation_;

@@ -130,13 +130,15 @@ void Replica::end_sending(raft::ReplicaId to, bool accepted, LogIndex index) {
 void Replica::receive(const SnapshotOffer& offer) {
   if (offer.to != core_->self() || offer.term < core_->term() || installing_) return;
   const LogIndex index = offer.meta.last.index;
-  const bool is_known = index <= core_->commit_index();
+  const LogIndex held = std::min(core_->commit_index(), core_->durable_index());
+  const bool is_known = index <= held;
+  if (!is_known && index <= core_->commit_index()) return;  // about to be on the disk; the leader offers again
   const bool is_readable = offer.meta.configuration.machine_version <= host_.options().machine_version;
   if (is_known || !is_readable) {
     send_body(offer.from, SnapshotResult{.from = offer.to,
                                          .to = offer.from,
                                          .term = offer.term,
-                                         .index = core_->commit_index(),
+                                         .index = held,
                                          .accepted = is_known});
     return;
   }
@@ -191,12 +193,12 @@ void Replica::receive(SnapshotPart part) {
   }
   step(raft::SnapshotStaged{.from = offer.from, .term = offer.term, .meta = offer.meta});
   if (installing_) return;
-  const LogIndex committed = core_->commit_index();
+  const LogIndex held = std::min(core_->commit_index(), core_->durable_index());
   send_body(offer.from, SnapshotResult{.from = offer.to,
                                        .to = offer.from,
                                        .term = offer.term,
-                                       .index = committed,
-                                       .accepted = committed >= part.snapshot});
+                                       .index = held,
+                                       .accepted = held >= part.snapshot});
   end_receiving();
 }
 
