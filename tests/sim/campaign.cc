@@ -61,9 +61,7 @@ class Campaign {
   void work(Slot& slot, std::uint64_t seed) const {
     for (; seed < options_.first_seed + options_.seeds; seed += options_.jobs) {
       slot.seed = seed;
-      Options options = draw_options(seed);
-      options.faults &= ~options_.without;
-      const RunResult result = run_seed(options);
+      const RunResult result = run_seed(options_.options_of(seed));
       ++slot.passed;
       slot.virtual_seconds += result.virtual_seconds;
       slot.events += result.events;
@@ -115,13 +113,16 @@ class Campaign {
       }
     }
     std::printf("never fired: %s\n", never.empty() ? "nothing" : never.c_str());
-    if (failed_.empty()) return;
+    if (!failed_.empty()) report_failures();
+    std::printf("%llu passed, %zu failed\n", static_cast<unsigned long long>(all.passed), failed_.size());
+  }
+
+  void report_failures() const {
     std::printf("failed seeds:");
     for (const std::uint64_t seed : failed_) std::printf(" %llu", static_cast<unsigned long long>(seed));
     std::printf("\n");
     if (!options_.shrinks) return;
-    Options first = draw_options(failed_.front());
-    first.faults &= ~options_.without;
+    const Options first = options_.options_of(failed_.front());
     std::printf("first failing seed, as small as it gets: sim %s --trace\n", rerun_words(shrink(first)).c_str());
   }
 
@@ -137,10 +138,6 @@ class Campaign {
 
 }  // namespace
 
-int run_campaign(const CampaignOptions& options) { 
-  Campaign campaign(options);
-  const int code = campaign.run();
-  return code;
-}
+int run_campaign(const CampaignOptions& options) { return Campaign(options).run(); }
 
 }  // namespace quorate::sim

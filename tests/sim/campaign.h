@@ -2,6 +2,7 @@
 // starts another one for the rest, and at the end makes the first failing seed smaller and prints how to repeat it.
 #pragma once
 #include <cstdint>
+#include <optional>
 
 #include "tests/sim/options.h"
 
@@ -14,6 +15,14 @@ struct CampaignOptions {
   bool stops_at_failure = false;
   bool shrinks = true;
   FaultSet without;
+  std::optional<FaultSet> only;  // instead of what a seed draws
+
+  Options options_of(std::uint64_t seed) const {
+    Options options = draw_options(seed);
+    if (only) options.faults = *only;
+    options.faults &= ~without;
+    return options;
+  }
 };
 
 /// The exit code of the program.

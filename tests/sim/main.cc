@@ -12,8 +12,8 @@ namespace quorate::sim {
 namespace {
 
 constexpr const char* kHelp =
-    "sim --seed=N [--trace] [--verbose] [--without=FAULT,...] [--fault-ms=N]   one run; --trace prints every step\n"
-    "sim --seeds=N [--first-seed=M] [--jobs=K] [--stop] [--no-shrink] [--without=FAULT,...]   a campaign\n"
+    "sim --seed=N [--trace] [--verbose] [--without=FAULTS] [--only=FAULTS] [--fault-ms=N]   one run; --trace prints every step\n"
+    "sim --seeds=N [--first-seed=M] [--jobs=K] [--stop] [--no-shrink] [--without=FAULTS] [--only=FAULTS]   a campaign\n"
     "sim --self-test   the same seed twice must be the same run\n"
     "sim --faults      the names of the faults\n";
 
@@ -66,6 +66,8 @@ Words read_words(int count, char** words) {
       read.campaign.shrinks = false;
     } else if (name == "--without") {
       read.campaign.without = read_faults(value);
+    } else if (name == "--only") {
+      read.campaign.only = read_faults(value);
     } else if (name == "--fault-ms") {
       read.fault_ms = number;
     } else if (name == "--trace") {
@@ -88,8 +90,7 @@ Words read_words(int count, char** words) {
 }
 
 int run_one(const Words& words) {
-  Options options = draw_options(words.seed);
-  options.faults &= ~words.campaign.without;
+  Options options = words.campaign.options_of(words.seed);
   if (words.fault_ms != 0) options.fault_phase = std::chrono::milliseconds(words.fault_ms);
   options.trace = words.trace;
   options.keep_lines = true;

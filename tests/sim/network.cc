@@ -6,7 +6,7 @@ namespace quorate::sim {
 
 void Network::send(NodeId from, NodeId to, Packet packet) {
   Link& link = links_[{from, to}];
-  const bool is_heartbeat = std::holds_alternative<Heartbeat>(packet);
+  const bool is_heartbeat = std::holds_alternative<cluster::Heartbeat>(packet);
   const auto shared = std::make_shared<const Packet>(std::move(packet));
   if (stage_.has(Fault::net_replay) && !is_heartbeat) {
     link.past.emplace_back(shared, false);

@@ -10,17 +10,13 @@
 #include <variant>
 
 #include "base/ids.h"
+#include "cluster/node_liveness.h"
 #include "cluster/transport.h"
 #include "tests/sim/stage.h"
 
 namespace quorate::sim {
 
-/// "I am here", from node to node (raft.md §2.6).
-struct Heartbeat {
-  Epoch epoch;
-  std::uint64_t sequence = 0;
-};
-using Packet = std::variant<cluster::PeerMessage, Heartbeat>;
+using Packet = std::variant<cluster::PeerMessage, cluster::Heartbeat>;
 using PacketPtr = std::shared_ptr<const Packet>;
 
 class Network {

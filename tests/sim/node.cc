@@ -42,7 +42,7 @@ Process::Process(Surroundings& around, NodeId id, Epoch epoch, std::uint32_t ver
       clock_(clock),
       open_disk_(stage_, disk, *this),
       shard_(ShardId(0), clock),
-      liveness_([this](NodeId node, bool live) {
+      liveness_(epoch, 1, [this](NodeId node, ShardId, bool live) {
         stage_.tell([&] { return fmt::format("node {}: node {} is {}", id_.value(), node.value(), live ? "live" : "silent"); });
         post([this, node, live] { host_->on_node_live(node, live); });
       }) {
@@ -50,6 +50,9 @@ Process::Process(Surroundings& around, NodeId id, Epoch epoch, std::uint32_t ver
   host_ = std::make_unique<cluster::GroupHost>(shard_, open_disk_, this, host_options(stage_.options, id, epoch, version),
                                                [this](const Error& error) { die(error.text); });
   shard_.add_hook(*host_);
+  std::vector<NodeId> peers = around.nodes;
+  std::erase(peers, id);
+  liveness_.set_peers(peers);
   beat();
 }
 
@@ -163,14 +166,16 @@ void Process::pause(WorldTime until) {
 }
 
 void Process::beat() {
-  stage_.schedule.after(Liveness::kInterval, [this, alive = alive_] {
+  stage_.schedule.after(cluster::NodeLiveness::kInterval, [this, alive = alive_] {
     if (!*alive || dying_) return;
     if (paused_until_ <= stage_.schedule.now()) {
-      ++heartbeat_sequence_;
+      const Instant now = clock_.now();
+      liveness_.on_progress(ShardId(0), now);  // a shard without work takes a turn as well
+      liveness_.on_time(now);
+      const cluster::Heartbeat heartbeat = liveness_.beat(now);
       for (const NodeId node : around_.nodes) {
-        if (node != id_) around_.network.send(id_, node, Heartbeat{.epoch = epoch_, .sequence = heartbeat_sequence_});
+        if (node != id_) around_.network.send(id_, node, heartbeat);
       }
-      liveness_.on_time(clock_.now());
     }
     beat();
   });
@@ -178,7 +183,7 @@ void Process::beat() {
 
 void Process::receive(NodeId from, const PacketPtr& packet) {
   if (dying_) return;
-  if (const auto* heartbeat = std::get_if<Heartbeat>(packet.get())) {
+  if (const auto* heartbeat = std::get_if<cluster::Heartbeat>(packet.get())) {
     if (paused_until_ <= stage_.schedule.now()) liveness_.receive(from, *heartbeat, clock_.now());
     return;
   }

@@ -11,10 +11,10 @@
 #include <vector>
 
 #include "cluster/group_host.h"
+#include "cluster/node_liveness.h"
 #include "cluster/shard.h"
 #include "tests/sim/checkers/checkers.h"
 #include "tests/sim/disk.h"
-#include "tests/sim/liveness.h"
 #include "tests/sim/network.h"
 #include "tests/sim/node_clock.h"
 #include "tests/sim/open_disk.h"
@@ -91,6 +91,7 @@ class Process final : public DiskOwner, public QueueOwner, public cluster::Trans
   void run_turn();
   void flush();
   void set_timer();
+  /// A heartbeat to every node, again and again.
   void beat();
   void die(const std::string& why);
   void note_death_at(Step step);
@@ -109,13 +110,12 @@ class Process final : public DiskOwner, public QueueOwner, public cluster::Trans
   std::optional<Trap> trap_;
   std::set<GroupId> swaps_;  // groups whose snapshot is being staged or swapped in
   std::vector<std::pair<NodeId, cluster::PeerMessage>> outbox_;
-  std::uint64_t heartbeat_sequence_ = 0;
 
   OpenDisk open_disk_;
   cluster::Shard shard_;
   std::map<GroupId, std::unique_ptr<SimQueue>> queues_;
   std::unique_ptr<cluster::GroupHost> host_;
-  Liveness liveness_;
+  cluster::NodeLiveness liveness_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

@@ -63,6 +63,7 @@ void Operators::clear_away(GroupId group) {
   const Configuration& committed = world_.checkers().ghost(group).configuration();
   for (const NodeId node : world_.nodes()) {
     const auto replica = world_.replica_at(node, group);
+    if (!replica) world_.sweep(node, group);
     if (!replica || world_.process(node) == nullptr) continue;
     const bool was_removed = were_members_[group].contains(*replica) && !committed.is_member(*replica);
     if (was_removed && draw_chance(random_, 0.3)) world_.displace(group, *replica);
@@ -79,7 +80,7 @@ bool Operators::repair(GroupId group, Process& leader) {
     if (target.voters.empty()) continue;
     const NodeId node = raft::node_of(member);
     ReplicaId successor = raft::kNoReplica;
-    if (!world_.replica_at(node, group) && now.is_voter(member)) {
+    if (!world_.replica_at(node, group) && world_.is_swept(node, group) && now.is_voter(member)) {
       successor = world_.new_replica(node);
       add(target.joining, successor);
     }
@@ -129,7 +130,7 @@ bool Operators::ask(GroupId group, Process& leader, Configuration target, Replic
 
 std::optional<NodeId> Operators::free_node(GroupId group) {
   const NodeId node = draw_one(random_, world_.nodes());
-  if (world_.replica_at(node, group)) return std::nullopt;
+  if (world_.replica_at(node, group) || !world_.is_swept(node, group)) return std::nullopt;
   return node;
 }
 

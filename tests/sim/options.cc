@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "tests/sim/streams.h"
 
@@ -86,11 +87,13 @@ Options draw_options(std::uint64_t seed) {
 std::string rerun_words(const Options& options) {
   const Options fresh = draw_options(options.seed);
   std::string words = fmt::format("--seed={}", options.seed);
-  std::string without;
-  for (const FaultRow& row : kFaults) {
-    if (fresh.has(row.fault) && !options.has(row.fault)) without += fmt::format("{}{}", without.empty() ? "" : ",", row.name);
+  if (fresh.faults != options.faults) {
+    words += " --only=";
+    const char* comma = "";
+    for (const FaultRow& row : kFaults) {
+      if (options.has(row.fault)) words += fmt::format("{}{}", std::exchange(comma, ","), row.name);
+    }
   }
-  if (!without.empty()) words += " --without=" + without;
   if (fresh.fault_phase != options.fault_phase) {
     words += fmt::format(" --fault-ms={}", std::chrono::duration_cast<std::chrono::milliseconds>(options.fault_phase).count());
   }

@@ -157,8 +157,9 @@ void Workload::attach(const ConsumerPtr& consumer) {
                                          .window = consumer->needs_credit ? 500u : 1u << 30}));
 }
 
-void Workload::on_delivery(GroupId group, NodeId, const queue::effect::Deliver& delivery, const Bytes& body) {
-  checkers_.on_delivery(group, delivery, publication_of(body.view()));
+void Workload::on_delivery(GroupId group, NodeId node, const queue::effect::Deliver& delivery, const Bytes& body) {
+  const Process* process = process_of_(node);
+  checkers_.on_delivery(group, delivery, publication_of(body.view()), process != nullptr && process->is_alone(group));
   stage_.seen(delivery.message.redelivered ? Seen::redelivered : Seen::delivered);
   const auto known = consumers_.find(delivery.consumer);
   if (delivery.consumer.link == queue::kGetLink) {

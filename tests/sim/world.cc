@@ -161,6 +161,13 @@ void World::displace(GroupId group, raft::ReplicaId replica) {
   checkers_.on_closed(id, group);
 }
 
+void World::sweep(NodeId id, GroupId group) {
+  Process* process = this->process(id);
+  if (process == nullptr || is_swept(id, group)) return;
+  process->host().drop(group);
+  process->wake();
+}
+
 void World::start_refused(NodeId id) {
   Node& node = *nodes_.at(id);
   Process& process = node.start(versions_.at(id));

@@ -20,7 +20,6 @@ class Acknowledgements {
   void on_append_sent(GroupId group, const raft::Message& message, const raft::Append& append);
   void on_reply_sent(GroupId group, const raft::Message& message, const raft::AppendReply& reply, const Disk& disk,
                      const Ghost& ghost) const;
-  void on_result_sent(GroupId group, const cluster::SnapshotResult& result, const Disk& disk, const Ghost& ghost) const;
 
  private:
   void note(GroupId group, Term term, const raft::LogPosition& position);

@@ -58,9 +58,6 @@ void Checkers::on_snapshot_saved(NodeId node, GroupId group, const storage::Snap
 void Checkers::on_send(NodeId node, const cluster::PeerMessage& message) {
   sightings_.on_send(message);
   const Disk& disk = *disk_of_(node);
-  if (const auto* result = std::get_if<cluster::SnapshotResult>(&message.body); result != nullptr && result->accepted) {
-    acknowledgements_.on_result_sent(message.group, *result, disk, ghost(message.group));
-  }
   const auto* m = std::get_if<raft::Message>(&message.body);
   if (m == nullptr) return;
   std::visit(Overloaded{
@@ -120,11 +117,9 @@ void Checkers::on_confirmed(GroupId group, const std::vector<std::uint64_t>& pub
   for (const std::uint64_t publication : publications) ghost.history().on_confirmed(publication, position.index);
 }
 
-void Checkers::on_delivery(GroupId group, const queue::effect::Deliver& delivery, std::uint64_t publication) {
-  Ghost& ghost = this->ghost(group);
-  const raft::Configuration& configuration = ghost.configuration();
-  const bool may_be_ahead = configuration.voters.size() == 1 && !configuration.is_joint();
-  ghost.history().on_delivery(delivery, publication, may_be_ahead);
+void Checkers::on_delivery(GroupId group, const queue::effect::Deliver& delivery, std::uint64_t publication,
+                           bool is_alone) {
+  ghost(group).history().on_delivery(delivery, publication, is_alone);
 }
 
 void Checkers::on_read(GroupId group, LogIndex floor, LogIndex index) {

@@ -52,7 +52,7 @@ class Checkers {
   // What clients hear.
   void on_confirmed(GroupId group, const std::vector<std::uint64_t>& publications, const raft::LogPosition& position,
                     const raft::Core* core);
-  void on_delivery(GroupId group, const queue::effect::Deliver& delivery, std::uint64_t publication);
+  void on_delivery(GroupId group, const queue::effect::Deliver& delivery, std::uint64_t publication, bool is_alone);
   /// A read that began when everything up to `floor` was committed has brought `index`.
   void on_read(GroupId group, LogIndex floor, LogIndex index);
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "base/cursor.h"
 #include "base/overloaded.h"
@@ -97,8 +98,7 @@ void QueueHistory::on(const queue::effect::Deliver& delivery) {
   std::uint64_t& last = last_id_[delivery.consumer];
   if (delivery.id <= last) violated("a consumer's ids do not grow");
   last = delivery.id;
-  const bool is_first = !delivery.message.redelivered && delivery.message.delivery_count == 0;
-  if (is_first) {
+  if (!std::exchange(message.was_delivered, true)) {
     if (position < last_first_) violated(fmt::format("publication {} is out of order", message.publication));
     last_first_ = std::max(last_first_, position);
   }

@@ -30,6 +30,7 @@ class QueueHistory {
     std::uint64_t publication = 0;
     bool persistent = false;
     Place place = Place::ready;
+    bool was_delivered = false;
     queue::ConsumerKey holder;
     std::uint64_t id = 0;
   };

@@ -1,6 +1,7 @@
 // Snapshots: a durable snapshot says what the committed log says at its index, and every entry it still needs is there.
 #pragma once
 #include "base/ids.h"
+#include "broker/queue/queue_machine.h"
 #include "storage/group_storage.h"
 #include "tests/sim/checkers/ghost.h"
 #include "tests/sim/disk.h"
@@ -16,7 +17,8 @@ class Snapshots {
                 const Ghost& ghost) const;
 
  private:
-  void check_live(NodeId node, GroupId group, const storage::Snapshot& snapshot, const Disk& disk) const;
+  void check_live(NodeId node, GroupId group, LogIndex index, const queue::QueueMachine& machine,
+                  const Disk& disk) const;
   Stage& stage_;
 };
 
