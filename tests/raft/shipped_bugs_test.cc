@@ -65,6 +65,9 @@ TEST_F(ShippedBugs, B01_CommitsOnlyWhatAnAppendHasProved) {
   ASSERT_EQ(last(2), 4u);
   EXPECT_EQ(core(2).leader(), ReplicaId(3)) << "it has heard the leader, and of its commit index";
   EXPECT_EQ(commit(2), 1u) << "but its own entries 2 to 4 are another's";
+  const LogPosition common{.index = LogIndex(1), .term = Term(1)};
+  receive(3, 2, 2, Append{.prev = common, .commit = LogIndex(4), .leader_last = LogIndex(4)});
+  EXPECT_EQ(commit(2), 1u);
   EXPECT_EQ(applied(2), Strings{});
   run("settle 2,3,4,5");
   EXPECT_EQ(applied(2), (Strings{"a", "b"}));
@@ -278,15 +281,21 @@ TEST_F(ShippedBugs, B11_AnOvertakenAppendTakesNothingBack) {
          propose 1 b
          reverse to=2 kind=append
          deliver to=2
-         duplicate kind=append
-         settle)");
-  EXPECT_EQ(last(2), 3u);
+         deliver to=1
+         deliver to=2
+         persist 2)");
+  ASSERT_EQ(last(2), 3u);
+  ASSERT_EQ(commit(2), 1u);
   const Append older{
       .prev = {.index = LogIndex(1), .term = Term(1)}, .commit = LogIndex(1), .leader_last = LogIndex(1)};
   receive(1, 2, 1, older);
   receive(1, 2, 1, Append{});
   EXPECT_EQ(last(2), 3u);
+  EXPECT_EQ(core(2).durable_index(), LogIndex(3));
   EXPECT_EQ(writes(2), 0u);
+  run("settle");
+  receive(1, 2, 1, older);
+  EXPECT_EQ(last(2), 3u);
   EXPECT_EQ(commit(2), 3u);
 }
 
