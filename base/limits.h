@@ -55,6 +55,8 @@ inline constexpr std::size_t kSnapshotChunkBytes = 1u << 20;
 // --- replicated groups ---
 /// Log behind a snapshot that a leader keeps for peers that are a little late.
 inline constexpr std::uint64_t kKeptEntries = 4096;
+/// Snapshots that one shard sends to one node at a time.
+inline constexpr std::size_t kSnapshotTransfersMax = 4;
 /// What one group applies in one turn; the rest waits for the next.
 inline constexpr std::size_t kApplyBudgetBytes = 1u << 20;
 /// Elections that one shard holds at the same time; the others wait a moment.

@@ -12,6 +12,9 @@ namespace {
 
 /// How often nodes compare which groups they believe asleep (raft.md §2.6).
 constexpr Duration kAuditInterval = std::chrono::seconds(10);
+/// A process opens a group again only when its replica was replaced; the epoch leaves this much room to tell them
+/// apart.
+constexpr unsigned kReopeningBits = 8;
 constexpr Duration kCampaignDelay = std::chrono::milliseconds(50);
 
 std::size_t weight(const raft::Entry& entry) { return entry.payload.size() + limits::kMessageOverheadBytes; }
@@ -46,17 +49,31 @@ Result<void> GroupHost::open(GroupId group, GroupClient& client, const Birth& bi
                                           "; restore the data directory from a copy, or replace this node");
 }
 
+Epoch GroupHost::life_of(GroupId group) const {
+  const auto reopened = reopened_.find(group);
+  const std::uint32_t times = reopened == reopened_.end() ? 0 : reopened->second;
+  return Epoch((options_.epoch.value() << kReopeningBits) | (times & ((1u << kReopeningBits) - 1)));
+}
+
 /// The replica may be on the stack, so it stays until the turn is over.
 void GroupHost::close(GroupId group) {
   const auto at = replicas_.find(group);
   if (at == replicas_.end()) return;
   at->second->close();
+  ++reopened_[group];
   if (at->second->armed_for) timers_.erase({*at->second->armed_for, group});
   closed_.push_back(std::move(at->second));
   replicas_.erase(at);
 }
 
 void GroupHost::drop(GroupId group) {
+  const Replica* replica = find(group);
+  const bool has_others =
+      replica != nullptr && replica->is_open() && replica->core().configuration().members().size() > 1;
+  if (has_others) {
+    writes_.push_back({.group = storage::staging_of(group), .drop = true});
+    storage_.drop_snapshot(storage::staging_of(group), [](Result<void>) {});
+  }
   close(group);
   std::erase_if(writes_, [&](const storage::GroupWrite& write) { return write.group == group; });
   std::erase_if(marks_, [&](const Mark& mark) { return mark.group == group; });
@@ -95,12 +112,22 @@ void GroupHost::read_index(GroupId group, std::move_only_function<void(std::opti
 }
 
 void GroupHost::read(GroupId group, LogIndex from, LogIndex to, std::size_t bytes_max, ReadDone done) {
-  storage_.read(group, from, to, bytes_max,
-                [this, alive = alive_, done = std::move(done)](Result<std::vector<raft::Entry>> result) mutable {
-                  shard_.post_from_outside([alive, done = std::move(done), result = std::move(result)]() mutable {
-                    if (*alive) done(std::move(result));
-                  });
-                });
+  const auto on_read = [this, group, from, to, bytes_max](ReadDone done, Result<std::vector<raft::Entry>> result) {
+    Replica* replica = find(group);
+    const bool others_have_it = !result && result.error().code == ErrorCode::corruption && replica != nullptr &&
+                                replica->is_open() && replica->core().configuration().members().size() > 1;
+    if (!others_have_it) return done(std::move(result));
+    replica->repair(from, [this, group, from, to, bytes_max, done = std::move(done)]() mutable {
+      read(group, from, to, bytes_max, std::move(done));
+    });
+  };
+  storage_.read(
+      group, from, to, bytes_max,
+      [this, alive = alive_, on_read, done = std::move(done)](Result<std::vector<raft::Entry>> result) mutable {
+        shard_.post_from_outside([alive, on_read, done = std::move(done), result = std::move(result)]() mutable {
+          if (*alive) on_read(std::move(done), std::move(result));
+        });
+      });
 }
 
 void GroupHost::receive(NodeId from, PeerMessage message) {
@@ -264,6 +291,14 @@ void GroupHost::fail(const Error& error) {
   on_failure_(error);
 }
 
+bool GroupHost::begin_transfer(NodeId to) {
+  if (!live_nodes_.contains(to) || transfers_[to] >= limits::kSnapshotTransfersMax) return false;
+  ++transfers_[to];
+  return true;
+}
+
+void GroupHost::end_transfer(NodeId to) { --transfers_[to]; }
+
 // --- time ---
 
 void GroupHost::arm(Replica& replica, GroupId group) {
@@ -333,21 +368,34 @@ void GroupHost::audit_steady_groups() {
 
 void GroupHost::receive(NodeId from, SteadyAudit audit) {
   if (transport_ == nullptr) return;
-  if (audit.wants_list) {
-    SteadyAudit answer{.has_list = true};
-    answer.hash = steady_hash(from, false, &answer.list);
-    transport_->send(from, {.body = std::move(answer)});
-  } else if (!audit.has_list) {
-    if (audit.hash != steady_hash(from, true, nullptr))
-      transport_->send(from, {.body = SteadyAudit{.wants_list = true}});
-  } else {
-    for (const auto& [group, term] : audit.list) {
-      Replica* replica = find(group);
-      if (replica != nullptr && replica->is_open()) {
-        replica->correct_sleeper(from, term);
+  using Kind = SteadyAudit::Kind;
+  SteadyAudit answer;
+  switch (audit.kind) {
+    case Kind::hash:
+      if (audit.hash == steady_hash(from, true, nullptr)) return;
+      answer.kind = Kind::wants_list;
+      break;
+    case Kind::wants_list:
+      answer.kind = Kind::list;
+      steady_hash(from, false, &answer.groups);
+      break;
+    case Kind::list:
+      answer.kind = Kind::not_led;
+      for (const auto& [group, term] : audit.groups) {
+        const Replica* here = replica(group);
+        const bool leads = here != nullptr && here->is_open() && here->core().role() == raft::Role::leader &&
+                           here->core().term() == term;
+        if (!leads) answer.groups.emplace_back(group, term);
       }
-    }
+      break;
+    case Kind::not_led:
+      for (const auto& [group, term] : audit.groups) {
+        Replica* sleeper = find(group);
+        if (sleeper != nullptr && sleeper->is_open()) sleeper->doubt_leader(from, term);
+      }
+      return;
   }
+  transport_->send(from, {.body = std::move(answer)});
 }
 
 }  // namespace quorate::cluster

@@ -7,6 +7,7 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -97,6 +98,9 @@ class GroupHost final : public TurnHook, public HostContext {
   void fail(const Error& error) override;
   std::shared_ptr<const bool> alive() const override { return alive_; }
   bool is_here(GroupId group, std::uint64_t incarnation) const override;
+  Epoch life_of(GroupId group) const override;
+  bool begin_transfer(NodeId to) override;
+  void end_transfer(NodeId to) override;
 
   Replica* find(GroupId group);
   void run_due_timers();
@@ -117,6 +121,8 @@ class GroupHost final : public TurnHook, public HostContext {
   std::unordered_map<GroupId, std::unique_ptr<Replica>> replicas_;
   std::vector<std::unique_ptr<Replica>> closed_;  // in this turn
   std::uint64_t incarnations_ = 0;
+  std::unordered_map<GroupId, std::uint32_t> reopened_;  // how often, by this process
+  std::map<NodeId, std::size_t> transfers_;              // snapshots on their way there
   std::vector<GroupId> dirty_;
   std::set<Timer> timers_;
   std::set<NodeId> live_nodes_;

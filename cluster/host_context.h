@@ -51,6 +51,12 @@ class HostContext {
   /// The node must stop.
   virtual void fail(const Error& error) = 0;
 
+  /// Tells this opening of the group from every earlier one: what is counted from here on is newer than what was.
+  virtual Epoch life_of(GroupId group) const = 0;
+  /// Whether a snapshot may begin to travel to `to`: the node answers, and not too many do already.
+  virtual bool begin_transfer(NodeId to) = 0;
+  virtual void end_transfer(NodeId to) = 0;
+
   /// `task` as a completion for storage: it runs on this shard, if the host and the group still are there.
   template <class Result, class Task>
   auto on_this_shard(GroupId group, std::uint64_t birth, Task task);

@@ -14,14 +14,16 @@ NodeLiveness::NodeLiveness(Epoch epoch, std::size_t shards, OnChange on_change)
 
 void NodeLiveness::set_peers(const std::vector<NodeId>& peers) {
   for (const NodeId node : peers) peers_.try_emplace(node);
-  std::vector<NodeId> gone;
-  for (auto& [node, peer] : peers_) {
-    if (std::ranges::find(peers, node) == peers.end()) gone.push_back(node);
+  std::vector<Change> changes;
+  for (auto at = peers_.begin(); at != peers_.end();) {
+    if (std::ranges::find(peers, at->first) == peers.end()) {
+      note(at->first, at->second, 0, changes);
+      at = peers_.erase(at);
+    } else {
+      ++at;
+    }
   }
-  for (const NodeId node : gone) {
-    tell(node, peers_[node], 0);
-    peers_.erase(node);
-  }
+  tell(changes);
 }
 
 Heartbeat NodeLiveness::beat(Instant now) {
@@ -39,16 +41,20 @@ void NodeLiveness::receive(NodeId from, const Heartbeat& heartbeat, Instant now)
   const bool is_old = heartbeat.epoch < peer.last.epoch ||
                       (heartbeat.epoch == peer.last.epoch && heartbeat.sequence <= peer.last.sequence);
   if (is_old) return;
-  if (heartbeat.epoch != peer.last.epoch) tell(from, peer, 0);  // it was down in between
+  std::vector<Change> changes;
+  if (heartbeat.epoch != peer.last.epoch) note(from, peer, 0, changes);  // it was down in between
   peer.last = heartbeat;
   peer.heard_at = now;
-  tell(from, peer, heartbeat.shards);
+  note(from, peer, heartbeat.shards, changes);
+  tell(changes);
 }
 
 void NodeLiveness::on_time(Instant now) {
+  std::vector<Change> changes;
   for (auto& [node, peer] : peers_) {
-    if (peer.live_shards != 0 && now - peer.heard_at >= kSilenceMax) tell(node, peer, 0);
+    if (peer.live_shards != 0 && now - peer.heard_at >= kSilenceMax) note(node, peer, 0, changes);
   }
+  tell(changes);
 }
 
 bool NodeLiveness::is_live(NodeId node, ShardId shard) const {
@@ -56,11 +62,17 @@ bool NodeLiveness::is_live(NodeId node, ShardId shard) const {
   return at != peers_.end() && (at->second.live_shards >> shard.value() & 1) != 0;
 }
 
-void NodeLiveness::tell(NodeId node, Peer& peer, std::uint64_t live_shards) {
+void NodeLiveness::note(NodeId node, Peer& peer, std::uint64_t live_shards, std::vector<Change>& changes) {
   const std::uint64_t changed = std::exchange(peer.live_shards, live_shards) ^ live_shards;
   for (std::uint32_t shard = 0; shard < kShardsMax; ++shard) {
-    if ((changed >> shard & 1) != 0) on_change_(node, ShardId(shard), (live_shards >> shard & 1) != 0);
+    if ((changed >> shard & 1) == 0) continue;
+    changes.push_back({.node = node, .shard = ShardId(shard), .live = (live_shards >> shard & 1) != 0});
   }
+}
+
+/// Last of all: whoever hears of it may change the peers.
+void NodeLiveness::tell(const std::vector<Change>& changes) {
+  for (const Change& change : changes) on_change_(change.node, change.shard, change.live);
 }
 
 }  // namespace quorate::cluster

@@ -37,7 +37,7 @@ class NodeLiveness {
 
   /// Nodes to exchange heartbeats with; one that is not among them any more counts as dead.
   void set_peers(const std::vector<NodeId>& peers);
-  /// A shard has finished a turn.
+  /// A shard has finished a turn. An idle one is given a turn at least every kInterval, to show that it can.
   void on_progress(ShardId shard, Instant now) { progress_at_[shard.value()] = now; }
   /// A write waits too long for the disk, or no longer does.
   void set_disk_ok(bool ok) { disk_ok_ = ok; }
@@ -57,7 +57,14 @@ class NodeLiveness {
     std::uint64_t live_shards = 0;  // as told to on_change_
   };
 
-  void tell(NodeId node, Peer& peer, std::uint64_t live_shards);
+  struct Change {
+    NodeId node;
+    ShardId shard;
+    bool live = false;
+  };
+
+  static void note(NodeId node, Peer& peer, std::uint64_t live_shards, std::vector<Change>& changes);
+  void tell(const std::vector<Change>& changes);
 
   const Epoch epoch_;
   OnChange on_change_;

@@ -8,6 +8,14 @@
 #include "base/log.h"
 
 namespace quorate::cluster {
+namespace {
+
+constexpr Duration kReadPatience = std::chrono::seconds(2);
+
+/// Placed on the same node later.
+bool is_newer(raft::ReplicaId a, raft::ReplicaId b) { return a > b; }
+
+}  // namespace
 
 Replica::Replica(GroupId id, std::uint64_t incarnation, GroupClient& client, HostContext& host)
     : id_(id), incarnation_(incarnation), client_(client), host_(host) {}
@@ -17,8 +25,14 @@ Replica::Replica(GroupId id, std::uint64_t incarnation, GroupClient& client, Hos
 Result<void> Replica::open(const Birth& birth) {
   auto row = host_.storage().row(id_);
   if (!row) return std::unexpected(row.error());
+  const bool is_outlived = *row && (*row)->self != birth.self && is_newer(birth.self, (*row)->self);
+  if (is_outlived) {
+    begin_anew(birth);
+    return {};
+  }
   if (*row) {
     row_ = **row;
+    if (row_.configuration.voters.empty()) row_.configuration = birth.configuration;  // lost with the rest
     // A replica that has lost entries does not trust what is staged either; its leader sends a snapshot again.
     if (row_.hard_state.recovering) row_.installing.reset();
     if (row_.installing) {  // the node stopped in the middle of a swap, which is durable once begun
@@ -26,6 +40,7 @@ Result<void> Replica::open(const Birth& birth) {
       return {};
     }
   } else {
+    is_new_ = true;
     row_ = {.self = birth.self, .configuration = birth.configuration};
     host_.write({.group = id_, .row = row_}, std::nullopt, storage::Durability::buffered);
   }
@@ -39,17 +54,42 @@ Result<void> Replica::open(const Birth& birth) {
   return {};
 }
 
+/// What lies here belongs to a replica that was placed here before and is no more. Its snapshot goes first, so that
+/// nothing of it can be taken for the new one's.
+void Replica::begin_anew(const Birth& birth) {
+  host_.storage().drop_snapshot(id_, later<Result<void>>([this, birth](Result<void> dropped) {
+                                  if (!dropped) return host_.fail(dropped.error());
+                                  is_new_ = true;
+                                  row_ = {.self = birth.self, .configuration = birth.configuration};
+                                  host_.write({.group = id_, .drop = true, .row = row_}, [this, birth] {
+                                    if (auto loaded = load(); !loaded) return host_.fail(loaded.error());
+                                    if (is_alone() || birth.campaign) step(raft::Campaign{});
+                                  });
+                                }));
+}
+
 Result<void> Replica::load() {
   const HostOptions& options = host_.options();
   raft::Core::Options core{.self = row_.self,
                            .seed = options.seed ^ (id_.value() * 0x9e3779b97f4a7c15) ^ row_.self.value(),
-                           .epoch = options.epoch,
+                           .epoch = host_.life_of(id_),
                            .machine_version = options.machine_version,
                            .configuration = row_.configuration,
                            .timing = options.timing,
                            .limits = options.limits};
-  if (auto loaded = load_snapshot(core); !loaded) return loaded;
-  auto log = host_.storage().summarize(id_, core.snapshot.index);
+  next_read_ = std::uint64_t{core.epoch.value()} << 32;
+  auto found = host_.storage().load_snapshot(id_);
+  if (!found) return std::unexpected(found.error());
+  auto is_usable = has_all_that_it_needs(*found);
+  if (!is_usable) return std::unexpected(is_usable.error());
+  if (!*is_usable) {
+    found->reset();
+    host_.write({.group = id_, .drop = true, .row = row_}, std::nullopt, storage::Durability::synced);
+    host_.storage().drop_snapshot(id_, [](Result<void>) {});
+  }
+  if (auto restored = restore(*found, core); !restored) return restored;
+  Result<storage::LogSummary> log = storage::LogSummary{};
+  if (*is_usable) log = host_.storage().summarize(id_, core.snapshot.index);
   if (!log) return std::unexpected(log.error());
   if (auto judged = judge_loss(core, *log); !judged) return judged;
   core.last = log->last;
@@ -59,30 +99,35 @@ Result<void> Replica::load() {
   core.hard_state = row_.hard_state;
   machine_version_ = core.configuration.machine_version;
   core_ = std::make_unique<raft::Core>(core, host_.shard().now());
+  was_recovering_ = core_->is_recovering();
   announce_live_nodes();
   host_.mark_dirty(id_);
   return {};
 }
 
-Result<void> Replica::load_snapshot(raft::Core::Options& options) {
-  auto found = host_.storage().load_snapshot(id_);
-  if (!found) return std::unexpected(found.error());
-  if (!*found) return {};
-  const storage::Snapshot& snapshot = **found;
-  if (auto restored = client_.restore(snapshot.state.view()); !restored) return restored;
-  options.snapshot = snapshot.meta.last;
-  options.configuration = snapshot.meta.configuration;
-  options.last_ts = applied_ts_ = snapshot.meta.ts;
-  applied_ = snapshot_ = snapshot.meta.last.index;
-  snapshot_bytes_ = snapshot.state.size();
+/// Of a replica that has lost entries: those that its snapshot names as live may be among them. Then neither snapshot
+/// nor log is worth keeping, and the leader's snapshot brings everything.
+Result<bool> Replica::has_all_that_it_needs(const std::optional<storage::Snapshot>& snapshot) const {
+  if (!snapshot || !row_.hard_state.recovering) return true;
+  return host_.storage().has_all(id_, snapshot->live);
+}
+
+Result<void> Replica::restore(const std::optional<storage::Snapshot>& snapshot, raft::Core::Options& options) {
+  if (!snapshot) return {};
+  if (auto restored = client_.restore(snapshot->state.view()); !restored) return restored;
+  options.snapshot = snapshot->meta.last;
+  options.configuration = snapshot->meta.configuration;
+  options.last_ts = applied_ts_ = snapshot->meta.ts;
+  applied_ = snapshot_ = snapshot->meta.last.index;
+  snapshot_bytes_ = snapshot->state.size();
   return {};
 }
 
 /// What may a replica do that has lost something it once synced? Nothing if votes are among it; otherwise it recovers
 /// through the others, if there are any (raft.md §2.15).
 Result<void> Replica::judge_loss(const raft::Core::Options& options, const storage::LogSummary& log) {
-  const storage::Loss loss = host_.storage().loss();
-  const bool is_sound = loss == storage::Loss::none && !log.damaged && !row_.hard_state.recovering;
+  const storage::Loss loss = is_new_ ? storage::Loss::none : host_.storage().loss();
+  const bool is_sound = loss != storage::Loss::promises && !log.damaged && !row_.hard_state.recovering;
   if (is_sound) return {};
   const raft::Configuration& newest =
       log.configurations.empty() ? options.configuration : log.configurations.back().second;
@@ -104,11 +149,16 @@ Result<void> Replica::judge_loss(const raft::Core::Options& options, const stora
 }
 
 void Replica::announce_live_nodes() {
-  announced_configuration_ = core_->log().last().index;
+  announced_configuration_ = configuration_position();
   for (const raft::ReplicaId member : core_->configuration().members()) {
     if (member == core_->self()) continue;
-    step(raft::PeerLive{.replica = member, .live = host_.is_node_live(raft::node_of(member))});
+    feed(raft::PeerLive{.replica = member, .live = host_.is_node_live(raft::node_of(member))});
   }
+}
+
+raft::LogPosition Replica::configuration_position() const {
+  const LogIndex index = core_->configuration_index();
+  return {.index = index, .term = core_->log().term_at(index).value_or(Term(0))};
 }
 
 // --- the core's wishes ---
@@ -134,6 +184,14 @@ void Replica::carry_out() {
     const raft::ReplicaId to = message.to;
     host_.send(to, {.group = id_, .body = std::move(message)});
   }
+  if (core_->is_recovering() && !was_recovering_) {
+    was_recovering_ = true;
+    // Found out while running: what else is lost only a start can judge.
+    host_.fail({.code = ErrorCode::corruption,
+                .text = client_.describe() +
+                        ": the leader has proof that this disk lost what it had synced; the node " +
+                        "has to start again to recover"});
+  }
   for (const raft::ReplicaId peer : output_.lost_data) {
     log::error(log::Category::queue,
                "group.replica_lost_data group=\"{}\" node={} consequence=\"it counts no more until it has recovered\"",
@@ -154,7 +212,7 @@ void Replica::answer(const std::vector<raft::ReadReady>& reads) {
   for (const raft::ReadReady& read : reads) {
     const auto waiting = reads_.find(read.token);
     if (waiting == reads_.end()) continue;
-    auto done = std::move(waiting->second);
+    auto done = std::move(waiting->second.done);
     reads_.erase(waiting);
     done(read.index);
   }
@@ -167,7 +225,7 @@ void Replica::write(raft::LogWrite&& append) {
     write.row = row_;
   }
   // Others count on what this replica acknowledges; only who leads a group of one answers to nobody but its proposers.
-  const bool leads_alone = is_alone() && core_->role() == raft::Role::leader;
+  const bool leads_alone = core_->role() == raft::Role::leader && core_->configuration().members().size() == 1;
   const bool changes_members = std::ranges::any_of(
       write.entries, [](const raft::Entry& entry) { return entry.type == raft::EntryType::config; });
   const bool must_sync = write.row || changes_members || !leads_alone;
@@ -180,10 +238,10 @@ bool Replica::is_campaigning() const {
 
 void Replica::read_index(std::move_only_function<void(std::optional<LogIndex>)> done) {
   const std::uint64_t token = next_read_++;
-  reads_.emplace(token, std::move(done));
+  reads_.emplace(token, Read{.done = std::move(done), .give_up_at = host_.shard().now() + kReadPatience});
   if (step(raft::ReadIndex{.token = token}) == raft::Refusal::none) return;
   const auto waiting = reads_.find(token);
-  auto refused = std::move(waiting->second);
+  auto refused = std::move(waiting->second.done);
   reads_.erase(waiting);
   refused(std::nullopt);
 }
@@ -193,12 +251,12 @@ void Replica::read_index(std::move_only_function<void(std::optional<LogIndex>)> 
 bool Replica::settle() {
   if (core_ == nullptr) return false;
   if (core_->configuration().members().size() > 1 || core_->role() != raft::Role::leader) {
-    if (announced_configuration_ < core_->log().last().index) announce_live_nodes();
+    if (announced_configuration_ != configuration_position()) announce_live_nodes();
   }
   feed(raft::TurnEnd{});
   if (leading_ && (core_->role() != raft::Role::leader || core_->term() != leading_term_)) {
     leading_ = false;
-    for (auto& [token, done] : std::exchange(reads_, {})) done(std::nullopt);
+    for (auto& [token, read] : std::exchange(reads_, {})) read.done(std::nullopt);
     client_.on_follower();
   }
   if (closed_) return false;
@@ -228,6 +286,7 @@ std::optional<Instant> Replica::next_deadline() const {
   for (const auto& [peer, sending] : sending_) consider(sending.answered ? sending.give_up_at : sending.offer_at);
   if (receiving_) consider(receiving_->ask_at);
   if (repairs_) consider(repairs_->ask_at);
+  if (!reads_.empty()) consider(reads_.begin()->second.give_up_at);
   return due;
 }
 
@@ -238,6 +297,11 @@ void Replica::on_time() {
   if (due && *due <= now) step(raft::Deadline{});
   transfers_on_time(now);
   if (repairs_ && repairs_->ask_at <= now) ask_for_repair();
+  while (!reads_.empty() && reads_.begin()->second.give_up_at <= now) {
+    auto done = std::move(reads_.begin()->second.done);
+    reads_.erase(reads_.begin());
+    done(std::nullopt);
+  }
 }
 
 void Replica::on_node_live(NodeId node, bool live) {
@@ -249,14 +313,10 @@ void Replica::on_node_live(NodeId node, bool live) {
   }
 }
 
-void Replica::correct_sleeper(NodeId node, Term term) {
-  const bool is_right = core_->role() == raft::Role::leader && core_->term() == term;
-  if (is_right) return;
-  for (const raft::ReplicaId member : core_->configuration().members()) {
-    if (raft::node_of(member) != node || member == core_->self()) continue;
-    send_body(member,
-              raft::Message{.from = core_->self(), .to = member, .term = core_->term(), .body = raft::Unsteady{}});
-  }
+void Replica::doubt_leader(NodeId node, Term term) {
+  const raft::ReplicaId leader = core_->leader();
+  if (raft::node_of(leader) != node || leader == core_->self() || core_->term() != term) return;
+  step(raft::Receive{.message = {.from = leader, .to = core_->self(), .term = term, .body = raft::Unsteady{}}});
 }
 
 void Replica::on_node_unreachable(NodeId node) {

@@ -39,8 +39,8 @@ class Replica {
   raft::Refusal step(raft::Input input);
   /// The client hears nothing more, not even from what is on the stack.
   void close() { closed_ = true; }
-  /// `node` sleeps because it trusts in this replica's leadership of `term`: it is told if that is over.
-  void correct_sleeper(NodeId node, Term term);
+  /// `node` says that it does not lead this group in `term`: if this replica sleeps because of it, it wakes.
+  void doubt_leader(NodeId node, Term term);
   /// The last step of a turn. True: there is more to do at once.
   bool settle();
   /// nullopt: nothing happens until somebody has news.
@@ -57,6 +57,9 @@ class Replica {
   void on_node_unreachable(NodeId node);
 
   void read_index(std::move_only_function<void(std::optional<LogIndex>)> done);
+  /// Has the other members send the entry at `index`, which is damaged or missing here; `then` follows when it is back,
+  /// or when nobody needs it any more.
+  void repair(LogIndex index, std::move_only_function<void()> then);
 
   const raft::Core& core() const { return *core_; }
   bool is_open() const { return core_ != nullptr; }
@@ -73,9 +76,12 @@ class Replica {
  private:
   // replica.cc
   Result<void> load();
-  Result<void> load_snapshot(raft::Core::Options& options);
+  Result<bool> has_all_that_it_needs(const std::optional<storage::Snapshot>& snapshot) const;
+  Result<void> restore(const std::optional<storage::Snapshot>& snapshot, raft::Core::Options& options);
   Result<void> judge_loss(const raft::Core::Options& options, const storage::LogSummary& log);
+  void begin_anew(const Birth& birth);
   void announce_live_nodes();
+  raft::LogPosition configuration_position() const;
   raft::Refusal feed(raft::Input input);
   void carry_out();
   void answer(const std::vector<raft::ReadReady>& reads);
@@ -85,14 +91,17 @@ class Replica {
   Result<void> apply_ready(bool& is_budget_spent);
   Result<void> apply_one(const raft::Entry& entry);
   void read_for_apply();
-  void on_read_for_apply(Result<std::vector<raft::Entry>> entries);
+  void on_read_for_apply(LogIndex first, Result<std::vector<raft::Entry>> entries);
   void fetch(const raft::Fetch& fetch);
   void on_fetched(const raft::Fetch& fetch, Result<std::vector<raft::Entry>> entries);
-  void repair(LogIndex index);
+  bool is_in_log(LogIndex index) const;
+  bool is_live(LogIndex index) const;
   void ask_for_repair();
+  void end_repairs();
   void consider_snapshot();
   void take_snapshot();
   void save_snapshot();
+  bool is_pinned() const;
   LogIndex kept_from(LogIndex snapshot) const;
 
   // replica_transfer.cc: snapshots on their way, out and in
@@ -100,6 +109,7 @@ class Replica {
   void offer(raft::ReplicaId to, SnapshotSending& sending);
   void send_part(const SnapshotWant& want, SnapshotSending& sending);
   void on_part_read(const SnapshotWant& want, std::uint64_t serial, Result<std::vector<raft::Entry>> entries);
+  void mend_part(const SnapshotWant& want, const SnapshotSending& sending, const std::vector<raft::Entry>& entries);
   void end_sending(raft::ReplicaId to, bool accepted, LogIndex index);
   void ask_for_part();
   void end_receiving();
@@ -134,15 +144,17 @@ class Replica {
   std::unique_ptr<raft::Core> core_;
   raft::Output output_;  // reused; of the step under way only
   bool closed_ = false;
+  bool was_recovering_ = false;  // since it was opened
+  bool is_new_ = false;          // it was born in this process, so the disk has lost nothing of it
 
   LogIndex applied_;
   WallTime applied_ts_{};    // of that entry
   LogIndex told_committed_;  // what the client knows
   bool leading_ = false;     // the client knows that it leads, since leading_term_
   Term leading_term_;
-  std::uint32_t machine_version_ = 0;  // as of applied_
-  LogIndex announced_configuration_;   // liveness of its members has been told to the core
-  bool reading_ = false;               // entries for the machine are on their way from the disk
+  std::uint32_t machine_version_ = 0;          // as of applied_
+  raft::LogPosition announced_configuration_;  // liveness of its members has been told to the core
+  bool reading_ = false;                       // entries for the machine are on their way from the disk
 
   LogIndex snapshot_;                              // the last one taken
   std::uint64_t snapshot_bytes_ = 0;               // of it
@@ -151,7 +163,7 @@ class Replica {
 
   struct Repairs {
     std::set<LogIndex> indexes;
-    std::vector<raft::Fetch> fetches;  // stopped at one of them
+    std::vector<std::move_only_function<void()>> then;  // what stopped at one of them
     Instant ask_at{};
   };
   std::unique_ptr<Repairs> repairs_;
@@ -168,7 +180,11 @@ class Replica {
   std::unique_ptr<Installing> installing_;
 
   std::uint64_t next_read_ = 0;
-  std::map<std::uint64_t, std::move_only_function<void(std::optional<LogIndex>)>> reads_;
+  struct Read {
+    std::move_only_function<void(std::optional<LogIndex>)> done;
+    Instant give_up_at{};  // the question or the answer got lost
+  };
+  std::map<std::uint64_t, Read> reads_;  // by token, which is the order they were asked in
 };
 
 }  // namespace quorate::cluster

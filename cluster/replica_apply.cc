@@ -66,34 +66,33 @@ Result<void> Replica::apply_one(const raft::Entry& entry) {
 void Replica::read_for_apply() {
   if (reading_) return;
   reading_ = true;
-  host_.storage().read(id_, applied_.plus(1), core_->applicable_index(), limits::kReadAheadBytes,
-                       later<Result<std::vector<raft::Entry>>>([this](Result<std::vector<raft::Entry>> entries) {
-                         on_read_for_apply(std::move(entries));
+  const LogIndex first = applied_.plus(1);
+  host_.storage().read(id_, first, core_->applicable_index(), limits::kReadAheadBytes,
+                       later<Result<std::vector<raft::Entry>>>([this, first](Result<std::vector<raft::Entry>> entries) {
+                         on_read_for_apply(first, std::move(entries));
                        }));
 }
 
-void Replica::on_read_for_apply(Result<std::vector<raft::Entry>> entries) {
+void Replica::on_read_for_apply(LogIndex first, Result<std::vector<raft::Entry>> entries) {
   reading_ = false;
-  const LogIndex next = applied_.plus(1);
-  const bool is_missing = entries && (entries->empty() || entries->front().index > next);
+  host_.mark_dirty(id_);
+  if (first != applied_.plus(1)) return;  // a snapshot took its place meanwhile
+  const bool is_missing = entries && (entries->empty() || entries->front().index > first);
   if (!entries || is_missing) {
-    if (!is_alone() && (is_missing || entries.error().code == ErrorCode::corruption)) return repair(next);
+    if (!is_alone() && (is_missing || entries.error().code == ErrorCode::corruption)) return repair(first, {});
     const std::string why =
-        entries ? "log entry " + std::to_string(next.value()) + " is missing" : entries.error().text;
+        entries ? "log entry " + std::to_string(first.value()) + " is missing" : entries.error().text;
     return host_.fail({.code = ErrorCode::corruption, .text = client_.describe() + ": " + why});
   }
-  const LogIndex before = applied_;
   for (const raft::Entry& entry : *entries) {
-    if (entry.index <= applied_) continue;
     const bool is_current = entry.index == applied_.plus(1) && entry.index <= core_->applicable_index() &&
                             core_->log().term_at(entry.index) == entry.term;
-    if (!is_current || machine_version_ > host_.options().machine_version) break;
+    if (!is_current || closed_ || machine_version_ > host_.options().machine_version) break;
     if (auto applied = apply_one(entry); !applied) {
       return host_.fail({.code = applied.error().code, .text = client_.describe() + ": " + applied.error().text});
     }
   }
-  if (applied_ != before) step(raft::Applied{.index = applied_});
-  host_.mark_dirty(id_);
+  if (!closed_ && applied_ >= first) feed(raft::Applied{.index = applied_});
 }
 
 // --- entries for slow peers ---
@@ -107,14 +106,9 @@ void Replica::fetch(const raft::Fetch& wanted) {
 
 void Replica::on_fetched(const raft::Fetch& wanted, Result<std::vector<raft::Entry>> entries) {
   const LogIndex first = wanted.prev.index.plus(1);
-  const bool is_compacted = first <= core_->log().base().index;
+  const bool is_gone = !is_in_log(first);
   const bool is_readable = entries && !entries->empty() && entries->front().index == first;
-  if (!is_readable && !is_compacted) {
-    // Still in the log and not to be read: somebody else has it.
-    repair(first);
-    repairs_->fetches.push_back(wanted);
-    return;
-  }
+  if (!is_readable && !is_gone) return repair(first, [this, wanted] { fetch(wanted); });
   raft::Fetched fetched{.to = wanted.to, .prev = wanted.prev};
   if (is_readable) {
     const std::size_t max = host_.options().limits.append_max_entries;
@@ -127,10 +121,16 @@ void Replica::on_fetched(const raft::Fetch& wanted, Result<std::vector<raft::Ent
   step(std::move(fetched));
 }
 
-// --- one damaged entry: the others have it (raft.md §2.15) ---
+// --- a damaged or missing entry: the others have it (raft.md §2.15) ---
 
-void Replica::repair(LogIndex index) {
+bool Replica::is_in_log(LogIndex index) const {
+  return index > core_->log().base().index && index <= core_->log().last().index;
+}
+
+void Replica::repair(LogIndex index, std::move_only_function<void()> then) {
   if (!repairs_) repairs_ = std::make_unique<Repairs>();
+  if (then) repairs_->then.push_back(std::move(then));
+  host_.mark_dirty(id_);
   if (!repairs_->indexes.insert(index).second) return;
   log::warn(log::Category::storage,
             "group.entry_damaged group=\"{}\" index={} consequence=\"asking the other members\"", client_.describe(),
@@ -140,6 +140,8 @@ void Replica::repair(LogIndex index) {
 
 void Replica::ask_for_repair() {
   repairs_->ask_at = host_.shard().now() + kRepairAskAgain;
+  std::erase_if(repairs_->indexes, [&](LogIndex index) { return !is_in_log(index) && !is_live(index); });
+  if (repairs_->indexes.empty()) return end_repairs();
   for (const raft::ReplicaId member : core_->configuration().members()) {
     if (member == core_->self()) continue;
     for (const LogIndex index : repairs_->indexes) {
@@ -148,8 +150,16 @@ void Replica::ask_for_repair() {
   }
 }
 
+bool Replica::is_live(LogIndex index) const {
+  for (const auto& [peer, sending] : sending_) {
+    if (sending.snapshot && sending.snapshot->live.contains(index)) return true;
+  }
+  const auto ranges = client_.live_entries();
+  return std::ranges::any_of(ranges, [&](const auto& range) { return range.first <= index && index <= range.second; });
+}
+
 void Replica::receive(const RepairRequest& request) {
-  if (core_ == nullptr || request.to != core_->self() || request.last > core_->commit_index()) return;
+  if (request.to != core_->self() || request.last > core_->commit_index()) return;
   host_.storage().read(
       id_, request.first, request.last, host_.options().limits.append_max_bytes,
       later<Result<std::vector<raft::Entry>>>([this, request](Result<std::vector<raft::Entry>> entries) {
@@ -158,23 +168,27 @@ void Replica::receive(const RepairRequest& request) {
       }));
 }
 
+/// What is committed is the same everywhere; an entry of ours that is not, only the leader's log can tell.
 void Replica::receive(RepairReply reply) {
-  if (!repairs_ || core_ == nullptr || reply.to != core_->self()) return;
+  if (!repairs_ || reply.to != core_->self()) return;
   for (raft::Entry& entry : reply.entries) {
     const LogIndex index = entry.index;
-    if (!repairs_->indexes.contains(index) || core_->log().term_at(index) != entry.term) continue;
-    repairs_->indexes.erase(index);
+    const bool is_ours = index <= core_->log().base().index || core_->log().term_at(index) == entry.term;
+    if (!is_ours || repairs_->indexes.erase(index) == 0) continue;
     storage::GroupWrite rewrite{.group = id_};
     rewrite.entries.push_back(std::move(entry));
-    host_.write(std::move(rewrite), [this] {
-      log::info(log::Category::storage, "group.entry_repaired group=\"{}\"", client_.describe());
-      host_.mark_dirty(id_);
-      if (!repairs_) return;
-      const std::vector<raft::Fetch> fetches = std::exchange(repairs_->fetches, {});
-      if (repairs_->indexes.empty()) repairs_.reset();
-      for (const raft::Fetch& wanted : fetches) fetch(wanted);
+    host_.write(std::move(rewrite), [this, index] {
+      log::info(log::Category::storage, "group.entry_repaired group=\"{}\" index={}", client_.describe(),
+                index.value());
+      if (repairs_ && repairs_->indexes.empty()) end_repairs();
     });
   }
+}
+
+void Replica::end_repairs() {
+  const std::unique_ptr<Repairs> done = std::move(repairs_);
+  host_.mark_dirty(id_);
+  for (auto& task : done->then) task();
 }
 
 // --- snapshots of our own ---
@@ -190,7 +204,19 @@ void Replica::consider_snapshot() {
   }
   if (!snapshot_due_) return;
   const LogIndex index = snapshot_due_->meta.last.index;
-  if (core_->commit_index() >= index && core_->durable_index() >= index) save_snapshot();
+  if (core_->commit_index() < index || core_->durable_index() < index || is_pinned()) return;
+  saving_ = true;
+  if (!is_alone()) return save_snapshot();
+  // What a group of one calls durable may only be written.
+  host_.write({.group = id_, .row = row_}, [this] { save_snapshot(); });
+}
+
+/// A transfer under way needs what the next snapshot would let the log forget; but not for ever.
+bool Replica::is_pinned() const {
+  const Instant now = host_.shard().now();
+  return std::ranges::any_of(sending_, [&](const auto& sending) {
+    return sending.second.answered && now - sending.second.begun_at < kSnapshotPinMax;
+  });
 }
 
 /// The state as of now. It is kept only when the log up to here is on the disk, so that the log continues it.
@@ -208,21 +234,14 @@ void Replica::take_snapshot() {
 
 /// The order matters: snapshot durable, then the live set, then the space (raft.md §2.3); storage keeps it.
 void Replica::save_snapshot() {
-  saving_ = true;
+  if (!snapshot_due_) {  // a leader's snapshot took its place
+    saving_ = false;
+    return;
+  }
   storage::Snapshot snapshot = std::move(*snapshot_due_);
   snapshot_due_.reset();
-  const LogIndex index = snapshot.meta.last.index;
-  const LogIndex kept = kept_from(index);
-  if (kept <= index) {
-    auto& live = snapshot.live.live;
-    std::erase_if(live, [&](const auto& range) { return range.first >= kept; });
-    if (!live.empty() && live.back().second.plus(1) >= kept) {
-      live.back().second = index;
-    } else {
-      live.emplace_back(kept, index);
-    }
-  }
-  host_.storage().save_snapshot(id_, std::move(snapshot), later<Result<void>>([this, kept](Result<void> result) {
+  const LogIndex kept = kept_from(snapshot.meta.last.index);
+  host_.storage().save_snapshot(id_, std::move(snapshot), kept, later<Result<void>>([this, kept](Result<void> result) {
                                   saving_ = false;
                                   if (!result) return host_.fail(result.error());
                                   const LogIndex base(kept.value() - 1);

@@ -25,6 +25,7 @@ void Replica::begin_install(const raft::Install& install) {
       .meta = install.meta, .live = receiving_->offer.live, .state = Bytes::copy_of(receiving_->state)};
   receiving_.reset();
   host_.storage().save_snapshot(storage::staging_of(id_), installing_->snapshot,
+                                installing_->snapshot.meta.last.index.plus(1),
                                 later<Result<void>>([this](Result<void> saved) {
                                   if (!saved) return host_.fail(saved.error());
                                   commit_install();
@@ -53,7 +54,8 @@ void Replica::move_staged_entries(LogIndex from) {
 }
 
 void Replica::promote_snapshot() {
-  host_.storage().save_snapshot(id_, installing_->snapshot, later<Result<void>>([this](Result<void> saved) {
+  const LogIndex behind = installing_->snapshot.meta.last.index.plus(1);
+  host_.storage().save_snapshot(id_, installing_->snapshot, behind, later<Result<void>>([this](Result<void> saved) {
                                   if (!saved) return host_.fail(saved.error());
                                   finish_install();
                                 }));

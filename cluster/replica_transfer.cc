@@ -27,9 +27,15 @@ std::uint64_t count_within(const storage::LiveSet& live, LogIndex after, LogInde
 
 void Replica::begin_sending(raft::ReplicaId to) {
   const Instant now = host_.shard().now();
+  if (sending_.contains(to)) end_sending(to, false, LogIndex(0));
+  if (!host_.begin_transfer(raft::node_of(to))) {
+    step(raft::SnapshotSent{.to = to});  // later
+    return;
+  }
   SnapshotSending& sending = sending_[to];
   sending = {.serial = ++next_serial_,
              .term = core_->term(),
+             .begun_at = now,
              .offer_at = now + kSnapshotAskAgain,
              .give_up_at = now + kSnapshotSilenceMax};
   host_.storage().fetch_snapshot(
@@ -89,16 +95,14 @@ void Replica::on_part_read(const SnapshotWant& want, std::uint64_t serial, Resul
   if (at == sending_.end() || at->second.serial != serial) return;
   SnapshotSending& sending = at->second;
   sending.reading = false;
-  if (!entries) return end_sending(want.from, false, LogIndex(0));
+  if (!entries) return mend_part(want, sending, {});
   const std::size_t part_bytes = host_.options().snapshot_part_bytes;
   const storage::Snapshot& snapshot = *sending.snapshot;
   std::size_t bytes = 0;
   for (const raft::Entry& entry : *entries) bytes += entry.payload.size();
   const LogIndex to = bytes >= part_bytes ? entries->back().index : want.snapshot;
   std::erase_if(*entries, [&](const raft::Entry& entry) { return !snapshot.live.contains(entry.index); });
-  if (entries->size() != count_within(snapshot.live, want.entries_after, to)) {
-    return end_sending(want.from, false, LogIndex(0));  // a newer snapshot has let some of them go
-  }
+  if (entries->size() != count_within(snapshot.live, want.entries_after, to)) return mend_part(want, sending, *entries);
   SnapshotPart part{.from = core_->self(),
                     .to = want.from,
                     .term = sending.term,
@@ -114,6 +118,23 @@ void Replica::on_part_read(const SnapshotWant& want, std::uint64_t serial, Resul
   send_body(want.from, std::move(part));
 }
 
+/// The first live entry that was not to be read: a newer snapshot of ours has let it go, or it is damaged.
+void Replica::mend_part(const SnapshotWant& want, const SnapshotSending& sending,
+                        const std::vector<raft::Entry>& entries) {
+  std::size_t i = 0;
+  for (const auto& [first, last] : sending.snapshot->live.live) {
+    for (LogIndex index = std::max(first, want.entries_after.plus(1)); index <= last; ++index) {
+      if (i < entries.size() && entries[i].index == index) {
+        ++i;
+        continue;
+      }
+      if (snapshot_ > sending.snapshot->meta.last.index) return end_sending(want.from, false, LogIndex(0));
+      repair(index, {});
+      return;  // the receiver asks again
+    }
+  }
+}
+
 void Replica::receive(const SnapshotResult& result) {
   const auto at = sending_.find(result.from);
   if (at == sending_.end() || result.to != core_->self() || result.term != at->second.term) return;
@@ -121,7 +142,7 @@ void Replica::receive(const SnapshotResult& result) {
 }
 
 void Replica::end_sending(raft::ReplicaId to, bool accepted, LogIndex index) {
-  sending_.erase(to);
+  if (sending_.erase(to) > 0) host_.end_transfer(raft::node_of(to));
   step(raft::SnapshotSent{.to = to, .index = index, .accepted = accepted});
 }
 
@@ -135,16 +156,19 @@ void Replica::receive(const SnapshotOffer& offer) {
   if (!is_known && index <= core_->commit_index()) return;  // about to be on the disk; the leader offers again
   const bool is_readable = offer.meta.configuration.machine_version <= host_.options().machine_version;
   if (is_known || !is_readable) {
-    send_body(offer.from, SnapshotResult{.from = offer.to,
-                                         .to = offer.from,
-                                         .term = offer.term,
-                                         .index = held,
-                                         .accepted = is_known});
+    send_body(
+        offer.from,
+        SnapshotResult{.from = offer.to, .to = offer.from, .term = offer.term, .index = held, .accepted = is_known});
     return;
   }
   const bool is_under_way = receiving_ && receiving_->offer.from == offer.from &&
                             receiving_->offer.term == offer.term && receiving_->offer.meta == offer.meta;
-  if (!is_under_way) {
+  const bool is_newer = receiving_ && receiving_->offer.from == offer.from && receiving_->offer.term == offer.term &&
+                        receiving_->offer.meta.last.index < index;
+  if (is_newer) {  // what was live then and is staged is still live or not asked for
+    receiving_->offer = offer;
+    receiving_->state.clear();
+  } else if (!is_under_way) {
     end_receiving();
     receiving_ = std::make_unique<SnapshotReceiving>();
     receiving_->offer = offer;
@@ -194,11 +218,10 @@ void Replica::receive(SnapshotPart part) {
   step(raft::SnapshotStaged{.from = offer.from, .term = offer.term, .meta = offer.meta});
   if (installing_) return;
   const LogIndex held = std::min(core_->commit_index(), core_->durable_index());
-  send_body(offer.from, SnapshotResult{.from = offer.to,
-                                       .to = offer.from,
-                                       .term = offer.term,
-                                       .index = held,
-                                       .accepted = held >= part.snapshot});
+  send_body(
+      offer.from,
+      SnapshotResult{
+          .from = offer.to, .to = offer.from, .term = offer.term, .index = held, .accepted = held >= part.snapshot});
   end_receiving();
 }
 

@@ -14,6 +14,8 @@ namespace quorate::cluster {
 
 /// Silence of the other side after which a transfer is given up.
 inline constexpr Duration kSnapshotSilenceMax = std::chrono::seconds(10);
+/// So long a transfer keeps the log from forgetting what it sends.
+inline constexpr Duration kSnapshotPinMax = std::chrono::minutes(10);
 inline constexpr Duration kSnapshotAskAgain = std::chrono::milliseconds(500);
 
 struct SnapshotSending {
@@ -21,6 +23,7 @@ struct SnapshotSending {
   Term term;
   std::optional<storage::Snapshot> snapshot;  // once it has been read
   bool reading = false;
+  Instant begun_at{};
   Instant offer_at{};    // again, until the peer answers
   Instant give_up_at{};  // unless the peer asks for something
   bool answered = false;

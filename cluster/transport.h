@@ -73,13 +73,13 @@ struct RepairReply {
   bool operator==(const RepairReply&) const = default;
 };
 
-/// The groups that the sender leads asleep, with replicas on the receiver's node: group and term, hashed. A receiver
-/// that believes something else asks for the list.
+/// Which groups sleep on the sender's node because they trust in leaders on the receiver's: first hashed; on a mismatch
+/// the receiver asks for the list, and says in the end which of them it does not lead in that term.
 struct SteadyAudit {
+  enum class Kind : std::uint8_t { hash, wants_list, list, not_led };
+  Kind kind = Kind::hash;
   std::uint64_t hash = 0;
-  bool wants_list = false;
-  bool has_list = false;
-  std::vector<std::pair<GroupId, Term>> list;
+  std::vector<std::pair<GroupId, Term>> groups;
   bool operator==(const SteadyAudit&) const = default;
 };
 

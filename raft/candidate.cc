@@ -53,7 +53,7 @@ void Core::campaign(bool is_transfer, Output& out) {
   save_hard_state(out);
   const Vote question{.last = log_.last(), .machine_version = machine_version_, .transfer = is_transfer};
   for (const ReplicaId member : configuration().members()) {
-    if (member != self_) send(member, question, out);
+    if (member != self_) hold(member, question, log_.last().index, out);
   }
 }
 

@@ -8,6 +8,12 @@
 #include "raft/quorum.h"
 
 namespace quorate::raft {
+namespace {
+
+/// Unapplied entries may exceed Limits::tail_max_bytes this many times.
+constexpr std::size_t kTailOverrun = 4;
+
+}  // namespace
 
 void Output::clear() {
   messages.clear();
@@ -37,9 +43,10 @@ Core::Core(const Options& options, Instant now)
       applied_(options.snapshot.index),
       durable_(options.last),
       mark_term_(log_.last().term),
-      ordinal_(std::uint64_t{options.epoch.value()} << 32) {
+      ordinal_(std::uint64_t{options.epoch.value()} << 32),
+      recovery_ordinal_(ordinal_) {
   CHECK_NE(self_, kNoReplica);
-  CHECK(is_valid(options.configuration) || hard_state_.recovering);  // the row it began with may be lost too
+  CHECK(is_valid(options.configuration));
   CHECK_LE(log_.last().term, hard_state_.term);
   for (const auto& [index, configuration] : options.configurations) configs_.append(index, configuration);
   schedule_election(timing_.election_min, timing_.election_min);
@@ -74,7 +81,7 @@ std::optional<Instant> Core::next_deadline() const {
     if (leadership_->peers.empty()) return due;
     consider(leadership_->heartbeat_due);
     if (leadership_->transferee != kNoReplica) consider(leadership_->transfer_due);
-  } else if (may_campaign()) {
+  } else if (may_campaign() && !(role_ == Role::candidate && is_alone())) {  // that one waits for its own vote
     consider(election_due_);
   }
   return due;
@@ -146,6 +153,8 @@ void Core::answer_stale(const Message& message, Output& out) {
          LogIndex(0), out);
   } else if (is<Vote>(message)) {
     hold(message.from, VoteReply{.granted = false}, LogIndex(0), out);
+  } else if (is<Wake>(message)) {
+    send(message.from, Unsteady{}, out);
   } else if (is<Unsteady>(message)) {
     send(message.from, UnsteadyReply{}, out);
   } else if (is<Steady>(message)) {
@@ -205,6 +214,9 @@ void Core::hold(ReplicaId to, Body reply, LogIndex index, Output& out) {
 bool Core::is_durable(const Held& held) const {
   const bool is_promise = is<VoteReply>(held.message) && std::get<VoteReply>(held.message.body).granted;
   if (is_promise && durable_hard_state_.voted_for != held.message.to) return false;
+  // A candidate that forgot its campaign would hold the next one in the same term, perhaps with a shorter log, and
+  // answers to the first would count for the second (decision 12).
+  if (is<Vote>(held.message) && durable_hard_state_.voted_for != self_) return false;
   return held.index <= durable_ && durable_hard_state_.term == held.message.term &&
          durable_hard_state_.recovering == hard_state_.recovering;
 }
@@ -241,6 +253,9 @@ void Core::on(AppendDone& input, Output& out) {
   if (input.hard_state) durable_hard_state_ = *input.hard_state;
   // A mark of an older leader may speak of entries that were overwritten since; a write under the newer one follows it.
   if (input.mark.term == mark_term_) durable_ = std::max(durable_, std::min(input.mark.index, log_.last().index));
+  while (log_.tail_bytes() > kTailOverrun * limits_.tail_max_bytes && log_.tail_first() <= durable_) {
+    log_.trim(log_.tail_first(), log_.tail_bytes());  // the machine is far behind and will read it back
+  }
   consider_recovered(out);
   release_held(out);
   if (role_ == Role::candidate && durable_hard_state_ == hard_state_) {
@@ -266,7 +281,7 @@ void Core::on(AppendFailed&, Output& out) {
 // --- what the host reports ---
 
 void Core::on(Applied& input, Output&) {
-  CHECK_LE(input.index, applicable_index());
+  CHECK_LE(input.index, log_.last().index);  // a group of one may have become one of several while it applied
   applied_ = std::max(applied_, input.index);
   LogIndex needed = applied_;  // by peers that are close behind
   if (leadership_ != nullptr) {

@@ -226,6 +226,7 @@ class Core {
   /// The newest appended, which is the one in force; at `index` for a snapshot's meta data.
   const Configuration& configuration() const { return configs_.current(); }
   const Configuration& configuration_at(LogIndex index) const { return configs_.at(index); }
+  LogIndex configuration_index() const { return configs_.current_index(); }
   const HardState& hard_state() const { return hard_state_; }
   const HardState& durable_hard_state() const { return durable_hard_state_; }
   LogIndex durable_index() const { return durable_; }
@@ -367,6 +368,7 @@ class Core {
   void send_heartbeat(Progress& peer, Output& out);
   std::vector<Entry> entries_for(const Progress& peer) const;
   void need_snapshot(Progress& peer, Output& out);
+  LogIndex told_commit() const;
 
   const ReplicaId self_;
   const std::uint32_t machine_version_;
@@ -382,10 +384,11 @@ class Core {
   Log log_;
   ConfigStack configs_;
   WallTime last_ts_;
-  LogIndex commit_;   // Invariant: it never falls.
-  LogIndex applied_;  // Invariant: applied_ <= applicable_index().
-  LogIndex durable_;  // Invariant: durable_ <= last index; it falls only when the log is truncated.
-  Term mark_term_;    // of the leader that last wrote to this log: what marks under way must carry to count
+  LogIndex commit_;       // Invariant: it never falls.
+  LogIndex applied_;      // Invariant: applied_ <= applicable_index().
+  LogIndex durable_;      // Invariant: durable_ <= last index; it falls only when the log is truncated.
+  Term mark_term_;        // of the leader that last wrote to this log: what marks under way must carry to count
+  LogIndex alone_until_;  // where the configuration stands that ended a group of one
   std::vector<Held> held_;
   std::uint64_t ordinal_ = 0;
   bool failed_ = false;
@@ -399,9 +402,10 @@ class Core {
   std::vector<ReplicaId> unsteady_to_;  // who may sleep because this replica led, and has not heard that it ended
   Instant unsteady_due_{};
 
-  Term recover_term_;       // recovering: the leader's term that recover_until_ belongs to
-  LogIndex recover_until_;  // that leader's last index at first contact
-  LogIndex recovered_to_;   // the log is known to be that leader's up to here
+  Term recover_term_;                   // recovering: the leader's term that recover_until_ belongs to
+  LogIndex recover_until_;              // that leader's last index at first contact
+  LogIndex recovered_to_;               // the log is known to be that leader's up to here
+  std::uint64_t recovery_ordinal_ = 0;  // recovery began at this one
   std::optional<SnapshotMeta> installing_;
   ReplicaId install_from_ = kNoReplica;
 

@@ -34,9 +34,12 @@ void Core::receive(const Message& message, const Append& body, Output& out) {
   if (!is_well_formed(body) || (!body.entries.empty() && body.entries.back().term > message.term)) return;
   if (role_ != Role::follower) become_follower(hard_state_.term, message.from, out);
   hear_from_leader(message.from);
-  if (installing_) return;  // when the swap is done, the leader's next probe finds where to go on
+  // What is committed stays true; the rest waits until the swap is done and the leader's next probe finds where to go
+  // on.
+  if (installing_) return acknowledge(message.from, commit_, body.round, out);
   if (body.recover && !hard_state_.recovering) begin_recovery(out);
-  if (hard_state_.recovering && recover_term_ != message.term) {
+  const bool is_contact = hard_state_.recovering && recover_term_ != message.term && body.heard > recovery_ordinal_;
+  if (is_contact) {
     recover_term_ = message.term;
     recover_until_ = body.leader_last;
     recovered_to_ = commit_;
@@ -107,6 +110,7 @@ void Core::acknowledge(ReplicaId leader, LogIndex index, std::uint64_t round, Ou
 void Core::begin_recovery(Output& out) {
   hard_state_.recovering = true;
   recover_term_ = Term(0);
+  recovery_ordinal_ = ordinal_;
   save_hard_state(out);
 }
 
@@ -135,7 +139,7 @@ void Core::receive(const Message& message, const Steady& body, Output& out) {
     dead_ = body.dead;
     held_.shrink_to_fit();
   }
-  hold(message.from, SteadyReply{.agreed = agrees}, LogIndex(0), out);
+  hold(message.from, SteadyReply{.agreed = agrees, .commit = body.commit}, LogIndex(0), out);
 }
 
 void Core::receive(const Message& message, const Unsteady&, Output& out) {

@@ -157,11 +157,12 @@ void Core::consider_steady(Output& out) {
 void Core::wake_leader() {
   Leadership& lead = *leadership_;
   lead.news_at = times_.now;
-  for (Progress& peer : lead.peers) peer.steady = false;
+  for (Progress& peer : lead.peers) {
+    if (std::exchange(peer.steady, false)) peer.heard_at = times_.now;  // its silence was asked for
+  }
   if (!std::exchange(steady_, false)) return;
   lead.heartbeat_now = true;
   lead.heartbeat_due = times_.now + timing_.heartbeat;
-  for (Progress& peer : lead.peers) peer.heard_at = times_.now;
 }
 
 void Core::receive(const Message& message, const Wake&, Output& out) {

@@ -45,6 +45,8 @@ class Log {
   /// Forgets entries up to `index`, and older ones than `max_bytes` allow.
   void trim(LogIndex index, std::size_t max_bytes);
   std::size_t tail_bytes() const { return tail_bytes_; }
+  /// The oldest entry in memory; behind last() when there is none.
+  LogIndex tail_first() const { return tail_.empty() ? last_.index.plus(1) : tail_.front().index; }
   std::size_t memory_bytes() const;
 
  private:

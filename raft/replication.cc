@@ -20,7 +20,9 @@ void Core::send_what_is_due(Progress& peer, Output& out) {
       need_snapshot(peer, out);
       break;
     }
-    if (peer.next() <= last && log_.find(peer.next()) == nullptr) {
+    const bool is_on_disk = peer.next() <= last && log_.find(peer.next()) == nullptr;
+    if (is_on_disk && !peer.live) break;  // nobody reads the disk for a node that does not answer; heartbeats go on
+    if (is_on_disk) {
       peer.fetching = true;
       out.fetches.push_back({.to = peer.replica(), .prev = {.index = before, .term = *term}, .last = last});
       break;
@@ -28,7 +30,7 @@ void Core::send_what_is_due(Progress& peer, Output& out) {
     send_entries(peer, entries_for(peer), out);
   }
   const bool knows_less = peer.state() != Progress::State::snapshot && log_.term_at(peer.match()) &&
-                          peer.sent_commit < std::min(commit_, peer.match());
+                          peer.sent_commit < std::min(told_commit(), peer.match());
   if ((leadership_->heartbeat_now && !peer.sent_this_turn) || knows_less) send_heartbeat(peer, out);
   peer.sent_this_turn = false;
 }
@@ -53,13 +55,14 @@ void Core::send_entries(Progress& peer, std::vector<Entry> entries, Output& out)
   const LogIndex last = entries.empty() ? before : entries.back().index;
   peer.sent(last, bytes, !entries.empty());
   peer.sent_this_turn = true;
-  peer.sent_commit = std::max(peer.sent_commit, std::min(commit_, last));
+  peer.sent_commit = std::max(peer.sent_commit, std::min(told_commit(), last));
   send(peer.replica(),
        Append{.prev = {.index = before, .term = log_.term_at(before).value()},
               .entries = std::move(entries),
-              .commit = commit_,
+              .commit = told_commit(),
               .leader_last = log_.last().index,
               .round = leadership_->round,
+              .heard = peer.ordinal,
               .recover = peer.lost_data},
        out);
 }
@@ -75,15 +78,20 @@ void Core::send_heartbeat(Progress& peer, Output& out) {
     prev.index = LogIndex(0);
   }
   peer.sent_this_turn = true;
-  peer.sent_commit = std::max(peer.sent_commit, std::min(commit_, prev.index));
+  peer.sent_commit = std::max(peer.sent_commit, std::min(told_commit(), prev.index));
   send(peer.replica(),
        Append{.prev = prev,
-              .commit = commit_,
+              .commit = told_commit(),
               .leader_last = log_.last().index,
               .round = leadership_->round,
+              .heard = peer.ordinal,
               .recover = peer.lost_data},
        out);
 }
+
+/// A group of one commits what is written, synced or not. Others hear of a commit only when everything from that time
+/// is synced, which the configuration that let them in has seen to.
+LogIndex Core::told_commit() const { return durable_ >= alone_until_ ? commit_ : LogIndex(0); }
 
 void Core::need_snapshot(Progress& peer, Output& out) {
   if (times_.now < peer.snapshot_not_before) return;
@@ -163,7 +171,7 @@ void Core::receive(const Message& message, const SteadyReply& body, Output&) {
   Progress* peer = find_peer(message.from);
   if (peer == nullptr) return;
   peer->heard_at = times_.now;
-  if (body.agreed) {
+  if (body.agreed && body.commit == commit_) {
     peer->steady = true;
   } else {
     leadership_->news_at = times_.now;

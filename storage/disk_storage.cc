@@ -13,6 +13,20 @@ Result<std::optional<Snapshot>> DiskStorage::load_snapshot(GroupId group) const 
   return snapshot;
 }
 
+Result<bool> DiskStorage::has_all(GroupId group, const LiveSet& live) const {
+  for (const auto& [first, last] : live.live) {
+    LogIndex next = first;
+    const auto scanned = log_.scan(group, first, last, [&](raft::Entry&& entry) {
+      if (entry.index != next) return false;
+      ++next;
+      return true;
+    });
+    if (!scanned && scanned.error().code != ErrorCode::corruption) return std::unexpected(scanned.error());
+    if (!scanned || next != last.plus(1)) return false;
+  }
+  return true;
+}
+
 void DiskStorage::submit(std::vector<GroupWrite> writes, std::size_t bytes, Durability durability, Done done) {
   writer_.submit(std::move(writes), bytes, durability, std::move(done));
 }
@@ -21,16 +35,17 @@ void DiskStorage::read(GroupId group, LogIndex from, LogIndex to, std::size_t by
   reader_.read(group, from, to, bytes_max, std::move(done));
 }
 
-void DiskStorage::save_snapshot(GroupId group, Snapshot snapshot, Done done) {
-  reader_.run([this, group, snapshot = std::move(snapshot), done = std::move(done)]() mutable {
-    done(save_and_reclaim(group, std::move(snapshot)));
+void DiskStorage::save_snapshot(GroupId group, Snapshot snapshot, LogIndex kept_from, Done done) {
+  reader_.run([this, group, snapshot = std::move(snapshot), kept_from, done = std::move(done)]() mutable {
+    done(save_and_reclaim(group, std::move(snapshot), kept_from));
   });
 }
 
 /// The order matters: snapshot durable, then the live set, then the space (raft.md §2.3).
-Result<void> DiskStorage::save_and_reclaim(GroupId group, Snapshot snapshot) const {
+Result<void> DiskStorage::save_and_reclaim(GroupId group, Snapshot snapshot, LogIndex kept_from) const {
   auto saved = snapshots_.save(group, snapshot.meta, snapshot.live, snapshot.state);
   if (!saved) return saved;
+  snapshot.live.keep_from(kept_from);
   const auto live = std::make_shared<const LiveSet>(std::move(snapshot.live));
   log_.retain(group, live);
   return log_.reclaim(group, live->live.empty() ? live->snapshot.plus(1) : live->live.front().first);

@@ -29,6 +29,7 @@ class DiskStorage final : public GroupStorage {
   Result<LogSummary> summarize(GroupId group, LogIndex after) const override { return log_.summarize(group, after); }
   /// From now on the log may forget what the snapshot does not need, as after save_snapshot().
   Result<std::optional<Snapshot>> load_snapshot(GroupId group) const override;
+  Result<bool> has_all(GroupId group, const LiveSet& live) const override;
 
   void submit(std::vector<GroupWrite> writes, std::size_t bytes, Durability durability, Done done) override;
   std::size_t pending_bytes() const override { return writer_.pending_bytes(); }
@@ -36,12 +37,12 @@ class DiskStorage final : public GroupStorage {
   void read(GroupId group, LogIndex from, LogIndex to, std::size_t bytes_max, ReadDone done) override;
 
   // Chores: one after the other, beside the reads. Those that LogReader::abandon_chores() forgets never answer.
-  void save_snapshot(GroupId group, Snapshot snapshot, Done done) override;
+  void save_snapshot(GroupId group, Snapshot snapshot, LogIndex kept_from, Done done) override;
   void fetch_snapshot(GroupId group, SnapshotRead done) override;
   void drop_snapshot(GroupId group, Done done) override;
 
  private:
-  Result<void> save_and_reclaim(GroupId group, Snapshot snapshot) const;
+  Result<void> save_and_reclaim(GroupId group, Snapshot snapshot, LogIndex kept_from) const;
 
   LogStore& log_;
   LogWriter& writer_;

@@ -76,6 +76,8 @@ class GroupStorage {
   virtual Result<std::optional<GroupRow>> row(GroupId group) const = 0;
   virtual Result<LogSummary> summarize(GroupId group, LogIndex after) const = 0;
   virtual Result<std::optional<Snapshot>> load_snapshot(GroupId group) const = 0;
+  /// Whether every entry that `live` names is there and whole.
+  virtual Result<bool> has_all(GroupId group, const LiveSet& live) const = 0;
 
   /// Never waits. `bytes` is what the submission weighs in pending_bytes(). Writes become durable in the order of
   /// submission and `done` is called in that order; the first failure is the answer to every later one.
@@ -87,8 +89,9 @@ class GroupStorage {
   /// missing. A damaged one is ErrorCode::corruption if it is the first, else it ends the answer.
   virtual void read(GroupId group, LogIndex from, LogIndex to, std::size_t bytes_max, ReadDone done) = 0;
 
-  /// Durable when `done` is called; from then on the log may forget what the snapshot does not need.
-  virtual void save_snapshot(GroupId group, Snapshot snapshot, Done done) = 0;
+  /// Durable when `done` is called; from then on the log may forget what the snapshot does not need and what stands
+  /// before `kept_from`.
+  virtual void save_snapshot(GroupId group, Snapshot snapshot, LogIndex kept_from, Done done) = 0;
   /// The newest durable one.
   virtual void fetch_snapshot(GroupId group, SnapshotRead done) = 0;
   virtual void drop_snapshot(GroupId group, Done done) = 0;
@@ -97,5 +100,6 @@ class GroupStorage {
 /// Where what arrives for `group` lies until it is whole: a group of its own, never opened, dropped when it is over.
 constexpr GroupId staging_of(GroupId group) { return GroupId(group.value() | (std::uint64_t{1} << 63)); }
 constexpr bool is_staging(GroupId group) { return (group.value() >> 63) != 0; }
+constexpr GroupId owner_of_staging(GroupId group) { return GroupId(group.value() & ~(std::uint64_t{1} << 63)); }
 
 }  // namespace quorate::storage

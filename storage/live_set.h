@@ -14,6 +14,8 @@ struct LiveSet {
   std::vector<std::pair<LogIndex, LogIndex>> live;  // closed ranges, ascending, apart from each other
 
   bool contains(LogIndex index) const;
+  /// Everything from `index` on is needed too.
+  void keep_from(LogIndex index);
   bool operator==(const LiveSet&) const = default;
 };
 

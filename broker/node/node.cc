@@ -199,8 +199,9 @@ void Node::drop_orphans(const cluster::Topology& topology) {
   for (const GroupId group : log_->groups()) found.insert(group);
   for (const GroupId group : snapshots_->groups()) found.insert(group);
   for (const GroupId group : found) {
-    const bool is_deleted = group != kMetadataGroup && cluster::declared_at(group) <= topology.version &&
-                            topology.find_queue(group) == nullptr;
+    const GroupId owner = storage::is_staging(group) ? storage::owner_of_staging(group) : group;
+    const bool is_deleted = owner != kMetadataGroup && cluster::declared_at(owner) <= topology.version &&
+                            topology.find_queue(owner) == nullptr;
     if (is_deleted) node_shards_.front()->groups().drop(group);
   }
 }

@@ -92,7 +92,8 @@ std::vector<SnapshotOp> Disk::sync_snapshots() {
 /// The log forgets what a durable snapshot does not need: at once, or when the next one comes.
 void Disk::erase_dead(const SnapshotOp& op) {
   if (draw_chance(stage_.streams.disk, 0.3)) return;
-  const storage::LiveSet& live = op.snapshot->live;
+  storage::LiveSet live = op.snapshot->live;
+  live.keep_from(op.kept_from);
   for (Image* image : {&current_, &synced_}) {
     const auto at = image->groups.find(op.group);
     if (at == image->groups.end()) continue;
@@ -106,7 +107,7 @@ void Disk::erase_dead(const SnapshotOp& op) {
 
 // --- power and damage ---
 
-void Disk::lose_power(Random& random) {
+std::set<GroupId> Disk::cut_unsynced(Random& random) {
   const std::size_t kept_log = random.below(unsynced_log_.size() + 1);
   const std::size_t kept_snapshots = random.below(unsynced_snapshots_.size() + 1);
   if (kept_log < unsynced_log_.size()) {
@@ -115,31 +116,32 @@ void Disk::lose_power(Random& random) {
   } else if (kept_log > 0) {
     stage_.seen(Seen::unsynced_writes_kept);
   }
-  drop_unsynced(kept_log, kept_snapshots);
+  return keep_unsynced(kept_log, kept_snapshots);
 }
 
-void Disk::drop_unsynced(std::size_t kept_log_ops, std::size_t kept_snapshot_ops) {
-  std::vector<LogOp> ops = std::exchange(unsynced_log_, {});
+std::set<GroupId> Disk::keep_unsynced(std::size_t log_ops, std::size_t snapshot_ops) {
   std::set<GroupId> touched;
-  for (const LogOp& op : ops) {
+  for (const LogOp& op : unsynced_log_) {
     for (const StoredWrite& write : op) touched.insert(write.group);
   }
-  ops.resize(kept_log_ops);
-  for (LogOp& op : ops) {
-    synced_.apply(op);
-    if (remembered_) since_remembered_.push_back(std::move(op));
-  }
-  for (const GroupId group : touched) {
+  unsynced_log_.resize(log_ops);
+  unsynced_snapshots_.resize(snapshot_ops);
+  sync_snapshots();
+  current_.snapshots = synced_.snapshots;
+  return touched;
+}
+
+void Disk::read_again(const std::set<GroupId>& groups) {
+  for (const GroupId group : groups) {
     if (const GroupImage* image = synced_.find(group); image != nullptr) {
       current_.groups[group] = *image;
     } else {
       current_.groups.erase(group);
     }
   }
-  unsynced_snapshots_.resize(kept_snapshot_ops);
-  sync_snapshots();
-  current_.snapshots = synced_.snapshots;
 }
+
+void Disk::lose_unsynced() { read_again(keep_unsynced(0, 0)); }
 
 bool Disk::rot(Random& random, GroupId group) {
   const GroupImage* image = synced_.find(group);
@@ -180,13 +182,16 @@ void Disk::remember() {
 /// The end of the log is gone, but not the promises, which are kept in a file of their own as well.
 bool Disk::lose_suffix(Random& random) {
   if (!remembered_ || since_remembered_.empty()) return false;
-  drop_unsynced(0, 0);
+  lose_unsynced();
   Image rest = *remembered_;
   const std::size_t kept = random.below(since_remembered_.size());
   for (std::size_t i = 0; i < kept; ++i) rest.apply(since_remembered_[i]);
   for (auto& [group, image] : rest.groups) image.row.reset();
   for (const auto& [group, image] : synced_.groups) {
-    if (image.row) rest.groups[group].row = image.row;
+    if (!image.row) continue;
+    auto& row = rest.groups[group].row;
+    row = image.row;
+    row->hard_state.recovering = row->hard_state.recovering || !storage::is_staging(group);
   }
   rest.snapshots = synced_.snapshots;
   synced_ = rest;
@@ -199,13 +204,20 @@ bool Disk::lose_suffix(Random& random) {
 
 bool Disk::roll_back() {
   if (!remembered_) return false;
-  drop_unsynced(0, 0);
+  lose_unsynced();
   synced_ = *remembered_;
   current_ = std::move(*remembered_);
   remembered_.reset();
   since_remembered_.clear();
   loss_ = storage::Loss::promises;
   return true;
+}
+
+void Disk::forget(GroupId group) {
+  for (Image* image : {&current_, &synced_}) {
+    image->groups.erase(group);
+    image->snapshots.erase(group);
+  }
 }
 
 void Disk::wipe() {

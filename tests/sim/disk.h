@@ -34,6 +34,7 @@ using SnapshotPtr = std::shared_ptr<const storage::Snapshot>;
 struct SnapshotOp {
   GroupId group;
   SnapshotPtr snapshot;  // none: dropped
+  LogIndex kept_from;    // the log stays from here on
 };
 
 StoredWrite encode_write(const storage::GroupWrite& write);
@@ -82,16 +83,23 @@ class Disk {
   }
   std::vector<SnapshotOp> sync_snapshots();
 
-  /// The power fails: a drawn part of what was only written is gone.
-  void lose_power(Random& random);
+  /// The power fails: a drawn part of what was only written is gone; `before` sees what stays, as in sync_log().
+  template <class Before>
+  void lose_power(Random& random, Before&& before) {
+    const std::set<GroupId> touched = cut_unsynced(random);
+    sync_log(before);
+    read_again(touched);
+  }
   /// A failed sync: nobody knows what was written.
-  void lose_unsynced() { drop_unsynced(0, 0); }
+  void lose_unsynced();
 
   // Damage. Each returns whether there was anything to damage.
   bool rot(Random& random, GroupId group);
   bool lose_suffix(Random& random);
   bool roll_back();
   void wipe();
+  /// Nothing is left of one group.
+  void forget(GroupId group);
   /// The image that roll_back() and lose_suffix() go back to.
   void remember();
 
@@ -102,7 +110,11 @@ class Disk {
   void note_recovery();
 
  private:
-  void drop_unsynced(std::size_t kept_log_ops, std::size_t kept_snapshot_ops);
+  /// The groups whose current image is no longer right.
+  std::set<GroupId> cut_unsynced(Random& random);
+  std::set<GroupId> keep_unsynced(std::size_t log_ops, std::size_t snapshot_ops);
+  /// What a process that starts now will see of these groups, when nothing unsynced is left.
+  void read_again(const std::set<GroupId>& groups);
   void erase_dead(const SnapshotOp& op);
 
   Stage& stage_;

@@ -1,5 +1,7 @@
 #include "tests/sim/open_disk.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -63,6 +65,18 @@ Result<std::optional<storage::Snapshot>> OpenDisk::load_snapshot(GroupId group) 
   return *snapshot;
 }
 
+Result<bool> OpenDisk::has_all(GroupId group, const storage::LiveSet& live) const {
+  const GroupImage* image = disk_.current().find(group);
+  for (const auto& [first, last] : live.live) {
+    for (LogIndex index = first; index <= last; ++index) {
+      if (image == nullptr) return false;
+      const auto at = image->entries.find(index);
+      if (at == image->entries.end() || !decode_stored(group, index, at->second)) return false;
+    }
+  }
+  return true;
+}
+
 // --- the writer: take, write, sync, answer ---
 
 void OpenDisk::submit(std::vector<storage::GroupWrite> writes, std::size_t bytes, storage::Durability durability,
@@ -105,6 +119,7 @@ void OpenDisk::write_batch() {
     disk_.write(std::move(submission.op));
     needs_sync |= submission.durability == storage::Durability::synced;
   }
+  stage_.tell([&] { return fmt::format("{}: {} submissions written", owner_.name(), batch_.size()); });
   if (!needs_sync) return answer_batch();
   Duration time = draw_exponential(stage_.streams.disk, stage_.options.disk.sync_mean);
   if (next_sync_takes_ > 0ns) {
@@ -122,6 +137,7 @@ void OpenDisk::sync_batch() {
     failed_ = Error{.code = ErrorCode::io, .text = "fsync: input/output error"};
     return answer_batch();
   }
+  stage_.tell([this] { return fmt::format("{}: syncs", owner_.name()); });
   disk_.sync_log([this](const StoredWrite& write) { owner_.on_syncing(write); });
   disk_.note_recovery();
   later(draw_exponential(stage_.streams.disk, 20us), [this] { answer_batch(); });
@@ -172,10 +188,10 @@ Result<std::vector<raft::Entry>> OpenDisk::read_now(GroupId group, LogIndex from
 
 // --- snapshots ---
 
-void OpenDisk::save_snapshot(GroupId group, storage::Snapshot snapshot, Done done) {
+void OpenDisk::save_snapshot(GroupId group, storage::Snapshot snapshot, LogIndex kept_from, Done done) {
   if (!owner_.survives(Step::snapshot_call, false)) return;
   auto shared = std::make_shared<const storage::Snapshot>(std::move(snapshot));
-  snapshots_.push_back({.op = {.group = group, .snapshot = std::move(shared)}, .done = std::move(done)});
+  snapshots_.push_back({.op = {.group = group, .snapshot = std::move(shared), .kept_from = kept_from}, .done = std::move(done)});
   begin_snapshot();
 }
 

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <string_view>
+#include <string>
 #include <vector>
 
 #include "base/ids.h"
@@ -32,6 +32,7 @@ enum class Step : std::uint8_t {
 class DiskOwner {
  public:
   virtual ~DiskOwner() = default;
+  virtual std::string name() const = 0;
   /// False: the process dies before it takes this step, and nothing that it still does has an effect.
   virtual bool survives(Step step, bool in_swap) = 0;
   /// Before this time the process stands still.
@@ -63,7 +64,8 @@ class OpenDisk final : public storage::GroupStorage {
               Done done) override;
   std::size_t pending_bytes() const override { return pending_bytes_; }
   void read(GroupId group, LogIndex from, LogIndex to, std::size_t bytes_max, ReadDone done) override;
-  void save_snapshot(GroupId group, storage::Snapshot snapshot, Done done) override;
+  void save_snapshot(GroupId group, storage::Snapshot snapshot, LogIndex kept_from, Done done) override;
+  Result<bool> has_all(GroupId group, const storage::LiveSet& live) const override;
   void fetch_snapshot(GroupId group, SnapshotRead done) override;
   void drop_snapshot(GroupId group, Done done) override;
 
