@@ -76,7 +76,10 @@ std::string print_append(const Append& append) {
   if (!append.entries.empty()) line.add("{}", print_entries(append.entries));
   line.add("commit={}", append.commit.value());
   if (append.leader_last != end) line.add("last={}", append.leader_last.value());
-  return line.number("round", append.round).flag(append.recover, "recover").take();
+  line.number("round", append.round);
+  // What the leader has heard matters to whoever has lost something, and to nobody else.
+  if (append.recover) line.add("recover heard={}", print_ordinal(append.heard));
+  return line.take();
 }
 
 std::string print_append_reply(const AppendReply& reply) {
@@ -201,7 +204,9 @@ std::string print(const Body& body) {
           [](const Append& m) { return print_append(m); },
           [](const AppendReply& m) { return print_append_reply(m); },
           [](const Steady& m) { return print_steady(m); },
-          [](const SteadyReply& m) { return std::string(m.agreed ? "steady-reply agreed" : "steady-reply refused"); },
+          [](const SteadyReply& m) {
+            return fmt::format("steady-reply {} commit={}", m.agreed ? "agreed" : "refused", m.commit.value());
+          },
           [](const Unsteady&) { return std::string("unsteady"); },
           [](const UnsteadyReply&) { return std::string("unsteady-reply"); },
           [](const Wake&) { return std::string("wake"); },

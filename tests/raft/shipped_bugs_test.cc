@@ -1,5 +1,5 @@
-// Bugs that others have shipped, under the numbers of our survey of them, each as a story that must end well here. Those
-// that are not the core's alone are tested where the rule lives:
+// Bugs that others have shipped, under the numbers of our survey of them, each as a story that must end well here.
+// Those that are not the core's alone are tested where the rule lives:
 //
 //   B3   nothing durable speaks of what is not durable      here for the core; the host's files: tests/cluster
 //   B4   gaps in a log                                      here for messages; the disk's side: tests/storage
@@ -446,6 +446,27 @@ TEST_F(ShippedBugs, B15_ATransferLeavesOneVoteATerm) {
   run("restart 1\n drop");
   receive(3, 1, 2, another);
   EXPECT_EQ(print(script_.cluster().in_flight().at(0)), "1>3 t2 vote-reply denied");
+}
+
+/// The same replica leads again, and an acknowledgement from its first term arrives: what it speaks of may be gone.
+TEST_F(ShippedBugs, B15_AnAnswerToAnOlderTermCountsForNothing) {
+  run(R"(nodes 1,2,3
+         detail nothing
+         campaign 1
+         settle
+         transfer 1 2
+         settle
+         transfer 2 1
+         settle
+         cut 1 2,3
+         propose 1 a
+         persist 1)");
+  ASSERT_EQ(core(1).role(), Role::leader);
+  ASSERT_EQ(core(1).term(), Term(3));
+  const std::uint64_t before = commit(1);
+  receive(2, 1, 1, AppendReply{.index = core(1).last_index(), .ordinal = 1u << 20});
+  receive(2, 1, 2, AppendReply{.index = core(1).last_index(), .ordinal = 1u << 20});
+  EXPECT_EQ(commit(1), before);
 }
 
 /// NATS f871570: several catch-ups at a time took back what was committed.
