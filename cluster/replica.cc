@@ -126,7 +126,7 @@ Result<void> Replica::restore(const std::optional<storage::Snapshot>& snapshot, 
 /// What may a replica do that has lost something it once synced? Nothing if votes are among it; otherwise it recovers
 /// through the others, if there are any (raft.md §2.15).
 Result<void> Replica::judge_loss(const raft::Core::Options& options, const storage::LogSummary& log) {
-  const storage::Loss loss = is_new_ ? storage::Loss::none : host_.storage().loss();
+  const storage::Loss loss = host_.storage().loss();
   const bool is_sound = loss != storage::Loss::promises && !log.damaged && !row_.hard_state.recovering;
   if (is_sound) return {};
   const raft::Configuration& newest =

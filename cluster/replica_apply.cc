@@ -202,7 +202,7 @@ void Replica::consider_snapshot() {
     const bool is_long = applied_.value() - snapshot_.value() >= options.snapshot_entries_max;
     if (applied_ > snapshot_ && (client_.reclaimable_bytes() >= worthwhile || is_long)) take_snapshot();
   }
-  if (!snapshot_due_) return;
+  if (!snapshot_due_ || saving_) return;
   const LogIndex index = snapshot_due_->meta.last.index;
   if (core_->commit_index() < index || core_->durable_index() < index || is_pinned()) return;
   saving_ = true;
