@@ -40,7 +40,6 @@ Result<void> Replica::open(const Birth& birth) {
       return {};
     }
   } else {
-    is_new_ = true;
     row_ = {.self = birth.self, .configuration = birth.configuration};
     host_.write({.group = id_, .row = row_}, std::nullopt, storage::Durability::buffered);
   }
@@ -59,8 +58,7 @@ Result<void> Replica::open(const Birth& birth) {
 void Replica::begin_anew(const Birth& birth) {
   host_.storage().drop_snapshot(id_, later<Result<void>>([this, birth](Result<void> dropped) {
                                   if (!dropped) return host_.fail(dropped.error());
-                                  is_new_ = true;
-                                  row_ = {.self = birth.self, .configuration = birth.configuration};
+                                                                row_ = {.self = birth.self, .configuration = birth.configuration};
                                   host_.write({.group = id_, .drop = true, .row = row_}, [this, birth] {
                                     if (auto loaded = load(); !loaded) return host_.fail(loaded.error());
                                     if (is_alone() || birth.campaign) step(raft::Campaign{});

@@ -145,7 +145,6 @@ class Replica {
   raft::Output output_;  // reused; of the step under way only
   bool closed_ = false;
   bool was_recovering_ = false;  // since it was opened
-  bool is_new_ = false;          // it was born in this process, so the disk has lost nothing of it
 
   LogIndex applied_;
   WallTime applied_ts_{};    // of that entry
