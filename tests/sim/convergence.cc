@@ -83,7 +83,7 @@ void Convergence::wait_until_converged() {
   std::uint64_t before = 0;
   for (;;) {
     const WorldTime next = stage_.schedule.now() + 250ms;
-    while (stage_.schedule.step(next)) continue;
+    stage_.run_until(next);
     std::string missing;
     for (const GroupId group : world_.groups()) {
       const std::string lacks = lacking(group);

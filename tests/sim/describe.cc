@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <array>
+
 #include "base/overloaded.h"
 #include "raft/print.h"
 
@@ -37,7 +39,9 @@ std::string describe(const cluster::PeerMessage& message) {
             return fmt::format("repair! {} -> {} {} entries", raft::print(m.from), raft::print(m.to), m.entries.size());
           },
           [](const cluster::SteadyAudit& m) {
-            return fmt::format("audit {:x}{}{}", m.hash, m.wants_list ? " wants list" : "", m.has_list ? " list" : "");
+            constexpr std::array kKinds = {"hash", "wants list", "list", "not led"};
+            return fmt::format("audit {} {:x}, {} groups", kKinds[static_cast<std::size_t>(m.kind)], m.hash,
+                               m.groups.size());
           },
       },
       message.body);

@@ -125,6 +125,7 @@ void Process::wake() {
 void Process::run_turn() {
   if (dying_) return;
   constexpr int kRoundsMax = 10'000;
+  submissions_ = 0;
   int rounds = 0;
   liveness_.on_time(clock_.now());
   while (shard_.run_turn()) {
@@ -237,6 +238,10 @@ void Process::note_death_at(Step step) {
 // --- what the host does ---
 
 void Process::on_submit(const std::vector<storage::GroupWrite>& writes) {
+  constexpr int kSubmissionsMax = 5'000;
+  if (++submissions_ > kSubmissionsMax) {
+    stage_.violated(fmt::format("node {}: a turn that submits without end", id_.value()));
+  }
   for (const storage::GroupWrite& write : writes) {
     const bool is_last_step = write.row && !write.row->installing;
     if (is_staging(write.group) && !write.drop) swaps_.insert(GroupId(write.group.value() & ~(std::uint64_t{1} << 63)));
@@ -296,7 +301,8 @@ Process& Node::start(std::uint32_t version) {
 void Node::stop(Death death) {
   process_.reset();
   if (death == Death::power_loss) {
-    disk.lose_power(around_.stage.streams.disk);
+    disk.lose_power(around_.stage.streams.disk,
+                    [this](const StoredWrite& write) { around_.checkers.on_syncing(id_, write, disk); });
   } else {
     // The operating system lives on and writes what the process gave it.
     disk.sync_log([this](const StoredWrite& write) { around_.checkers.on_syncing(id_, write, disk); });

@@ -70,6 +70,7 @@ class Process final : public DiskOwner, public QueueOwner, public cluster::Trans
   std::vector<GroupId> groups() const;
 
   // DiskOwner
+  std::string name() const override { return "node " + std::to_string(id_.value()); }
   bool survives(Step step, bool in_swap) override;
   WorldTime runs_from() const override { return paused_until_; }
   void wake() override;
@@ -105,6 +106,7 @@ class Process final : public DiskOwner, public QueueOwner, public cluster::Trans
   NodeClock& clock_;
   bool dying_ = false;
   bool turn_planned_ = false;
+  int submissions_ = 0;  // of this turn
   WorldTime timer_at_ = WorldTime::max();
   WorldTime paused_until_{};
   std::optional<Trap> trap_;

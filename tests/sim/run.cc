@@ -31,8 +31,7 @@ RunResult run_seed(const Options& options) {
   Nemesis nemesis(stage, world);
   operators.begin();
   nemesis.begin();
-  const WorldTime end = WorldTime{} + options.fault_phase;
-  while (stage.schedule.step(end)) continue;
+  stage.run_until(WorldTime{} + options.fault_phase);
   nemesis.stop();
   Convergence(stage, world, operators).run();
   running = nullptr;

@@ -1,8 +1,23 @@
 #include "tests/sim/stage.h"
 
+#include <algorithm>
 #include <cstdio>
 
 namespace quorate::sim {
+
+/// So much within a second of virtual time is no traffic, it is a storm that feeds itself.
+constexpr std::uint64_t kEventsPerSecondMax = 400'000;
+
+void Stage::run_until(WorldTime end) {
+  for (;;) {
+    const WorldTime second = std::min(end, schedule.now() + std::chrono::seconds(1));
+    const std::uint64_t before = schedule.events();
+    while (schedule.step(second)) {
+      if (schedule.events() - before > kEventsPerSecondMax) violated("a storm: events without end");
+    }
+    if (second == end) return;
+  }
+}
 
 void Stage::violated(const std::string& what) const {
   trace.print(stdout);

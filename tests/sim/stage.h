@@ -23,6 +23,9 @@ struct Stage {
   Trace trace;
   Coverage coverage;
 
+  /// Lets everything happen up to `end`.
+  void run_until(WorldTime end);
+
   bool has(Fault fault) const { return options.has(fault); }
   void seen(Seen what) { coverage.add(what); }
   template <class Write>

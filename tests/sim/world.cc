@@ -96,6 +96,10 @@ void World::open_all(NodeId id) {
   for (const GroupId group : group_ids_) {
     const auto replica = replica_at(id, group);
     if (!replica || process == nullptr || process->is_dying()) continue;
+    // A replica that was displaced may be back after a loss of power, and another one has its place.
+    Disk& disk = nodes_.at(id)->disk;
+    const GroupImage* image = disk.current().find(group);
+    if (image != nullptr && image->row && image->row->self != *replica) disk.forget(group);
     const bool begins = stage_.schedule.now() == WorldTime{} && campaigners_.at(group) == *replica;
     process->open(group, {.self = *replica, .configuration = first_.at(group), .campaign = begins});
   }

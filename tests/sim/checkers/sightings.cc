@@ -39,7 +39,8 @@ void Sightings::on_send(const cluster::PeerMessage& message) {
                  [&](const cluster::RepairRequest&) { stage_.seen(Seen::repair_asked); },
                  [&](const cluster::RepairReply&) { stage_.seen(Seen::repair_answered); },
                  [&](const cluster::SteadyAudit& m) {
-                   stage_.seen(m.has_list ? Seen::steady_audit_list_sent : Seen::steady_audit_sent);
+                   const bool is_hash = m.kind == cluster::SteadyAudit::Kind::hash;
+                   stage_.seen(is_hash ? Seen::steady_audit_sent : Seen::steady_audit_list_sent);
                  },
                  [](const cluster::SnapshotWant&) {},
              },
