@@ -176,6 +176,11 @@ raft::Refusal Replica::feed(raft::Input input) {
   return refused;
 }
 
+void Replica::close() {
+  closed_ = true;
+  for (const auto& [peer, sending] : std::exchange(sending_, {})) host_.end_transfer(raft::node_of(peer));
+}
+
 void Replica::carry_out() {
   if (output_.append) write(std::move(*output_.append));
   for (raft::Message& message : output_.messages) {

@@ -38,7 +38,7 @@ class Replica {
   /// Whether a proposal, change, read or transfer was refused.
   raft::Refusal step(raft::Input input);
   /// The client hears nothing more, not even from what is on the stack.
-  void close() { closed_ = true; }
+  void close();
   /// `node` says that it does not lead this group in `term`: if this replica sleeps because of it, it wakes.
   void doubt_leader(NodeId node, Term term);
   /// The last step of a turn. True: there is more to do at once.
