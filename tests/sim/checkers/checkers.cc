@@ -38,17 +38,18 @@ void Checkers::on_submit(NodeId, const storage::GroupWrite& write, const raft::C
   for (const raft::Entry& entry : write.entries) ghost.note_written(entry);
 }
 
-void Checkers::on_syncing(NodeId, const StoredWrite& write, const Disk& disk) {
+void Checkers::on_syncing(NodeId node, const StoredWrite& write, const Disk& disk) {
   const auto ghost = ghosts_.find(write.group);
   if (ghost == ghosts_.end()) return;  // a staging group
   if (write.row) elections_.on_row(write.group, *write.row);
-  logs_.on_synced(write, disk.synced(), *ghost->second);
+  logs_.on_synced(node, write, disk.synced(), *ghost->second);
 }
 
 void Checkers::on_snapshot_saved(NodeId node, GroupId group, const storage::Snapshot& snapshot, const Disk& disk,
                                  const raft::Core* core) {
   stage_.seen(Seen::snapshot_saved);
   if (core != nullptr) advance(group, *core);
+  logs_.on_snapshot_saved(node, group, snapshot.meta.last.index);
   const GroupImage* image = disk.synced().find(group);
   if (image == nullptr || !image->row) return;  // dropped meanwhile
   const bool is_whole = disk.loss() == storage::Loss::none && !harm_.is_harmed(group, image->row->self);

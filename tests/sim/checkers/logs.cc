@@ -11,7 +11,8 @@ namespace quorate::sim {
 
 using raft::print;
 
-void Logs::on_synced(const StoredWrite& write, const Image& before, const Ghost& ghost) {
+void Logs::on_synced(NodeId node, const StoredWrite& write, const Image& before, const Ghost& ghost) {
+  if (write.drop) bases_.erase({node, write.group});
   if (write.drop) return;
   const GroupImage* image = before.find(write.group);
   const bool is_damaged = write.row && write.row->hard_state.recovering;
@@ -26,15 +27,16 @@ void Logs::on_synced(const StoredWrite& write, const Image& before, const Ghost&
                                   at->first.value(), at->second.term.value()));
     }
   }
-  check_contiguity(write, before);
+  check_contiguity(node, write, before);
 }
 
-void Logs::check_contiguity(const StoredWrite& write, const Image& before) const {
+void Logs::check_contiguity(NodeId node, const StoredWrite& write, const Image& before) const {
   const GroupImage* image = before.find(write.group);
   const bool in_swap = (image != nullptr && image->row && image->row->installing) || (write.row && write.row->installing);
   if (in_swap || write.entries.empty()) return;
   const storage::Snapshot* snapshot = before.snapshot(write.group);
-  const LogIndex base = snapshot == nullptr ? LogIndex(0) : snapshot->meta.last.index;
+  LogIndex base = snapshot == nullptr ? LogIndex(0) : snapshot->meta.last.index;
+  if (const auto known = bases_.find({node, write.group}); known != bases_.end()) base = std::max(base, known->second);
   LogIndex last = image == nullptr || image->entries.empty() ? LogIndex(0) : image->entries.rbegin()->first;
   if (write.truncate_from && *write.truncate_from <= last) last = LogIndex(write.truncate_from->value() - 1);
   last = std::max(last, base);

@@ -20,8 +20,9 @@ class Logs {
   using DiskOf = std::function<const Disk*(NodeId)>;
   Logs(Stage& stage, const Harm& harm, DiskOf disk_of) : stage_(stage), harm_(harm), disk_of_(std::move(disk_of)) {}
 
-  /// `write` becomes durable on `disk`, which does not have it yet.
-  void on_synced(const StoredWrite& write, const Image& before, const Ghost& ghost);
+  /// `write` becomes durable on a disk that does not have it yet.
+  void on_synced(NodeId node, const StoredWrite& write, const Image& before, const Ghost& ghost);
+  void on_snapshot_saved(NodeId node, GroupId group, LogIndex index) { bases_[{node, group}] = index; }
   void on_turn_end(NodeId node, GroupId group, const raft::Core& core, const Ghost& ghost);
   /// Everything up to `index` was not known to be committed before this leader said so.
   void on_commit(GroupId group, const raft::Core& core, LogIndex index) const;
@@ -34,12 +35,13 @@ class Logs {
     Term led_term;
     LogIndex led_last;
   };
-  void check_contiguity(const StoredWrite& write, const Image& before) const;
+  void check_contiguity(NodeId node, const StoredWrite& write, const Image& before) const;
 
   Stage& stage_;
   const Harm& harm_;
   DiskOf disk_of_;
   std::map<std::pair<NodeId, GroupId>, Past> seen_;
+  std::map<std::pair<NodeId, GroupId>, LogIndex> bases_;  // of logs that a snapshot stands before, gone or not
 };
 
 }  // namespace quorate::sim
