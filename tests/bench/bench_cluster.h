@@ -155,7 +155,8 @@ class BenchTransport final : public Transport, public TurnHook {
 
 class BenchNode {
  public:
-  BenchNode(NodeId id, std::vector<std::unique_ptr<BenchNode>>& nodes) : id_(id), nodes_(nodes), transport_(id, nodes) {
+  BenchNode(NodeId id, const raft::Core::Timing& timing, std::vector<std::unique_ptr<BenchNode>>& nodes)
+      : id_(id), timing_(timing), nodes_(nodes), transport_(id, nodes) {
     snapshots_ = std::move(*storage::SnapshotStore::open({.path = directory_ / "state"}));
     log_ = std::move(*storage::LogStore::open({.path = directory_ / "log", .epoch = Epoch(1)}));
     writer_ = std::make_unique<storage::LogWriter>(*log_, clock_);
@@ -169,7 +170,7 @@ class BenchNode {
     shard_.connect({&shard_});
     Transport* transport = nodes_.size() > 1 ? &transport_ : nullptr;
     host_ = std::make_unique<GroupHost>(
-        shard_, *disk_, transport, HostOptions{.node = id_, .epoch = Epoch(1), .seed = id_.value()},
+        shard_, *disk_, transport, HostOptions{.node = id_, .epoch = Epoch(1), .seed = id_.value(), .timing = timing_},
         [](const Error& error) { fail_check("the disk works", error.text, std::source_location::current()); });
     timer_ = std::make_unique<HostTimer>(shard_, *host_);
     load_.bind(*host_);
@@ -226,6 +227,7 @@ class BenchNode {
   storage::LogWriter::Counters writes() const { return writer_->counters(); }
   std::string directory() const { return directory_.path(); }
   std::size_t live_peers() const { return live_peers_; }
+  std::uint64_t deaths() const { return deaths_; }
 
  private:
   void beat() {
@@ -244,11 +246,13 @@ class BenchNode {
     }
   }
   void on_liveness(NodeId node, bool live) {
-    live_peers_ += live ? 1 : std::size_t(-1);
+    live ? ++live_peers_ : --live_peers_;
+    deaths_ += live ? 0 : 1;
     host_->on_node_live(node, live);
   }
 
   const NodeId id_;
+  const raft::Core::Timing timing_;
   std::vector<std::unique_ptr<BenchNode>>& nodes_;
   SystemClock clock_;
   storage::TestDirectory directory_;
@@ -265,6 +269,7 @@ class BenchNode {
   std::unique_ptr<HostTimer> timer_;
   NodeLiveness liveness_{Epoch(1), 1, [this](NodeId node, ShardId, bool live) { on_liveness(node, live); }};
   std::size_t live_peers_ = 0;
+  std::uint64_t deaths_ = 0;  // of other nodes, as this one believes
   boost::asio::steady_timer beat_timer_{shard_.io()};
 };
 
@@ -284,9 +289,9 @@ enum class Leaders : std::uint8_t { on_first_node, spread };
 /// Nodes 1 to `replicas` with groups that have a replica on each of them, all of them led.
 class BenchCluster {
  public:
-  explicit BenchCluster(std::size_t replicas) {
+  explicit BenchCluster(std::size_t replicas, const raft::Core::Timing& timing = {}) {
     for (std::size_t i = 1; i <= replicas; ++i) {
-      nodes_.push_back(std::make_unique<BenchNode>(NodeId(static_cast<std::uint32_t>(i)), nodes_));
+      nodes_.push_back(std::make_unique<BenchNode>(NodeId(static_cast<std::uint32_t>(i)), timing, nodes_));
     }
     for (auto& node : nodes_) node->start();
     wait("the nodes know each other",
