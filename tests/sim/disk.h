@@ -106,6 +106,7 @@ class Disk {
   storage::Loss loss() const { return loss_; }
   /// Entries of `group` that fail their checksum.
   std::size_t rotten(GroupId group) const;
+  bool has_ever_rotted(GroupId group) const { return rotten_.contains(group) && !rotten_.at(group).empty(); }
   /// Every group of a disk that has lost entries says so itself by now.
   void note_recovery();
 

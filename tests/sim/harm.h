@@ -16,9 +16,15 @@ class Harm {
   void add(GroupId group, raft::ReplicaId replica) { harmed_.insert({group, replica}); }
   void heal(GroupId group, raft::ReplicaId replica) { harmed_.erase({group, replica}); }
 
-  /// Whether every quorum of `configuration` still knows what was committed, with `more` harmed beside the others.
+  /// Whether every quorum of `configuration` still knows what was committed, with `more` harmed beside the others. Who is
+  /// joining may be a voter at any moment.
   bool is_survivable(GroupId group, const raft::Configuration& configuration, raft::ReplicaId more) const {
-    return has_enough(group, configuration.voters, more) && has_enough(group, configuration.outgoing, more);
+    std::vector<raft::ReplicaId> soon = configuration.voters;
+    for (const raft::ReplicaId joining : configuration.joining) {
+      if (joining == more || is_harmed(group, joining)) soon.push_back(joining);
+    }
+    return has_enough(group, configuration.voters, more) && has_enough(group, soon, more) &&
+           has_enough(group, configuration.outgoing, more);
   }
 
  private:

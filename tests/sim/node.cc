@@ -136,6 +136,7 @@ void Process::run_turn() {
   for (const auto& [group, queue] : queues_) {
     if (const cluster::Replica* replica = host_->replica(group); replica != nullptr && replica->is_open()) {
       around_.checkers.on_turn_end(id_, group, *replica);
+      if (replica->core().configuration().machine_version > version_) stage_.seen(Seen::version_halted);
     }
   }
   set_timer();

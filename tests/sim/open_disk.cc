@@ -160,6 +160,7 @@ void OpenDisk::answer_batch() {
 // --- reads ---
 
 void OpenDisk::read(GroupId group, LogIndex from, LogIndex to, std::size_t bytes_max, ReadDone done) {
+  stage_.seen(Seen::log_read);
   const Duration time = draw_exponential(stage_.streams.disk, stage_.options.disk.read_mean);
   later(time, [this, group, from, to, bytes_max, done = std::move(done)]() mutable {
     done(read_now(group, from, to, bytes_max));

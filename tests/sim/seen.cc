@@ -60,7 +60,7 @@ constexpr std::array<std::string_view, kSeenCount> kNames = {
     "snapshot installed",
     "snapshot refused",
     "log compacted",
-    "fetched from disk",
+    "log read",
     "body read back",
     "change asked",
     "change refused",

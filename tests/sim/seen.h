@@ -65,7 +65,7 @@ enum class Seen : std::uint8_t {
   snapshot_installed,
   snapshot_refused,
   log_compacted,
-  fetched_from_disk,
+  log_read,
   body_read_back,
   change_asked,
   change_refused,

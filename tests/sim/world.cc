@@ -99,7 +99,8 @@ void World::open_all(NodeId id) {
     // A replica that was displaced may be back after a loss of power, and another one has its place.
     Disk& disk = nodes_.at(id)->disk;
     const GroupImage* image = disk.current().find(group);
-    if (image != nullptr && image->row && image->row->self != *replica) disk.forget(group);
+    const bool is_left_over = image == nullptr || !image->row || image->row->self != *replica;
+    if (is_left_over) disk.forget(group);
     const bool begins = stage_.schedule.now() == WorldTime{} && campaigners_.at(group) == *replica;
     process->open(group, {.self = *replica, .configuration = first_.at(group), .campaign = begins});
   }
@@ -198,6 +199,7 @@ void World::burn(NodeId id) {
     placements_.erase({id, group});
   }
   nodes_.at(id)->disk.wipe();
+  checkers_.on_wiped(id);
 }
 
 // --- harm ---
@@ -249,6 +251,7 @@ void World::watch_harm() {
       if (core == nullptr || disk.loss() != storage::Loss::none || disk.rotten(group) > 0) continue;
       if (core->is_recovering() || core->durable_hard_state().recovering) continue;
       harm_.heal(group, replica);
+      if (disk.has_ever_rotted(group)) stage_.seen(Seen::rot_repaired);
       stage_.tell([&] { return fmt::format("g{}: {} is whole again", group.value(), raft::print(replica)); });
     }
     watch_harm();

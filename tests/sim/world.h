@@ -56,7 +56,10 @@ class World {
   void displace(GroupId group, raft::ReplicaId replica);
   /// A replica that was displaced may be back on the disk after a loss of power: its node forgets it again.
   void sweep(NodeId node, GroupId group);
-  bool is_swept(NodeId node, GroupId group) const { return nodes_.at(node)->disk.current().find(group) == nullptr; }
+  bool is_swept(NodeId node, GroupId group) const {
+    const Image& image = nodes_.at(node)->disk.current();
+    return image.find(group) == nullptr && image.snapshot(group) == nullptr;
+  }
   bool is_burned(GroupId group, raft::ReplicaId replica) const { return burned_.contains({group, replica}); }
   /// The disk does not know any more what was promised: a process that starts on it must refuse its replicas.
   void start_refused(NodeId node);

@@ -47,6 +47,7 @@ class Checkers {
   void on_restored(NodeId node, const SimQueue& queue);
   void on_turn_end(NodeId node, GroupId group, const cluster::Replica& replica);
   void on_down(NodeId node);
+  void on_wiped(NodeId node) { logs_.on_wiped(node); }
   void on_closed(NodeId node, GroupId group);
 
   // What clients hear.

@@ -27,6 +27,9 @@ class Logs {
   /// Everything up to `index` was not known to be committed before this leader said so.
   void on_commit(GroupId group, const raft::Core& core, LogIndex index) const;
   void on_down(NodeId node);
+  void on_wiped(NodeId node) {
+    std::erase_if(bases_, [&](const auto& entry) { return entry.first.first == node; });
+  }
   void on_closed(NodeId node, GroupId group) { seen_.erase({node, group}); }
 
  private:
