@@ -29,7 +29,8 @@ struct Slot {
 class Campaign {
  public:
   explicit Campaign(const CampaignOptions& options) : options_(options), begin_(clock_.now()) {
-    void* memory = mmap(nullptr, sizeof(Slot) * options.jobs, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void* memory =
+        mmap(nullptr, sizeof(Slot) * options.jobs, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     slots_ = new (memory) Slot[options.jobs];
     workers_.resize(options.jobs);
   }

@@ -107,8 +107,9 @@ std::uint64_t Convergence::progress() {
     for (const NodeId node : world_.nodes()) {
       const Process* process = world_.process(node);
       const raft::Core* core = process == nullptr ? nullptr : process->core(group);
-      if (core != nullptr) sum += core->durable_index().value() + process->replica(group)->applied().value() +
-                                  core->log().base().index.value();
+      if (core != nullptr)
+        sum += core->durable_index().value() + process->replica(group)->applied().value() +
+               core->log().base().index.value();
     }
   }
   return sum;

@@ -1,5 +1,5 @@
-// Convergence: the second phase of a run. The faults are over, a quorum of every group is up; now every group must find a
-// leader, take a publication, bring its replicas to the same state, and fall asleep, all in bounded time.
+// Convergence: the second phase of a run. The faults are over, a quorum of every group is up; now every group must find
+// a leader, take a publication, bring its replicas to the same state, and fall asleep, all in bounded time.
 #pragma once
 #include <set>
 #include <string>

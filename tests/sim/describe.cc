@@ -23,9 +23,10 @@ std::string describe(const cluster::PeerMessage& message) {
                                m.state_from);
           },
           [](const cluster::SnapshotPart& m) {
-            return fmt::format("part {} -> {} t{} snapshot {} entries ({}, {}] {} state from {} +{}", raft::print(m.from),
-                               raft::print(m.to), m.term.value(), m.snapshot.value(), m.entries_after.value(),
-                               m.entries_to.value(), m.entries.size(), m.state_from, m.state.size());
+            return fmt::format("part {} -> {} t{} snapshot {} entries ({}, {}] {} state from {} +{}",
+                               raft::print(m.from), raft::print(m.to), m.term.value(), m.snapshot.value(),
+                               m.entries_after.value(), m.entries_to.value(), m.entries.size(), m.state_from,
+                               m.state.size());
           },
           [](const cluster::SnapshotResult& m) {
             return fmt::format("result {} -> {} t{} {} {}", raft::print(m.from), raft::print(m.to), m.term.value(),

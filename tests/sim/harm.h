@@ -1,5 +1,5 @@
-// Harm: which replicas have lost something that they had promised to keep, until they have it again or are replaced. The
-// faults stay within what the protocol survives: fewer than would let a quorum forget.
+// Harm: which replicas have lost something that they had promised to keep, until they have it again or are replaced.
+// The faults stay within what the protocol survives: fewer than would let a quorum forget.
 #pragma once
 #include <set>
 #include <utility>
@@ -16,8 +16,8 @@ class Harm {
   void add(GroupId group, raft::ReplicaId replica) { harmed_.insert({group, replica}); }
   void heal(GroupId group, raft::ReplicaId replica) { harmed_.erase({group, replica}); }
 
-  /// Whether every quorum of `configuration` still knows what was committed, with `more` harmed beside the others. Who is
-  /// joining may be a voter at any moment.
+  /// Whether every quorum of `configuration` still knows what was committed, with `more` harmed beside the others. Who
+  /// is joining may be a voter at any moment.
   bool is_survivable(GroupId group, const raft::Configuration& configuration, raft::ReplicaId more) const {
     std::vector<raft::ReplicaId> soon = configuration.voters;
     for (const raft::ReplicaId joining : configuration.joining) {

@@ -12,7 +12,8 @@ namespace quorate::sim {
 namespace {
 
 constexpr const char* kHelp =
-    "sim --seed=N [--trace] [--verbose] [--without=FAULTS] [--only=FAULTS] [--fault-ms=N]   one run; --trace prints every step\n"
+    "sim --seed=N [--trace] [--verbose] [--without=FAULTS] [--only=FAULTS] [--fault-ms=N]   one run; --trace prints "
+    "every step\n"
     "sim --seeds=N [--first-seed=M] [--jobs=K] [--stop] [--no-shrink] [--without=FAULTS] [--only=FAULTS]   a campaign\n"
     "sim --self-test   the same seed twice must be the same run\n"
     "sim --faults      the names of the faults\n";

@@ -129,9 +129,7 @@ void Nemesis::replay(Random& random) {
 
 // --- processes ---
 
-void Nemesis::kill(Random& random) {
-  world_.stop_for(draw_node(random), Death::kill, draw_exponential(random, 2s));
-}
+void Nemesis::kill(Random& random) { world_.stop_for(draw_node(random), Death::kill, draw_exponential(random, 2s)); }
 
 void Nemesis::lose_power(Random& random) {
   if (!draw_chance(random, 0.15)) {
@@ -149,9 +147,9 @@ void Nemesis::crash_in_turn(Random& random) {
 void Nemesis::crash_in_disk(Random& random) {
   Process* process = draw_process(random);
   if (process == nullptr) return;
-  process->set_trap({.steps = {Step::write, Step::sync, Step::done, Step::snapshot_write, Step::snapshot_sync,
-                               Step::snapshot_done},
-                     .countdown = random.below(6)});
+  process->set_trap(
+      {.steps = {Step::write, Step::sync, Step::done, Step::snapshot_write, Step::snapshot_sync, Step::snapshot_done},
+       .countdown = random.below(6)});
 }
 
 /// Lies in wait for a snapshot that is being installed, on every node.

@@ -1,5 +1,5 @@
-// The network between the nodes: one link per ordered pair. It delays, loses, repeats, reorders, cuts, clogs and resets,
-// and now and then brings back what was sent long ago, also before a restart.
+// The network between the nodes: one link per ordered pair. It delays, loses, repeats, reorders, cuts, clogs and
+// resets, and now and then brings back what was sent long ago, also before a restart.
 #pragma once
 #include <cstdint>
 #include <deque>

@@ -43,12 +43,14 @@ Process::Process(Surroundings& around, NodeId id, Epoch epoch, std::uint32_t ver
       open_disk_(stage_, disk, *this),
       shard_(ShardId(0), clock),
       liveness_(epoch, 1, [this](NodeId node, ShardId, bool live) {
-        stage_.tell([&] { return fmt::format("node {}: node {} is {}", id_.value(), node.value(), live ? "live" : "silent"); });
+        stage_.tell(
+            [&] { return fmt::format("node {}: node {} is {}", id_.value(), node.value(), live ? "live" : "silent"); });
         post([this, node, live] { host_->on_node_live(node, live); });
       }) {
   shard_.connect({&shard_});
-  host_ = std::make_unique<cluster::GroupHost>(shard_, open_disk_, this, host_options(stage_.options, id, epoch, version),
-                                               [this](const Error& error) { die(error.text); });
+  host_ =
+      std::make_unique<cluster::GroupHost>(shard_, open_disk_, this, host_options(stage_.options, id, epoch, version),
+                                           [this](const Error& error) { die(error.text); });
   shard_.add_hook(*host_);
   std::vector<NodeId> peers = around.nodes;
   std::erase(peers, id);
@@ -68,7 +70,8 @@ bool Process::open(GroupId group, const cluster::Birth& birth) {
   const auto [at, added] =
       queues_.emplace(group, std::make_unique<SimQueue>(stage_, group, id_, *this, around_.audience));
   CHECK(added);
-  if (const GroupImage* image = medium_.current().find(group); image != nullptr && image->row && image->row->installing) {
+  if (const GroupImage* image = medium_.current().find(group);
+      image != nullptr && image->row && image->row->installing) {
     swaps_.insert(group);
     stage_.seen(Seen::restart_while_installing);
   }
@@ -221,10 +224,14 @@ bool Process::survives(Step step, bool) {
 }
 
 void Process::note_death_at(Step step) {
-  constexpr std::array kPlain = {Seen::crash_at_submit,    Seen::crash_at_send,
-                                 Seen::crash_at_snapshot_call, Seen::crash_before_write,
-                                 Seen::crash_before_sync,  Seen::crash_before_done,
-                                 Seen::crash_before_snapshot_write, Seen::crash_before_snapshot_sync,
+  constexpr std::array kPlain = {Seen::crash_at_submit,
+                                 Seen::crash_at_send,
+                                 Seen::crash_at_snapshot_call,
+                                 Seen::crash_before_write,
+                                 Seen::crash_before_sync,
+                                 Seen::crash_before_done,
+                                 Seen::crash_before_snapshot_write,
+                                 Seen::crash_before_snapshot_sync,
                                  Seen::crash_before_snapshot_done};
   const Seen plain = kPlain[static_cast<std::size_t>(step)];
   stage_.seen(plain);
@@ -273,10 +280,11 @@ bool Process::is_alone(GroupId group) const {
 }
 
 void Process::read(GroupId group, LogIndex index, std::move_only_function<void(const Bytes*)> done) {
-  host_->read(group, index, index, 1, [index, done = std::move(done)](Result<std::vector<raft::Entry>> entries) mutable {
-    const bool is_there = entries && !entries->empty() && entries->front().index == index;
-    done(is_there ? &entries->front().payload : nullptr);
-  });
+  host_->read(group, index, index, 1,
+              [index, done = std::move(done)](Result<std::vector<raft::Entry>> entries) mutable {
+                const bool is_there = entries && !entries->empty() && entries->front().index == index;
+                done(is_there ? &entries->front().payload : nullptr);
+              });
 }
 
 void Process::on_applied(const SimQueue& queue, const raft::Entry& entry) {

@@ -192,7 +192,8 @@ Result<std::vector<raft::Entry>> OpenDisk::read_now(GroupId group, LogIndex from
 void OpenDisk::save_snapshot(GroupId group, storage::Snapshot snapshot, LogIndex kept_from, Done done) {
   if (!owner_.survives(Step::snapshot_call, false)) return;
   auto shared = std::make_shared<const storage::Snapshot>(std::move(snapshot));
-  snapshots_.push_back({.op = {.group = group, .snapshot = std::move(shared), .kept_from = kept_from}, .done = std::move(done)});
+  snapshots_.push_back(
+      {.op = {.group = group, .snapshot = std::move(shared), .kept_from = kept_from}, .done = std::move(done)});
   begin_snapshot();
 }
 

@@ -113,9 +113,8 @@ bool Operators::ask(GroupId group, Process& leader, Configuration target, Replic
   if (!world_.harm().is_survivable(group, target, raft::kNoReplica)) return false;
   const raft::Refusal refusal = leader.host().change(group, target);
   leader.wake();
-  stage_.tell([&] {
-    return fmt::format("g{}: change to {}: {}", group.value(), raft::print(target), raft::print(refusal));
-  });
+  stage_.tell(
+      [&] { return fmt::format("g{}: change to {}: {}", group.value(), raft::print(target), raft::print(refusal)); });
   if (refusal != raft::Refusal::none) {
     stage_.seen(Seen::change_refused);
     return false;

@@ -13,8 +13,8 @@ namespace {
 using namespace std::chrono_literals;
 
 Duration draw_time(Random& random, Duration low, Duration high) {
-  return Duration(static_cast<Duration::rep>(draw_magnitude(random, static_cast<std::uint64_t>(low.count()),
-                                                            static_cast<std::uint64_t>(high.count()))));
+  return Duration(static_cast<Duration::rep>(
+      draw_magnitude(random, static_cast<std::uint64_t>(low.count()), static_cast<std::uint64_t>(high.count()))));
 }
 
 HostDraw draw_host(Random& random) {
@@ -95,7 +95,8 @@ std::string rerun_words(const Options& options) {
     }
   }
   if (fresh.fault_phase != options.fault_phase) {
-    words += fmt::format(" --fault-ms={}", std::chrono::duration_cast<std::chrono::milliseconds>(options.fault_phase).count());
+    words += fmt::format(" --fault-ms={}",
+                         std::chrono::duration_cast<std::chrono::milliseconds>(options.fault_phase).count());
   }
   return words;
 }
@@ -108,15 +109,16 @@ std::string describe(const Options& options) {
   const auto ms = [](Duration time) { return static_cast<double>(time.count()) / 1e6; };
   const HostDraw& host = options.host;
   return fmt::format(
-      "{} nodes, {} groups of {}, {:.0f} s of faults every {:.0f} ms, delay {:.2f} ms, sync {:.2f} ms, election {:.0f} ms, "
+      "{} nodes, {} groups of {}, {:.0f} s of faults every {:.0f} ms, delay {:.2f} ms, sync {:.2f} ms, election {:.0f} "
+      "ms, "
       "heartbeat {:.0f} ms, append {} B/{}, window {} B/{}, uncommitted {} B/{}, tail {} B, snapshot {} B/{}, keep {}, "
       "part {} B, publish every {:.0f} ms; faults: {}",
       options.nodes, options.groups, options.replicas, ms(options.fault_phase) / 1000, ms(options.fault_gap),
       ms(options.network.delay_mean), ms(options.disk.sync_mean), ms(host.timing.election_min),
-      ms(host.timing.heartbeat), host.limits.append_max_bytes, host.limits.append_max_entries,
-      host.limits.window_bytes, host.limits.window_messages, host.limits.uncommitted_max_bytes,
-      host.limits.uncommitted_max_entries, host.limits.tail_max_bytes, host.snapshot_reclaim_min_bytes,
-      host.snapshot_entries_max, host.kept_entries, host.snapshot_part_bytes, ms(options.workload.publish_gap), faults);
+      ms(host.timing.heartbeat), host.limits.append_max_bytes, host.limits.append_max_entries, host.limits.window_bytes,
+      host.limits.window_messages, host.limits.uncommitted_max_bytes, host.limits.uncommitted_max_entries,
+      host.limits.tail_max_bytes, host.snapshot_reclaim_min_bytes, host.snapshot_entries_max, host.kept_entries,
+      host.snapshot_part_bytes, ms(options.workload.publish_gap), faults);
 }
 
 }  // namespace quorate::sim

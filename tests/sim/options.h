@@ -40,7 +40,7 @@ struct WorkloadOptions {
   std::uint64_t body_max_bytes = 200;
   std::uint64_t pack_max = 4;  // commands in one entry
   std::size_t cached_bodies = 32;
-  double transient = 0.1;  // of the publications
+  double transient = 0.1;     // of the publications
   bool quiet_spells = false;  // nobody does anything for a while, so that groups fall asleep
 };
 
@@ -56,7 +56,7 @@ struct Options {
   DiskOptions disk;
   HostDraw host;
   WorkloadOptions workload;
-  bool trace = false;    // print every line as it comes
+  bool trace = false;  // print every line as it comes
   bool keep_lines = false;
 
   bool has(Fault fault) const { return faults.test(static_cast<std::size_t>(fault)); }

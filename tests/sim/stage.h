@@ -1,5 +1,5 @@
-// What everything in a run shares: time, chance, what was drawn, the story so far, and the way to say that a promise was
-// broken.
+// What everything in a run shares: time, chance, what was drawn, the story so far, and the way to say that a promise
+// was broken.
 #pragma once
 #include <cstdlib>
 #include <string>

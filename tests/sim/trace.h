@@ -13,7 +13,8 @@ namespace quorate::sim {
 
 class Trace {
  public:
-  Trace(const Schedule& schedule, bool keeps_lines, bool prints) : schedule_(schedule), keeps_(keeps_lines), prints_(prints) {}
+  Trace(const Schedule& schedule, bool keeps_lines, bool prints)
+      : schedule_(schedule), keeps_(keeps_lines), prints_(prints) {}
 
   /// `write` gives the text; it is called only if the line is kept.
   template <class Write>
@@ -22,8 +23,8 @@ class Trace {
   }
   /// Part of what must be the same in every run of this seed.
   void digest(std::uint64_t value) {
-    digest_ = (digest_ ^ value ^ static_cast<std::uint64_t>(schedule_.now().time_since_epoch().count())) *
-              0x9e3779b97f4a7c15;
+    digest_ =
+        (digest_ ^ value ^ static_cast<std::uint64_t>(schedule_.now().time_since_epoch().count())) * 0x9e3779b97f4a7c15;
     digest_ ^= digest_ >> 29;
   }
   std::uint64_t digest() const { return digest_; }

@@ -30,7 +30,8 @@ void Workload::begin(GroupId group) {
 /// Four seconds of every twelve, so that groups fall asleep.
 bool Workload::is_quiet() const {
   if (stopped_) return true;
-  const auto second = std::chrono::duration_cast<std::chrono::seconds>(stage_.schedule.now().time_since_epoch()).count();
+  const auto second =
+      std::chrono::duration_cast<std::chrono::seconds>(stage_.schedule.now().time_since_epoch()).count();
   return stage_.options.workload.quiet_spells && second % 12 >= 8;
 }
 
@@ -45,7 +46,8 @@ Proposal Workload::publications(unsigned count) {
   std::vector<std::byte> bytes;
   for (unsigned i = 0; i < count; ++i) {
     const std::uint64_t number = ++last_publication_;
-    std::vector<std::byte> body(std::max<std::uint64_t>(sizeof number, random_.below(stage_.options.workload.body_max_bytes + 1)));
+    std::vector<std::byte> body(
+        std::max<std::uint64_t>(sizeof number, random_.below(stage_.options.workload.body_max_bytes + 1)));
     std::memcpy(body.data(), &number, sizeof number);
     queue::encode_command(queue::Enqueue{.persistent = !draw_chance(random_, stage_.options.workload.transient),
                                          .body_size = static_cast<std::uint32_t>(body.size()),

@@ -40,8 +40,8 @@ class Workload final : public Audience {
   }
 
   // Audience
-  void on_confirmed(GroupId group, NodeId node, const std::vector<std::uint64_t>& publications, const raft::LogPosition& position,
-                    bool is_alone) override;
+  void on_confirmed(GroupId group, NodeId node, const std::vector<std::uint64_t>& publications,
+                    const raft::LogPosition& position, bool is_alone) override;
   void on_unknown(const std::vector<std::uint64_t>& publications) override;
   void on_effect(GroupId group, NodeId node, const queue::Effect& effect) override;
   void on_delivery(GroupId group, NodeId node, const queue::effect::Deliver& delivery, const Bytes& body) override;

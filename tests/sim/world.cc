@@ -27,10 +27,11 @@ World::World(Stage& stage)
                [this](NodeId from, NodeId to, const PacketPtr& packet) {
                  if (Process* receiver = process(to)) receiver->receive(from, packet);
                }),
-      checkers_(stage, harm_, [this](NodeId id) -> const Disk* {
-        const auto at = nodes_.find(id);
-        return at == nodes_.end() ? nullptr : &at->second->disk;
-      }),
+      checkers_(stage, harm_,
+                [this](NodeId id) -> const Disk* {
+                  const auto at = nodes_.find(id);
+                  return at == nodes_.end() ? nullptr : &at->second->disk;
+                }),
       node_ids_(number_nodes(stage.options.nodes)),
       workload_(stage, checkers_, node_ids_, [this](NodeId id) { return process(id); }),
       around_{.stage = stage,

@@ -1,5 +1,5 @@
-// World: a cluster of nodes and everything around it, for one seed. It knows what an operator and the metadata would know:
-// which replica lives where, which identities are burned, what harm has been done.
+// World: a cluster of nodes and everything around it, for one seed. It knows what an operator and the metadata would
+// know: which replica lives where, which identities are burned, what harm has been done.
 #pragma once
 #include <map>
 #include <memory>

@@ -32,8 +32,8 @@ void Acknowledgements::on_reply_sent(GroupId group, const raft::Message& message
   const Committed* committed = ghost.at(reply.index);
   // A swap that has begun will be finished, and its snapshot is durable under the staging group's name.
   const GroupImage* image = disk.synced().find(group);
-  const bool is_in_swap = image != nullptr && image->row && image->row->installing &&
-                          reply.index <= image->row->installing->index;
+  const bool is_in_swap =
+      image != nullptr && image->row && image->row->installing && reply.index <= image->row->installing->index;
   if ((is_in_snapshot || is_in_swap) && committed != nullptr) return;
   if (shown == shown_.end() && committed == nullptr) {
     stage_.violated(fmt::format("group {}: {} acknowledges entry {} that no leader of term {} has sent", group.value(),
@@ -41,10 +41,10 @@ void Acknowledgements::on_reply_sent(GroupId group, const raft::Message& message
   }
   const Term expected = shown != shown_.end() ? shown->second : committed->entry.term;
   if (disk.synced().term_at(group, reply.index) == expected) return;
-  stage_.violated(fmt::format("acknowledgement truthfulness: group {}: {} acknowledges {}@{} in term {}; its disk has {}",
-                              group.value(), print(message.from), reply.index.value(), expected.value(),
-                              message.term.value(),
-                              disk.synced().term_at(group, reply.index).value_or(Term(0)).value()));
+  stage_.violated(
+      fmt::format("acknowledgement truthfulness: group {}: {} acknowledges {}@{} in term {}; its disk has {}",
+                  group.value(), print(message.from), reply.index.value(), expected.value(), message.term.value(),
+                  disk.synced().term_at(group, reply.index).value_or(Term(0)).value()));
 }
 
 }  // namespace quorate::sim

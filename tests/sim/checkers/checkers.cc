@@ -85,7 +85,9 @@ void Checkers::on_applied(NodeId node, const SimQueue& queue, const raft::Entry&
   states_.on_applied(node, queue, entry, is_alone, ghost(queue.group()));
 }
 
-void Checkers::on_restored(NodeId node, const SimQueue& queue) { states_.on_restored(node, queue, ghost(queue.group())); }
+void Checkers::on_restored(NodeId node, const SimQueue& queue) {
+  states_.on_restored(node, queue, ghost(queue.group()));
+}
 
 void Checkers::on_turn_end(NodeId node, GroupId group, const cluster::Replica& replica) {
   const raft::Core& core = replica.core();

@@ -1,5 +1,5 @@
-// Checkers: the promises of Raft and of the queue, each in a file of its own beside this one. This class only tells each
-// of them what concerns it; checks look at what has changed, after every turn and every completion of a disk.
+// Checkers: the promises of Raft and of the queue, each in a file of its own beside this one. This class only tells
+// each of them what concerns it; checks look at what has changed, after every turn and every completion of a disk.
 #pragma once
 #include <map>
 #include <memory>
@@ -11,9 +11,9 @@
 #include "tests/sim/checkers/elections.h"
 #include "tests/sim/checkers/ghost.h"
 #include "tests/sim/checkers/logs.h"
+#include "tests/sim/checkers/sightings.h"
 #include "tests/sim/checkers/snapshots.h"
 #include "tests/sim/checkers/states.h"
-#include "tests/sim/checkers/sightings.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/harm.h"
 #include "tests/sim/sim_queue.h"

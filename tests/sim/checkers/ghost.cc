@@ -23,7 +23,8 @@ void Ghost::advance(const raft::Core& core, LogIndex limit) {
   while (commit() < limit) {
     const LogIndex index = commit().plus(1);
     const auto term = core.log().term_at(index);
-    if (!term) stage_.violated(fmt::format("group {}: entry {} is committed and nobody has it", group_.value(), index.value()));
+    if (!term)
+      stage_.violated(fmt::format("group {}: entry {} is committed and nobody has it", group_.value(), index.value()));
     const raft::Entry* entry = written(index, *term);
     if (entry == nullptr) {
       stage_.violated(fmt::format("group {}: entry {}@{} is committed and was never written", group_.value(),

@@ -32,7 +32,8 @@ void Logs::on_synced(NodeId node, const StoredWrite& write, const Image& before,
 
 void Logs::check_contiguity(NodeId node, const StoredWrite& write, const Image& before) const {
   const GroupImage* image = before.find(write.group);
-  const bool in_swap = (image != nullptr && image->row && image->row->installing) || (write.row && write.row->installing);
+  const bool in_swap =
+      (image != nullptr && image->row && image->row->installing) || (write.row && write.row->installing);
   if (in_swap || write.entries.empty()) return;
   const storage::Snapshot* snapshot = before.snapshot(write.group);
   LogIndex base = snapshot == nullptr ? LogIndex(0) : snapshot->meta.last.index;

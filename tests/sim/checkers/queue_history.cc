@@ -24,8 +24,8 @@ void QueueHistory::violated(const std::string& what) const {
 }
 
 /// The machine serves consumers after every command, this takes the deliveries of an entry after all its commands. That
-/// is the same as long as no command touches a delivery of its own entry: clients settle only what they have got, and the
-/// workload puts a purge or the end of a session into an entry of its own.
+/// is the same as long as no command touches a delivery of its own entry: clients settle only what they have got, and
+/// the workload puts a purge or the end of a session into an entry of its own.
 void QueueHistory::on_committed(const raft::Entry& entry, const queue::Effects& effects,
                                 const queue::QueueMachine& machine) {
   ByteReader reader(entry.payload.view());
@@ -159,7 +159,8 @@ void QueueHistory::on_delivery(const queue::effect::Deliver& delivery, std::uint
   if (!is_known) violated(fmt::format("publication {} is delivered before that is committed", publication));
   const Position position = consumer->second.at(delivery.id);
   if (position != delivery.message.position || messages_.at(position).publication != publication) {
-    violated(fmt::format("publication {} is delivered with the body of {}", messages_.at(position).publication, publication));
+    violated(fmt::format("publication {} is delivered with the body of {}", messages_.at(position).publication,
+                         publication));
   }
 }
 

@@ -6,8 +6,8 @@
 
 namespace quorate::sim {
 
-void Snapshots::on_saved(NodeId node, GroupId group, const storage::Snapshot& snapshot, const Disk& disk,
-                         bool is_whole, const Ghost& ghost) const {
+void Snapshots::on_saved(NodeId node, GroupId group, const storage::Snapshot& snapshot, const Disk& disk, bool is_whole,
+                         const Ghost& ghost) const {
   const LogIndex index = snapshot.meta.last.index;
   const auto violated = [&](std::string_view what) {
     stage_.violated(

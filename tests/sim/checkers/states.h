@@ -27,7 +27,8 @@ class States {
     raft::Entry entry;
     std::uint32_t state = 0;
   };
-  void compare(NodeId node, GroupId group, const raft::Entry& entry, std::uint32_t state, const Committed& committed) const;
+  void compare(NodeId node, GroupId group, const raft::Entry& entry, std::uint32_t state,
+               const Committed& committed) const;
 
   Stage& stage_;
   std::map<std::pair<NodeId, GroupId>, std::vector<Ahead>> ahead_;
