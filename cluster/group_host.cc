@@ -310,6 +310,7 @@ void GroupHost::arm(Replica& replica, GroupId group) {
 }
 
 std::optional<Instant> GroupHost::next_deadline() const {
+  if (failed_) return std::nullopt;
   std::optional<Instant> due = audit_at_;
   if (!timers_.empty()) due = due ? std::min(*due, timers_.begin()->first) : timers_.begin()->first;
   return due;

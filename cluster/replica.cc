@@ -25,8 +25,16 @@ Replica::Replica(GroupId id, std::uint64_t incarnation, GroupClient& client, Hos
 Result<void> Replica::open(const Birth& birth) {
   auto row = host_.storage().row(id_);
   if (!row) return std::unexpected(row.error());
+  const bool is_burned = host_.storage().loss() == storage::Loss::promises;
+  if (is_burned && !birth.configuration.is_alone(birth.self)) {
+    return failure(
+        ErrorCode::corruption,
+        "this disk has forgotten votes: its replicas must not act again, replace the node through the others");
+  }
+  auto leftover = *row ? Result<std::optional<storage::Snapshot>>() : host_.storage().load_snapshot(id_);
+  if (!leftover) return std::unexpected(leftover.error());
   const bool is_outlived = *row && (*row)->self != birth.self && is_newer(birth.self, (*row)->self);
-  if (is_outlived) {
+  if (is_outlived || *leftover) {
     begin_anew(birth);
     return {};
   }
@@ -58,7 +66,7 @@ Result<void> Replica::open(const Birth& birth) {
 void Replica::begin_anew(const Birth& birth) {
   host_.storage().drop_snapshot(id_, later<Result<void>>([this, birth](Result<void> dropped) {
                                   if (!dropped) return host_.fail(dropped.error());
-                                                                row_ = {.self = birth.self, .configuration = birth.configuration};
+                                  row_ = {.self = birth.self, .configuration = birth.configuration};
                                   host_.write({.group = id_, .drop = true, .row = row_}, [this, birth] {
                                     if (auto loaded = load(); !loaded) return host_.fail(loaded.error());
                                     if (is_alone() || birth.campaign) step(raft::Campaign{});
@@ -121,21 +129,14 @@ Result<void> Replica::restore(const std::optional<storage::Snapshot>& snapshot, 
   return {};
 }
 
-/// What may a replica do that has lost something it once synced? Nothing if votes are among it; otherwise it recovers
-/// through the others, if there are any (raft.md §2.15).
+/// A replica that has lost entries recovers through the others, if there are any (raft.md §2.15).
 Result<void> Replica::judge_loss(const raft::Core::Options& options, const storage::LogSummary& log) {
-  const storage::Loss loss = host_.storage().loss();
-  const bool is_sound = loss != storage::Loss::promises && !log.damaged && !row_.hard_state.recovering;
-  if (is_sound) return {};
+  if (!log.damaged && !row_.hard_state.recovering) return {};
   const raft::Configuration& newest =
       log.configurations.empty() ? options.configuration : log.configurations.back().second;
   const std::string what = log.damaged ? "log entry " + std::to_string(log.damaged->value()) + " is damaged or missing"
                                        : "the disk has lost writes that were synced";
   if (newest.is_alone(row_.self)) return failure(ErrorCode::corruption, what);
-  if (loss == storage::Loss::promises) {
-    return failure(ErrorCode::corruption,
-                   what + ", votes perhaps among them: this replica must not act again, replace it through the others");
-  }
   if (row_.hard_state.recovering && !log.damaged) return {};  // known since an earlier start
   log::warn(log::Category::queue,
             "group.recovering group=\"{}\" error=\"{}\" consequence=\"does not count until a leader "

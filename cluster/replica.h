@@ -96,6 +96,7 @@ class Replica {
   void on_fetched(const raft::Fetch& fetch, Result<std::vector<raft::Entry>> entries);
   bool is_in_log(LogIndex index) const;
   bool is_live(LogIndex index) const;
+  bool is_live_now(LogIndex index) const;
   void ask_for_repair();
   void end_repairs();
   void consider_snapshot();
@@ -158,6 +159,7 @@ class Replica {
   LogIndex snapshot_;                              // the last one taken
   std::uint64_t snapshot_bytes_ = 0;               // of it
   bool saving_ = false;                            // one is being saved
+  bool snapshot_wanted_ = false;                   // the last one cannot be sent
   std::optional<storage::Snapshot> snapshot_due_;  // taken, and waiting for its log to be durable
 
   struct Repairs {

@@ -150,12 +150,17 @@ void Replica::ask_for_repair() {
   }
 }
 
+bool Replica::is_live_now(LogIndex index) const {
+  const auto ranges = client_.live_entries();
+  return std::ranges::any_of(ranges, [&](const auto& range) { return range.first <= index && index <= range.second; });
+}
+
+/// To the machine, or to a snapshot that is being sent.
 bool Replica::is_live(LogIndex index) const {
   for (const auto& [peer, sending] : sending_) {
     if (sending.snapshot && sending.snapshot->live.contains(index)) return true;
   }
-  const auto ranges = client_.live_entries();
-  return std::ranges::any_of(ranges, [&](const auto& range) { return range.first <= index && index <= range.second; });
+  return is_live_now(index);
 }
 
 void Replica::receive(const RepairRequest& request) {
@@ -200,7 +205,8 @@ void Replica::consider_snapshot() {
     const std::uint64_t worthwhile =
         std::max({options.snapshot_reclaim_min_bytes, snapshot_bytes_, client_.state_bytes()});
     const bool is_long = applied_.value() - snapshot_.value() >= options.snapshot_entries_max;
-    if (applied_ > snapshot_ && (client_.reclaimable_bytes() >= worthwhile || is_long)) take_snapshot();
+    const bool is_due = client_.reclaimable_bytes() >= worthwhile || is_long || snapshot_wanted_;
+    if (applied_ > snapshot_ && is_due) take_snapshot();
   }
   if (!snapshot_due_ || saving_) return;
   const LogIndex index = snapshot_due_->meta.last.index;
@@ -222,6 +228,7 @@ bool Replica::is_pinned() const {
 /// The state as of now. It is kept only when the log up to here is on the disk, so that the log continues it.
 void Replica::take_snapshot() {
   snapshot_ = applied_;
+  snapshot_wanted_ = false;
   client_.mark_snapshot();  // first, so that the state that is saved knows of it
   snapshot_due_ =
       storage::Snapshot{.meta = {.last = {.index = applied_, .term = core_->log().term_at(applied_).value()},

@@ -128,9 +128,10 @@ void Replica::mend_part(const SnapshotWant& want, const SnapshotSending& sending
         ++i;
         continue;
       }
-      if (snapshot_ > sending.snapshot->meta.last.index) return end_sending(want.from, false, LogIndex(0));
-      repair(index, {});
-      return;  // the receiver asks again
+      if (is_live_now(index)) return repair(index, {});  // the receiver asks again
+      // Dead since: the others may have let it go as well. The next snapshot does without it.
+      snapshot_wanted_ = true;
+      return end_sending(want.from, false, LogIndex(0));
     }
   }
 }
