@@ -109,7 +109,8 @@ class Replica {
   void begin_sending(raft::ReplicaId to);
   void offer(raft::ReplicaId to, SnapshotSending& sending);
   void send_part(const SnapshotWant& want, SnapshotSending& sending);
-  void on_part_read(const SnapshotWant& want, std::uint64_t serial, Result<std::vector<raft::Entry>> entries);
+  void on_part_read(const SnapshotWant& want, std::uint64_t serial, LogIndex read_to,
+                    Result<std::vector<raft::Entry>> entries);
   void mend_part(const SnapshotWant& want, const SnapshotSending& sending, const std::vector<raft::Entry>& entries);
   void end_sending(raft::ReplicaId to, bool accepted, LogIndex index);
   void ask_for_part();

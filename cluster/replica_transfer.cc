@@ -78,38 +78,52 @@ void Replica::receive(const SnapshotWant& want) {
 
 void Replica::send_part(const SnapshotWant& want, SnapshotSending& sending) {
   const storage::LiveSet& live = sending.snapshot->live;
-  if (count_within(live, want.entries_after, want.snapshot) == 0) {
-    on_part_read(want, sending.serial, std::vector<raft::Entry>{});
+  const LogIndex after = want.entries_after;
+  const auto range = std::ranges::find_if(live.live, [&](const auto& it) { return it.second > after; });
+  if (range == live.live.end()) {
+    on_part_read(want, sending.serial, want.snapshot, std::vector<raft::Entry>{});
     return;
   }
+  const LogIndex from = std::max(range->first, after.plus(1));
+  const LogIndex to = sending.carefully ? range->second : want.snapshot;
   sending.reading = true;
-  host_.storage().read(id_, want.entries_after.plus(1), want.snapshot, host_.options().snapshot_part_bytes,
+  host_.storage().read(id_, from, to, host_.options().snapshot_part_bytes,
                        later<Result<std::vector<raft::Entry>>>(
-                           [this, want, serial = sending.serial](Result<std::vector<raft::Entry>> entries) {
-                             on_part_read(want, serial, std::move(entries));
+                           [this, want, to, serial = sending.serial](Result<std::vector<raft::Entry>> entries) {
+                             on_part_read(want, serial, to, std::move(entries));
                            }));
 }
 
-void Replica::on_part_read(const SnapshotWant& want, std::uint64_t serial, Result<std::vector<raft::Entry>> entries) {
+/// `read_to`: where the reading was to end.
+void Replica::on_part_read(const SnapshotWant& want, std::uint64_t serial, LogIndex read_to,
+                           Result<std::vector<raft::Entry>> entries) {
   const auto at = sending_.find(want.from);
   if (at == sending_.end() || at->second.serial != serial) return;
   SnapshotSending& sending = at->second;
   sending.reading = false;
-  if (!entries) return mend_part(want, sending, {});
-  const std::size_t part_bytes = host_.options().snapshot_part_bytes;
   const storage::Snapshot& snapshot = *sending.snapshot;
+  const std::size_t part_bytes = host_.options().snapshot_part_bytes;
   std::size_t bytes = 0;
-  for (const raft::Entry& entry : *entries) bytes += entry.payload.size();
-  const LogIndex to = bytes >= part_bytes ? entries->back().index : want.snapshot;
-  std::erase_if(*entries, [&](const raft::Entry& entry) { return !snapshot.live.contains(entry.index); });
-  if (entries->size() != count_within(snapshot.live, want.entries_after, to)) return mend_part(want, sending, *entries);
+  std::vector<raft::Entry> live;
+  LogIndex to = read_to;
+  if (entries) {
+    for (const raft::Entry& entry : *entries) bytes += entry.payload.size();
+    if (bytes >= part_bytes) to = entries->back().index;
+    live = std::move(*entries);
+    std::erase_if(live, [&](const raft::Entry& entry) { return !snapshot.live.contains(entry.index); });
+  }
+  if (!entries || live.size() != count_within(snapshot.live, want.entries_after, to)) {
+    // Perhaps only a dead entry in between is damaged.
+    if (!std::exchange(sending.carefully, true)) return send_part(want, sending);
+    return mend_part(want, sending, live);
+  }
   SnapshotPart part{.from = core_->self(),
                     .to = want.from,
                     .term = sending.term,
                     .snapshot = want.snapshot,
                     .entries_after = want.entries_after,
                     .state_from = want.state_from,
-                    .entries = std::move(*entries),
+                    .entries = std::move(live),
                     .entries_to = to};
   if (to == want.snapshot) {
     const std::size_t rest = snapshot.state.size() - want.state_from;

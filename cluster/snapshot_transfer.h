@@ -27,6 +27,7 @@ struct SnapshotSending {
   Instant offer_at{};    // again, until the peer answers
   Instant give_up_at{};  // unless the peer asks for something
   bool answered = false;
+  bool carefully = false;  // range by range: something between them cannot be read
 };
 
 struct SnapshotReceiving {
