@@ -94,6 +94,7 @@ class Replica {
   void on_read_for_apply(LogIndex first, Result<std::vector<raft::Entry>> entries);
   void fetch(const raft::Fetch& fetch);
   void on_fetched(const raft::Fetch& fetch, Result<std::vector<raft::Entry>> entries);
+  void give_up_log_to(LogIndex index);
   bool is_in_log(LogIndex index) const;
   bool is_live(LogIndex index) const;
   bool is_live_now(LogIndex index) const;

@@ -108,7 +108,10 @@ void Replica::on_fetched(const raft::Fetch& wanted, Result<std::vector<raft::Ent
   const LogIndex first = wanted.prev.index.plus(1);
   const bool is_gone = !is_in_log(first);
   const bool is_readable = entries && !entries->empty() && entries->front().index == first;
-  if (!is_readable && !is_gone) return repair(first, [this, wanted] { fetch(wanted); });
+  if (!is_readable && !is_gone) {
+    give_up_log_to(first);
+    return repair(first, [this, wanted] { fetch(wanted); });
+  }
   raft::Fetched fetched{.to = wanted.to, .prev = wanted.prev};
   if (is_readable) {
     const std::size_t max = host_.options().limits.append_max_entries;
@@ -119,6 +122,19 @@ void Replica::on_fetched(const raft::Fetch& wanted, Result<std::vector<raft::Ent
     }
   }
   step(std::move(fetched));
+}
+
+/// What cannot be read and is applied need not be read: a snapshot stands for it.
+void Replica::give_up_log_to(LogIndex index) {
+  if (index > applied_) return;
+  const bool is_covered = index <= snapshot_ && !saving_ && !snapshot_due_;
+  if (!is_covered) {
+    snapshot_wanted_ = true;
+    return;
+  }
+  if (const auto term = core_->log().term_at(snapshot_)) {
+    step(raft::Compacted{.position = {.index = snapshot_, .term = *term}});
+  }
 }
 
 // --- a damaged or missing entry: the others have it (raft.md §2.15) ---

@@ -13,6 +13,11 @@ namespace {
 /// Unapplied entries may exceed Limits::tail_max_bytes this many times.
 constexpr std::size_t kTailOverrun = 4;
 
+template <class T>
+bool is(const Message& message) {
+  return std::holds_alternative<T>(message.body);
+}
+
 }  // namespace
 
 void Output::clear() {
@@ -113,11 +118,6 @@ void Core::on(Receive& input, Output& out) {
 
 namespace {
 
-template <class T>
-bool is(const Message& message) {
-  return std::holds_alternative<T>(message.body);
-}
-
 bool comes_from_a_leader(const Message& message) {
   return is<Append>(message) || is<Steady>(message) || is<TimeoutNow>(message) || is<ReadReply>(message);
 }
@@ -165,6 +165,9 @@ void Core::answer_stale(const Message& message, Output& out) {
 void Core::become_follower(Term term, ReplicaId leader, Output& out) {
   CHECK_GE(term, hard_state_.term);
   if (role_ == Role::leader) end_leadership(out);
+  // Requests of a campaign that is over must not keep replies waiting, least of all for entries that will be
+  // overwritten.
+  std::erase_if(held_, [](const Held& held) { return is<Vote>(held.message); });
   role_ = Role::follower;
   votes_.clear();
   leader_ = leader;

@@ -279,6 +279,13 @@ bool Process::is_alone(GroupId group) const {
   return core != nullptr && core->configuration().is_alone(core->self());
 }
 
+bool Process::may_be_ahead(GroupId group, LogIndex index) const {
+  const raft::Core* core = this->core(group);
+  if (core == nullptr) return false;
+  // It was delivered ahead while the group had one member, and the body came from the disk later.
+  return is_alone(group) || index < core->configuration_index();
+}
+
 void Process::read(GroupId group, LogIndex index, std::move_only_function<void(const Bytes*)> done) {
   host_->read(group, index, index, 1,
               [index, done = std::move(done)](Result<std::vector<raft::Entry>> entries) mutable {

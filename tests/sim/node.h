@@ -85,6 +85,9 @@ class Process final : public DiskOwner, public QueueOwner, public cluster::Trans
   void on_applied(const SimQueue& queue, const raft::Entry& entry) override;
   void on_restored(const SimQueue& queue) override;
 
+  /// Whether what `index` holds may have been delivered before it was committed (docs/decisions 5).
+  bool may_be_ahead(GroupId group, LogIndex index) const;
+
   // Transport
   void send(NodeId to, cluster::PeerMessage message) override;
 

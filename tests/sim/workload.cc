@@ -161,7 +161,8 @@ void Workload::attach(const ConsumerPtr& consumer) {
 
 void Workload::on_delivery(GroupId group, NodeId node, const queue::effect::Deliver& delivery, const Bytes& body) {
   const Process* process = process_of_(node);
-  checkers_.on_delivery(group, delivery, publication_of(body.view()), process != nullptr && process->is_alone(group));
+  checkers_.on_delivery(group, delivery, publication_of(body.view()),
+                        process != nullptr && process->may_be_ahead(group, delivery.message.position.index()));
   stage_.seen(delivery.message.redelivered ? Seen::redelivered : Seen::delivered);
   const auto known = consumers_.find(delivery.consumer);
   if (delivery.consumer.link == queue::kGetLink) {

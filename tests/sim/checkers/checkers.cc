@@ -26,8 +26,16 @@ void Checkers::advance(GroupId group, const raft::Core& core) {
     limit = std::min(limit, durable);
   }
   if (limit <= ghost.commit()) return;
-  if (core.role() == raft::Role::leader && !is_alone) logs_.on_commit(group, core, limit);
+  if (core.role() == raft::Role::leader && !is_alone) {
+    const auto before = configurations_.find({group, core.self()});
+    logs_.on_commit(group, core, limit, before == configurations_.end() ? core.configuration() : before->second);
+  }
   ghost.advance(core, limit);
+}
+
+void Checkers::note_configuration(GroupId group, const raft::Core& core) {
+  raft::Configuration& known = configurations_[{group, core.self()}];
+  if (known != core.configuration()) known = core.configuration();
 }
 
 // --- what happens on a node ---
@@ -92,6 +100,7 @@ void Checkers::on_restored(NodeId node, const SimQueue& queue) {
 void Checkers::on_turn_end(NodeId node, GroupId group, const cluster::Replica& replica) {
   const raft::Core& core = replica.core();
   advance(group, core);
+  note_configuration(group, core);
   if (core.role() == raft::Role::leader) elections_.on_leader(group, core);
   logs_.on_turn_end(node, group, core, ghost(group));
   states_.on_turn_end(node, ghost(group), group);

@@ -59,11 +59,13 @@ class Checkers {
 
  private:
   void advance(GroupId group, const raft::Core& core);
+  void note_configuration(GroupId group, const raft::Core& core);
 
   Stage& stage_;
   const Harm& harm_;
   Logs::DiskOf disk_of_;
   std::map<GroupId, std::unique_ptr<Ghost>> ghosts_;
+  std::map<std::pair<GroupId, raft::ReplicaId>, raft::Configuration> configurations_;  // before the event under way
   Elections elections_;
   Acknowledgements acknowledgements_;
   Logs logs_;

@@ -90,7 +90,7 @@ void Logs::on_turn_end(NodeId node, GroupId group, const raft::Core& core, const
   }
 }
 
-void Logs::on_commit(GroupId group, const raft::Core& core, LogIndex index) const {
+void Logs::on_commit(GroupId group, const raft::Core& core, LogIndex index, const raft::Configuration& before) const {
   const auto term = core.log().term_at(index);
   if (term != core.term()) {
     stage_.violated(fmt::format("group {}: {} in term {} commits {}@{} by itself", group.value(), print(core.self()),
@@ -105,7 +105,7 @@ void Logs::on_commit(GroupId group, const raft::Core& core, LogIndex index) cons
     const storage::Snapshot* snapshot = disk->synced().snapshot(group);
     return (snapshot != nullptr && snapshot->meta.last.index >= index) || disk->synced().term_at(group, index) == term;
   };
-  if (raft::is_quorum(core.configuration(), has)) return;
+  if (raft::is_quorum(core.configuration(), has) || raft::is_quorum(before, has)) return;
   stage_.violated(fmt::format("group {}: {} commits {}@{} that is not on the disks of a quorum", group.value(),
                               print(core.self()), index.value(), term->value()));
 }

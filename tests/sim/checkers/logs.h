@@ -25,7 +25,8 @@ class Logs {
   void on_snapshot_saved(NodeId node, GroupId group, LogIndex index) { bases_[{node, group}] = index; }
   void on_turn_end(NodeId node, GroupId group, const raft::Core& core, const Ghost& ghost);
   /// Everything up to `index` was not known to be committed before this leader said so.
-  void on_commit(GroupId group, const raft::Core& core, LogIndex index) const;
+  /// `before`: the configuration when the event began, for the event may have committed first and changed it then.
+  void on_commit(GroupId group, const raft::Core& core, LogIndex index, const raft::Configuration& before) const;
   void on_down(NodeId node);
   void on_wiped(NodeId node) {
     std::erase_if(bases_, [&](const auto& entry) { return entry.first.first == node; });
