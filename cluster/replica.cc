@@ -257,6 +257,7 @@ bool Replica::settle() {
   if (core_->configuration().members().size() > 1 || core_->role() != raft::Role::leader) {
     if (announced_configuration_ != configuration_position()) announce_live_nodes();
   }
+  for (const raft::Fetch& wanted : std::exchange(early_fetches_, {})) fetch(wanted);
   feed(raft::TurnEnd{});
   if (leading_ && (core_->role() != raft::Role::leader || core_->term() != leading_term_)) {
     leading_ = false;

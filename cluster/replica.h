@@ -157,6 +157,7 @@ class Replica {
   std::uint32_t machine_version_ = 0;          // as of applied_
   raft::LogPosition announced_configuration_;  // liveness of its members has been told to the core
   bool reading_ = false;                       // entries for the machine are on their way from the disk
+  std::vector<raft::Fetch> early_fetches_;     // of entries that are not on the disk yet
 
   LogIndex snapshot_;                              // the last one taken
   std::uint64_t snapshot_bytes_ = 0;               // of it

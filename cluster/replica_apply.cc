@@ -98,6 +98,10 @@ void Replica::on_read_for_apply(LogIndex first, Result<std::vector<raft::Entry>>
 // --- entries for slow peers ---
 
 void Replica::fetch(const raft::Fetch& wanted) {
+  if (wanted.prev.index >= core_->durable_index()) {  // from when the group had one member, and on its way to the disk
+    early_fetches_.push_back(wanted);
+    return;
+  }
   host_.storage().read(
       id_, wanted.prev.index.plus(1), wanted.last, host_.options().limits.append_max_bytes,
       later<Result<std::vector<raft::Entry>>>(

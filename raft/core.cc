@@ -286,17 +286,21 @@ void Core::on(AppendFailed&, Output& out) {
 void Core::on(Applied& input, Output&) {
   CHECK_LE(input.index, log_.last().index);  // a group of one may have become one of several while it applied
   applied_ = std::max(applied_, input.index);
-  LogIndex needed = applied_;  // by peers that are close behind
+  const LogIndex spare = spare_entries();
+  LogIndex needed = spare;  // by peers that are close behind
   if (leadership_ != nullptr) {
     for (const Progress& peer : leadership_->peers) {
       if (peer.state() == Progress::State::replicate) needed = std::min(needed, peer.match());
     }
   }
   log_.trim(needed, log_.tail_bytes());
-  if (log_.tail_bytes() > limits_.tail_max_bytes) {
-    // Slow peers are fed from the disk instead. What is not applied stays whatever it weighs.
-    while (log_.tail_bytes() > limits_.tail_max_bytes && needed < applied_) log_.trim(++needed, log_.tail_bytes());
-  }
+  // Slow peers are fed from the disk instead. What is not applied stays whatever it weighs.
+  while (log_.tail_bytes() > limits_.tail_max_bytes && needed < spare) log_.trim(++needed, log_.tail_bytes());
+}
+
+/// Up to here entries may leave memory: the machine has them, and the disk, if anybody but the machine may ask.
+LogIndex Core::spare_entries() const {
+  return configuration().members().size() == 1 ? applied_ : std::min(applied_, durable_);
 }
 
 void Core::on(Compacted& input, Output&) {

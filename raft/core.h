@@ -369,6 +369,7 @@ class Core {
   std::vector<Entry> entries_for(const Progress& peer) const;
   void need_snapshot(Progress& peer, Output& out);
   LogIndex told_commit() const;
+  LogIndex spare_entries() const;
 
   const ReplicaId self_;
   const std::uint32_t machine_version_;

@@ -30,7 +30,7 @@ void Core::end_leadership(Output& out) {
     unsteady_due_ = times_.now;
   }
   leadership_.reset();
-  log_.trim(applied_, log_.tail_bytes());
+  log_.trim(spare_entries(), log_.tail_bytes());
 }
 
 void Core::append_own(EntryType type, Bytes payload, Output& out) {
