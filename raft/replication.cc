@@ -10,6 +10,9 @@ namespace quorate::raft {
 // --- what a turn sends ---
 
 void Core::send_what_is_due(Progress& peer, Output& out) {
+  // The log has been compacted past what is under way: should that be lost, no heartbeat could tell.
+  const bool is_overtaken = peer.state() == Progress::State::replicate && peer.next() <= log_.base().index;
+  if (is_overtaken) peer.become_probe();
   while (!peer.fetching && peer.may_send(limits_.window_messages, limits_.window_bytes)) {
     const LogIndex last = log_.last().index;
     const bool is_probe = peer.state() == Progress::State::probe;
