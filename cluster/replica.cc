@@ -25,8 +25,8 @@ Replica::Replica(GroupId id, std::uint64_t incarnation, GroupClient& client, Hos
 Result<void> Replica::open(const Birth& birth) {
   auto row = host_.storage().row(id_);
   if (!row) return std::unexpected(row.error());
-  const bool is_burned = host_.storage().loss() == storage::Loss::promises;
-  if (is_burned && !birth.configuration.is_alone(birth.self)) {
+  // A group of one is no exception: it may have grown since, and forgotten that as well.
+  if (host_.storage().loss() == storage::Loss::promises) {
     return failure(
         ErrorCode::corruption,
         "this disk has forgotten votes: its replicas must not act again, replace the node through the others");
