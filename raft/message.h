@@ -40,10 +40,10 @@ struct Append {
   LogIndex commit;
   LogIndex leader_last;     // of the leader's log when this was sent
   std::uint64_t round = 0;  // of ReadIndex: a reply proves that the sender still led when this round began
-  /// The newest AppendReply::ordinal that the leader has from the receiver: an Append of before a restart names an older
-  /// one, so it cannot pass for the leader's word of today.
+  /// The newest AppendReply::ordinal that the leader has from the receiver: an Append of before a restart names an
+  /// older one, so it cannot pass for the leader's word of today.
   std::uint64_t heard = 0;
-  bool recover = false;     // "you have lost what you acknowledged": see HardState::recovering
+  bool recover = false;  // "you have lost what you acknowledged": see HardState::recovering
   bool operator==(const Append&) const = default;
 };
 struct AppendReply {

@@ -262,8 +262,8 @@ class SocketConnection final : public Connection {
 
   void log_open() {
     logged_open_ = true;
-    log::info(kCategory, "open peer={} user={} vhost={} name=\"{}\"", peer_.name, session_->user(),
-              session_->vhost(), session_->client_name());
+    log::info(kCategory, "open peer={} user={} vhost={} name=\"{}\"", peer_.name, session_->user(), session_->vhost(),
+              session_->client_name());
   }
   void log_close() {
     if (session_->ended_by_error()) {

@@ -40,9 +40,9 @@ class OneShard final : public Surroundings, public queue::MailReceiver {
     storage_ = std::make_unique<storage::DiskStorage>(*log_, *writer_, *reader_, *snapshots_);
     shard_.connect({&shard_});
     switchboard_.connect({this});
-    groups_ = std::make_unique<cluster::GroupHost>(
-        shard_, *storage_, nullptr, cluster::HostOptions{.node = node(), .epoch = epoch()},
-        [](const Error&) { CHECK(false); });
+    groups_ = std::make_unique<cluster::GroupHost>(shard_, *storage_, nullptr,
+                                                   cluster::HostOptions{.node = node(), .epoch = epoch()},
+                                                   [](const Error&) { CHECK(false); });
     apply(cluster::PutVhost{.name = "/"});
     apply(cluster::PutUser{.name = "guest", .password_hash = auth::hash_password("guest", auth::Salt{}), .tags = {}});
     apply(cluster::SetPermissions{

@@ -1,6 +1,6 @@
-// HostWorld: nodes in one process, each a shard driven by hand with a group host over a real disk, and a network between
-// them that a test can cut. The storage threads are real, so time passes with theirs, only faster, and a test waits for
-// conditions.
+// HostWorld: nodes in one process, each a shard driven by hand with a group host over a real disk, and a network
+// between them that a test can cut. The storage threads are real, so time passes with theirs, only faster, and a test
+// waits for conditions.
 #pragma once
 #include <gtest/gtest.h>
 
@@ -129,7 +129,8 @@ class HostWorld : public ::testing::Test {
     node.host = std::make_unique<GroupHost>(*node.shard, *node.disk, node.wire.get(), options,
                                             [this](const Error& error) { failures_.push_back(error.text); });
     node.shard->add_hook(*node.host);
-    const Birth birth{.self = replica(node.id.value()), .configuration = first_members(), .campaign = node.id == NodeId(1)};
+    const Birth birth{
+        .self = replica(node.id.value()), .configuration = first_members(), .campaign = node.id == NodeId(1)};
     const auto opened = node.host->open(kGroup, *node.machine, birth);
     EXPECT_TRUE(opened) << opened.error().text;
     for (auto& other : nodes_) {
@@ -188,8 +189,8 @@ class HostWorld : public ::testing::Test {
     Node* found = nullptr;
     for (auto& node : nodes_) {
       const bool leads = node->is_up() && !cut_.contains(node->id) && node->machine->leads;
-      if (leads && (found == nullptr || node->host->replica(kGroup)->core().term() >
-                                            found->host->replica(kGroup)->core().term())) {
+      if (leads && (found == nullptr ||
+                    node->host->replica(kGroup)->core().term() > found->host->replica(kGroup)->core().term())) {
         found = node.get();
       }
     }
@@ -205,7 +206,9 @@ class HostWorld : public ::testing::Test {
       round();
     }
   }
-  bool has_all(std::size_t i) { return node(i).is_up() && node(i).machine->items.size() == static_cast<std::size_t>(next_); }
+  bool has_all(std::size_t i) {
+    return node(i).is_up() && node(i).machine->items.size() == static_cast<std::size_t>(next_);
+  }
 
   struct Letter {
     NodeId from;

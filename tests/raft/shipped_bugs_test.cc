@@ -1,13 +1,14 @@
 // Bugs that others have shipped, under the numbers of our survey of them, each as a story that must end well here.
 // Those that are not the core's alone are tested where the rule lives:
 //
-//   B3   nothing durable speaks of what is not durable      here for the core; GroupHostTest.EverybodyRestartsWithWhatTheyHad
-//   B4   gaps in a log                                      here for messages; on disk LogSummaryTest.AHoleIsDamage
-//   B6   one entry too many behind a snapshot               MachineReplay.FromASnapshotTakenAnywhereIsTheFullReplay
-//   B8   state that depends on the order of a map           MachineHash, tests/determinism
-//   B9   a publication that overtakes a lost one            belongs to sessions that resend, which do not exist yet
-//   B13  damage spreads, data deleted for unreadable data   LogLossTest, LogDamageTest; disk.bit_rot in tests/sim
-//   B17  an applied index apart from its state              one snapshot holds both: MachineReplay, tests/sim `states`
+//   B3   nothing durable speaks of what is not durable      here for the core;
+//   GroupHostTest.EverybodyRestartsWithWhatTheyHad B4   gaps in a log                                      here for
+//   messages; on disk LogSummaryTest.AHoleIsDamage B6   one entry too many behind a snapshot
+//   MachineReplay.FromASnapshotTakenAnywhereIsTheFullReplay B8   state that depends on the order of a map MachineHash,
+//   tests/determinism B9   a publication that overtakes a lost one            belongs to sessions that resend, which do
+//   not exist yet B13  damage spreads, data deleted for unreadable data   LogLossTest, LogDamageTest; disk.bit_rot in
+//   tests/sim B17  an applied index apart from its state              one snapshot holds both: MachineReplay, tests/sim
+//   `states`
 #include <gtest/gtest.h>
 
 #include "raft/print.h"

@@ -59,7 +59,9 @@ class DiskStorageTest : public testing::Test {
         [&](auto done) { disk_->storage.read(kQueue, LogIndex(from), LogIndex(to), bytes_max, std::move(done)); });
   }
   Result<void> save(const Snapshot& snapshot) {
-    return wait_for<void>([&](auto done) { disk_->storage.save_snapshot(kQueue, snapshot, snapshot.meta.last.index.plus(1), std::move(done)); });
+    return wait_for<void>([&](auto done) {
+      disk_->storage.save_snapshot(kQueue, snapshot, snapshot.meta.last.index.plus(1), std::move(done));
+    });
   }
   Result<std::optional<Snapshot>> fetch() {
     return wait_for<std::optional<Snapshot>>(
