@@ -19,21 +19,6 @@ using script::Block;
 
 const std::filesystem::path kScripts = std::filesystem::path(QUORATE_SOURCE_DIR) / "tests/raft/script";
 
-std::vector<std::string> themes() {
-  std::vector<std::string> names;
-  for (const auto& file : std::filesystem::directory_iterator(kScripts)) {
-    if (file.path().extension() == ".txt") names.push_back(file.path().stem());
-  }
-  std::ranges::sort(names);
-  return names;
-}
-
-std::string join(const std::vector<std::string>& lines) {
-  std::string text;
-  for (const std::string& line : lines) text += "  " + line + "\n";
-  return text.empty() ? "  (nothing)\n" : text;
-}
-
 /// The same blocks with what happens today.
 std::vector<Block> play(std::vector<Block> blocks) {
   std::unique_ptr<Script> script;
@@ -61,22 +46,24 @@ TEST_P(RaftScripts, HappensAsWritten) {
   for (std::size_t i = 0; i < expected.size(); ++i) {
     for (const std::string& line : played[i].output) {
       if (line.find_first_not_of(' ') == line.find("! ")) {
-        ADD_FAILURE_AT(path.c_str(), static_cast<int>(expected[i].line)) << join(expected[i].comments) << line;
+        ADD_FAILURE_AT(path.c_str(), static_cast<int>(expected[i].line))
+            << script::indented(expected[i].comments) << line;
       }
     }
     if (rewrites || expected[i].output == played[i].output) continue;
     ADD_FAILURE_AT(path.c_str(), static_cast<int>(expected[i].line))
-        << join(expected[i].comments) << join(expected[i].input) << "expected\n"
-        << join(expected[i].output) << "but this happens\n"
-        << join(played[i].output);
+        << script::indented(expected[i].comments) << script::indented(expected[i].input) << "expected\n"
+        << script::indented(expected[i].output) << "but this happens\n"
+        << script::indented(played[i].output);
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Raft, RaftScripts, testing::ValuesIn(themes()), [](const auto& info) {
-  std::string name = info.param;
-  std::ranges::replace(name, '-', '_');
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Raft, RaftScripts, testing::ValuesIn(script::names_of_scripts(kScripts)),
+                         [](const auto& info) {
+                           std::string name = info.param;
+                           std::ranges::replace(name, '-', '_');
+                           return name;
+                         });
 
 }  // namespace
 }  // namespace quorate::raft::test

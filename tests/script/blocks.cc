@@ -1,5 +1,7 @@
 #include "tests/script/blocks.h"
 
+#include <algorithm>
+#include <filesystem>
 #include <sstream>
 #include <string_view>
 #include <utility>
@@ -51,6 +53,21 @@ std::string print_blocks(const std::vector<Block>& blocks) {
     for (const std::string& line : block.output) text += line + '\n';
   }
   return text;
+}
+
+std::vector<std::string> names_of_scripts(const std::string& folder) {
+  std::vector<std::string> names;
+  for (const auto& file : std::filesystem::directory_iterator(folder)) {
+    if (file.path().extension() == ".txt") names.push_back(file.path().stem());
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+std::string indented(const std::vector<std::string>& lines) {
+  std::string text;
+  for (const std::string& line : lines) text += "  " + line + "\n";
+  return text.empty() ? "  (nothing)\n" : text;
 }
 
 }  // namespace quorate::script

@@ -22,4 +22,9 @@ struct Block {
 std::vector<Block> parse_blocks(const std::string& text);
 std::string print_blocks(const std::vector<Block>& blocks);
 
+/// The scripts of a folder, by name without ".txt", sorted.
+std::vector<std::string> names_of_scripts(const std::string& folder);
+/// For the message of a failure: a line each, indented.
+std::string indented(const std::vector<std::string>& lines);
+
 }  // namespace quorate::script

@@ -16,21 +16,6 @@ namespace {
 
 const std::filesystem::path kScripts = std::filesystem::path(QUORATE_SOURCE_DIR) / "tests/broker/amqp/script";
 
-std::vector<std::string> topics() {
-  std::vector<std::string> names;
-  for (const auto& file : std::filesystem::directory_iterator(kScripts)) {
-    if (file.path().extension() == ".txt") names.push_back(file.path().stem());
-  }
-  std::ranges::sort(names);
-  return names;
-}
-
-std::string join(const std::vector<std::string>& lines) {
-  std::string text;
-  for (const std::string& line : lines) text += "  " + line + "\n";
-  return text.empty() ? "  (nothing)\n" : text;
-}
-
 class Transcripts : public testing::TestWithParam<std::string> {
  protected:
   const std::string path_ = kScripts / (GetParam() + ".txt");
@@ -45,9 +30,9 @@ class Transcripts : public testing::TestWithParam<std::string> {
     for (std::size_t i = 0; i < expected.size(); ++i) {
       if (expected[i].output == played[i].output) continue;
       ADD_FAILURE_AT(path_.c_str(), static_cast<int>(expected[i].line))
-          << join(expected[i].comments) << join(expected[i].input) << "expected\n"
-          << join(expected[i].output) << "but the broker answers\n"
-          << join(played[i].output);
+          << indented(expected[i].comments) << indented(expected[i].input) << "expected\n"
+          << indented(expected[i].output) << "but the broker answers\n"
+          << indented(played[i].output);
     }
   }
 };
@@ -67,7 +52,8 @@ TEST_P(Transcripts, AnswersTheSameToSingleOctets) {
   expect_same(expected, play(expected, Delivery::octet_by_octet));
 }
 
-INSTANTIATE_TEST_SUITE_P(Amqp, Transcripts, testing::ValuesIn(topics()), [](const auto& info) { return info.param; });
+INSTANTIATE_TEST_SUITE_P(Amqp, Transcripts, testing::ValuesIn(names_of_scripts(kScripts)),
+                         [](const auto& info) { return info.param; });
 
 }  // namespace
 }  // namespace quorate::script
