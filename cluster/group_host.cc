@@ -68,8 +68,7 @@ void GroupHost::close(GroupId group) {
 
 void GroupHost::drop(GroupId group) {
   const Replica* replica = find(group);
-  const bool has_others =
-      replica != nullptr && replica->is_open() && replica->core().configuration().members().size() > 1;
+  const bool has_others = replica != nullptr && replica->is_open() && replica->core().configuration().is_replicated();
   if (has_others) {
     writes_.push_back({.group = storage::staging_of(group), .drop = true});
     storage_.drop_snapshot(storage::staging_of(group), [](Result<void>) {});
@@ -115,7 +114,7 @@ void GroupHost::read(GroupId group, LogIndex from, LogIndex to, std::size_t byte
   const auto on_read = [this, group, from, to, bytes_max](ReadDone done, Result<std::vector<raft::Entry>> result) {
     Replica* replica = find(group);
     const bool others_have_it = !result && result.error().code == ErrorCode::corruption && replica != nullptr &&
-                                replica->is_open() && replica->core().configuration().members().size() > 1;
+                                replica->is_open() && replica->core().configuration().is_replicated();
     if (!others_have_it) return done(std::move(result));
     replica->repair(from, [this, group, from, to, bytes_max, done = std::move(done)]() mutable {
       read(group, from, to, bytes_max, std::move(done));

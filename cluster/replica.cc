@@ -229,15 +229,11 @@ void Replica::write(raft::LogWrite&& append) {
     write.row = row_;
   }
   // Others count on what this replica acknowledges; only who leads a group of one answers to nobody but its proposers.
-  const bool leads_alone = core_->role() == raft::Role::leader && core_->configuration().members().size() == 1;
+  const bool leads_alone = core_->role() == raft::Role::leader && !core_->configuration().is_replicated();
   const bool changes_members = std::ranges::any_of(
       write.entries, [](const raft::Entry& entry) { return entry.type == raft::EntryType::config; });
   const bool must_sync = write.row || changes_members || !leads_alone;
   host_.write(std::move(write), append.mark, must_sync ? storage::Durability::synced : storage::Durability::buffered);
-}
-
-bool Replica::is_campaigning() const {
-  return core_ != nullptr && (core_->role() == raft::Role::pre_candidate || core_->role() == raft::Role::candidate);
 }
 
 void Replica::read_index(std::move_only_function<void(std::optional<LogIndex>)> done) {
@@ -254,9 +250,8 @@ void Replica::read_index(std::move_only_function<void(std::optional<LogIndex>)> 
 
 bool Replica::settle() {
   if (core_ == nullptr) return false;
-  if (core_->configuration().members().size() > 1 || core_->role() != raft::Role::leader) {
-    if (announced_configuration_ != configuration_position()) announce_live_nodes();
-  }
+  const bool has_news = core_->configuration().is_replicated() && announced_configuration_ != configuration_position();
+  if (has_news) announce_live_nodes();
   for (const raft::Fetch& wanted : std::exchange(early_fetches_, {})) fetch(wanted);
   feed(raft::TurnEnd{});
   if (leading_ && (core_->role() != raft::Role::leader || core_->term() != leading_term_)) {

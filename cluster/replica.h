@@ -67,7 +67,6 @@ class Replica {
   LogIndex applied() const { return applied_; }
   GroupClient& client() const { return client_; }
   std::uint64_t incarnation() const { return incarnation_; }
-  bool is_campaigning() const;
   std::size_t memory_bytes() const;
 
   bool dirty = false;                // stands in the host's list

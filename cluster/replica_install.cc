@@ -108,7 +108,7 @@ void Replica::resume_install(const raft::LogPosition& position) {
 void Replica::discard_staging() {
   const GroupId staging = storage::staging_of(id_);
   host_.write({.group = staging, .drop = true}, std::nullopt, storage::Durability::buffered);
-  host_.storage().drop_snapshot(staging, [](Result<void>) {});  // one that stays is dropped at the next start
+  host_.storage().drop_snapshot(staging, [](Result<void>) {});  // one that stays gives way to the next that is staged
 }
 
 }  // namespace quorate::cluster

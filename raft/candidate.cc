@@ -9,10 +9,9 @@ namespace quorate::raft {
 
 /// A replica that cannot apply what is in the log would lead a group that stands still.
 bool Core::may_campaign() const {
-  // Who is being removed may be the only one with a log long enough, until the removal is committed (Ongaro 2014,
-  // §4.2.2).
-  const bool is_voter =
-      configuration().is_voter(self_) || (configs_.current_index() > commit_ && configs_.at(commit_).is_voter(self_));
+  // Who is being removed may be the only one with a log long enough, until the removal is known to be committed
+  // (Ongaro 2014, §4.2.2). After a restart little is known.
+  const bool is_voter = configs_.has_voter_since(commit_, self_);
   return is_voter && !hard_state_.recovering && !installing_ && machine_version_ >= configuration().machine_version;
 }
 

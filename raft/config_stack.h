@@ -25,6 +25,15 @@ class ConfigStack {
     return it->second;
   }
 
+  /// `replica` votes in the one in force at `index`, or in a newer one.
+  bool has_voter_since(LogIndex index, ReplicaId replica) const {
+    for (auto it = stack_.rbegin(); it != stack_.rend(); ++it) {
+      if (it->second.is_voter(replica)) return true;
+      if (it->first <= index) return false;
+    }
+    return false;
+  }
+
   void append(LogIndex index, Configuration configuration) {
     CHECK_GT(index, current_index());
     stack_.emplace_back(index, std::move(configuration));

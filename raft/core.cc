@@ -226,12 +226,13 @@ bool Core::is_durable(const Held& held) const {
 
 /// In order, except that only the last of several acknowledgements leaves: it says what the others say.
 void Core::release_held(Output& out) {
-  std::vector<Held> waiting;
+  std::size_t waiting = 0;
   std::optional<Message> acknowledgement;
   for (Held& held : held_) {
     if (held.message.term != hard_state_.term) continue;  // another term: whoever asked will ask again
     if (!is_durable(held)) {
-      waiting.push_back(std::move(held));
+      if (&held != &held_[waiting]) held_[waiting] = std::move(held);
+      ++waiting;
       continue;
     }
     auto* append_reply = std::get_if<AppendReply>(&held.message.body);
@@ -249,7 +250,7 @@ void Core::release_held(Output& out) {
     }
   }
   if (acknowledgement) out.messages.push_back(std::move(*acknowledgement));
-  held_ = std::move(waiting);
+  held_.erase(held_.begin() + static_cast<std::ptrdiff_t>(waiting), held_.end());
 }
 
 void Core::on(AppendDone& input, Output& out) {
@@ -300,7 +301,7 @@ void Core::on(Applied& input, Output&) {
 
 /// Up to here entries may leave memory: the machine has them, and the disk, if anybody but the machine may ask.
 LogIndex Core::spare_entries() const {
-  return configuration().members().size() == 1 ? applied_ : std::min(applied_, durable_);
+  return configuration().is_replicated() ? std::min(applied_, durable_) : applied_;
 }
 
 void Core::on(Compacted& input, Output&) {

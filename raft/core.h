@@ -366,6 +366,7 @@ class Core {
   void send_what_is_due(Progress& peer, Output& out);
   void send_entries(Progress& peer, std::vector<Entry> entries, Output& out);
   void send_heartbeat(Progress& peer, Output& out);
+  void send_append(Progress& peer, LogPosition prev, std::vector<Entry> entries, Output& out);
   std::vector<Entry> entries_for(const Progress& peer) const;
   void need_snapshot(Progress& peer, Output& out);
   LogIndex told_commit() const;

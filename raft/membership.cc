@@ -32,7 +32,7 @@ void Core::on(ProposeConfiguration& input, Output& out) {
 
 void Core::append_configuration(const Configuration& next, Output& out) {
   CHECK(is_valid(next));
-  if (configuration().members().size() == 1) alone_until_ = log_.last().index.plus(1);
+  if (!configuration().is_replicated()) alone_until_ = log_.last().index.plus(1);
   configs_.append(log_.last().index.plus(1), next);
   append_own(EntryType::config, encode_configuration(next), out);
   adopt_configuration();

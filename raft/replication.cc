@@ -55,36 +55,27 @@ void Core::send_entries(Progress& peer, std::vector<Entry> entries, Output& out)
   const LogIndex before(peer.next().value() - 1);
   std::size_t bytes = 0;
   for (const Entry& entry : entries) bytes += entry.payload.size();
-  const LogIndex last = entries.empty() ? before : entries.back().index;
-  peer.sent(last, bytes, !entries.empty());
-  peer.sent_this_turn = true;
-  peer.sent_commit = std::max(peer.sent_commit, std::min(told_commit(), last));
-  send(peer.replica(),
-       Append{.prev = {.index = before, .term = log_.term_at(before).value()},
-              .entries = std::move(entries),
-              .commit = told_commit(),
-              .leader_last = log_.last().index,
-              .round = leadership_->round,
-              .heard = peer.ordinal,
-              .recover = peer.lost_data},
-       out);
+  peer.sent(entries.empty() ? before : entries.back().index, bytes, !entries.empty());
+  send_append(peer, {.index = before, .term = log_.term_at(before).value()}, std::move(entries), out);
 }
 
 /// Behind what was sent last, so that a refusal tells of what got lost; behind nothing at all when that is compacted.
 void Core::send_heartbeat(Progress& peer, Output& out) {
   const bool is_streaming = peer.state() == Progress::State::replicate;
-  LogPosition prev{.index = is_streaming ? LogIndex(peer.next().value() - 1) : peer.match(), .term = Term(0)};
-  const std::optional<Term> term = log_.term_at(prev.index);
-  if (term) {
-    prev.term = *term;
-  } else {
-    prev.index = LogIndex(0);
-  }
+  const LogIndex before = is_streaming ? LogIndex(peer.next().value() - 1) : peer.match();
+  const std::optional<Term> term = log_.term_at(before);
+  send_append(peer, term ? LogPosition{.index = before, .term = *term} : LogPosition{}, {}, out);
+}
+
+void Core::send_append(Progress& peer, LogPosition prev, std::vector<Entry> entries, Output& out) {
+  const LogIndex last = entries.empty() ? prev.index : entries.back().index;
+  const LogIndex commit = told_commit();
   peer.sent_this_turn = true;
-  peer.sent_commit = std::max(peer.sent_commit, std::min(told_commit(), prev.index));
+  peer.sent_commit = std::max(peer.sent_commit, std::min(commit, last));
   send(peer.replica(),
        Append{.prev = prev,
-              .commit = told_commit(),
+              .entries = std::move(entries),
+              .commit = commit,
               .leader_last = log_.last().index,
               .round = leadership_->round,
               .heard = peer.ordinal,

@@ -74,6 +74,8 @@ struct Configuration {
   /// In any of the lists.
   bool is_member(ReplicaId replica) const;
   bool is_alone(ReplicaId replica) const { return outgoing.empty() && voters.size() == 1 && voters[0] == replica; }
+  /// More than one replica has the log, whether it votes or not.
+  bool is_replicated() const { return voters.size() > 1 || !outgoing.empty() || !learners.empty() || !joining.empty(); }
   /// Everybody in any list, ascending, each once.
   std::vector<ReplicaId> members() const;
 };
