@@ -1,6 +1,7 @@
 #include "broker/queue/commands.h"
 
 #include "base/check.h"
+#include "broker/queue/session_codec.h"
 
 namespace quorate::queue {
 namespace {
@@ -9,6 +10,8 @@ constexpr std::uint8_t kPersistentFlag = 1;
 constexpr std::uint8_t kNoAckFlag = 1;
 constexpr std::uint8_t kExclusiveFlag = 2;
 constexpr std::uint8_t kAfterCrashFlag = 1;
+constexpr std::uint8_t kExpiredFlag = 1;
+constexpr auto kReasonMax = static_cast<std::uint8_t>(ReturnReason::released);
 
 // Kind on the wire = place in the variant, counted from 1; a test pins the numbers.
 template <class T, std::size_t Index = 0>
@@ -24,55 +27,6 @@ constexpr std::uint64_t zigzag(std::int64_t value) {
 }
 constexpr std::int64_t unzigzag(std::uint64_t value) {
   return static_cast<std::int64_t>(value >> 1) ^ -static_cast<std::int64_t>(value & 1);
-}
-
-/// A number that must fit where it goes: cut down it would name something else.
-bool get(ByteReader& r, std::uint32_t& value) {
-  std::uint64_t wide = 0;
-  if (!r.read_varint(wide) || wide > UINT32_MAX) return false;
-  value = static_cast<std::uint32_t>(wide);
-  return true;
-}
-
-void put(ByteWriter& w, const SessionId& id) {
-  w.write_varint(id.node.value());
-  w.write_varint(id.epoch.value());
-  w.write_varint(id.serial);
-}
-bool get(ByteReader& r, SessionId& id) {
-  std::uint32_t node = 0;
-  std::uint32_t epoch = 0;
-  if (!get(r, node) || !get(r, epoch) || !r.read_varint(id.serial)) return false;
-  id.node = NodeId(node);
-  id.epoch = Epoch(epoch);
-  return true;
-}
-void put(ByteWriter& w, const ConsumerKey& key) {
-  put(w, key.session);
-  w.write_varint(key.link);
-}
-bool get(ByteReader& r, ConsumerKey& key) { return get(r, key.session) && get(r, key.link); }
-void put(ByteWriter& w, const std::vector<IdRange>& ids) {
-  w.write_varint(ids.size());
-  for (const IdRange& range : ids) {
-    w.write_varint(range.first);
-    w.write_varint(range.last - range.first);
-  }
-}
-bool get(ByteReader& r, std::vector<IdRange>& ids) {
-  std::uint64_t count = 0;
-  if (!r.read_varint(count) || count > r.remaining()) return false;
-  ids.clear();
-  ids.reserve(count);
-  for (std::uint64_t i = 0; i < count; ++i) {
-    IdRange range;
-    std::uint64_t more = 0;
-    if (!r.read_varint(range.first) || !r.read_varint(more)) return false;
-    range.last = range.first + more;
-    if (range.last < range.first) return false;
-    ids.push_back(range);
-  }
-  return true;
 }
 
 void head(ByteWriter& w, const Enqueue& c) {
@@ -124,7 +78,7 @@ void body(ByteWriter& w, const Return& c) {
 }
 bool body(ByteReader& r, Return& c) {
   std::uint8_t reason = 0;
-  if (!get(r, c.consumer) || !r.read(reason) || reason > 1 || !get(r, c.ids)) return false;
+  if (!get(r, c.consumer) || !r.read(reason) || reason > kReasonMax || !get(r, c.ids)) return false;
   c.reason = static_cast<ReturnReason>(reason);
   return true;
 }
@@ -153,16 +107,37 @@ bool body(ByteReader& r, Purge& c) { return get(r, c.session); }
 void body(ByteWriter& w, const Down& c) { put(w, c.session); }
 bool body(ByteReader& r, Down& c) { return get(r, c.session); }
 void body(ByteWriter& w, const NodeUp& c) {
-  w.write_varint(c.node.value());
-  w.write_varint(c.epoch.value());
+  put(w, c.node, c.epoch);
   w.write(static_cast<std::uint8_t>(c.after_crash ? kAfterCrashFlag : 0));
 }
 bool body(ByteReader& r, NodeUp& c) {
-  std::uint32_t node = 0;
-  std::uint32_t epoch = 0;
   std::uint8_t flags = 0;
-  if (!get(r, node) || !get(r, epoch) || !r.read(flags)) return false;
-  c = {.node = NodeId(node), .epoch = Epoch(epoch), .after_crash = (flags & kAfterCrashFlag) != 0};
+  if (!get(r, c.node, c.epoch) || !r.read(flags)) return false;
+  c.after_crash = (flags & kAfterCrashFlag) != 0;
+  return true;
+}
+
+void body(ByteWriter& w, const From& c) {
+  put(w, c.session);
+  w.write_varint(c.first);
+  w.write_varint(c.heard);
+}
+bool body(ByteReader& r, From& c) {
+  return get(r, c.session) && r.read_varint(c.first) && r.read_varint(c.heard) && c.first <= kNumberMax &&
+         c.heard <= kNumberMax;
+}
+void body(ByteWriter& w, const NodeSuspected& c) { put(w, c.node, c.epoch); }
+bool body(ByteReader& r, NodeSuspected& c) { return get(r, c.node, c.epoch); }
+void body(ByteWriter& w, const NodeTrusted& c) { put(w, c.node, c.epoch); }
+bool body(ByteReader& r, NodeTrusted& c) { return get(r, c.node, c.epoch); }
+void body(ByteWriter& w, const SessionsGone& c) {
+  put(w, c.node, c.below);
+  w.write(static_cast<std::uint8_t>(c.expired ? kExpiredFlag : 0));
+}
+bool body(ByteReader& r, SessionsGone& c) {
+  std::uint8_t flags = 0;
+  if (!get(r, c.node, c.below) || !r.read(flags)) return false;
+  c.expired = (flags & kExpiredFlag) != 0;
   return true;
 }
 

@@ -66,8 +66,9 @@ struct Settle {
 };
 
 enum class ReturnReason : std::uint8_t {
-  requeued = 0,  // the client gave it back: redelivered from now on
+  requeued = 0,  // the client gave it back: redelivered from now on, and one more failed delivery
   unseen = 1,    // it never left the node: as if it had not been delivered
+  released = 2,  // redelivered from now on, but nobody failed to process it
 };
 
 /// Back to where the messages stood in the queue.
@@ -113,7 +114,40 @@ struct NodeUp {
   bool after_crash = false;
 };
 
-using Command = std::variant<Enqueue, Attach, Cancel, Settle, Return, Discard, Credit, Get, Purge, Down, NodeUp>;
+/// No session sends as much as this.
+inline constexpr std::uint64_t kNumberMax = std::uint64_t{1} << 62;
+
+/// What follows, up to the next From or the end of the entry, was sent by `session` to this queue as its commands
+/// `first`, `first` + 1, … A session numbers everything it sends from 1 and sends it again, in order, until it has
+/// heard effect::Through about it. The queue forgets a session with its Down, and would take an echo of its first
+/// command for a new session: so the Down is sent when everything before it has been heard of.
+struct From {
+  SessionId session;
+  std::uint64_t first = 0;  // 0: what follows is not numbered
+  std::uint64_t heard = 0;  // the session has heard Through up to here: no answer to these is needed again
+};
+
+/// A node does not answer: its consumers of this epoch get nothing new, and keep what they hold.
+struct NodeSuspected {
+  NodeId node;
+  Epoch epoch;
+};
+/// It answers again.
+struct NodeTrusted {
+  NodeId node;
+  Epoch epoch;
+};
+/// Every session of the node with a lower epoch is ended as by Down.
+struct SessionsGone {
+  NodeId node;
+  Epoch below;
+  /// The node was suspected for too long. Its clients may live: what they held returns without counting as failed, and
+  /// the sessions stay forgotten, even if one sends its first command again, until the node's next epoch is seen.
+  bool expired = false;
+};
+
+using Command = std::variant<Enqueue, Attach, Cancel, Settle, Return, Discard, Credit, Get, Purge, Down, NodeUp, From,
+                             NodeSuspected, NodeTrusted, SessionsGone>;
 
 void encode_command(const Command& command, std::vector<std::byte>& out);
 /// The commonest one, without the detour over the variant.

@@ -71,6 +71,19 @@ class Numbered {
     }
   }
 
+  /// The same for those above `after`.
+  template <class Visit>
+  void for_each_after(std::uint64_t after, Visit&& visit) const {
+    for (auto at = blocks_.lower_bound(after / kBlock); at != blocks_.end(); ++at) {
+      const auto& [place, block] = *at;
+      for (std::uint32_t left = block.present; left != 0; left &= left - 1) {
+        const auto slot = static_cast<unsigned>(std::countr_zero(left));
+        const std::uint64_t number = place * kBlock + slot;
+        if (number > after) visit(number, block.values[slot]);
+      }
+    }
+  }
+
   /// The lowest number there is; requires that there is one.
   std::uint64_t first() const {
     CHECK(!empty());

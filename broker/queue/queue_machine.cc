@@ -18,6 +18,8 @@ Position Position::of(LogIndex index, std::size_t offset) {
 Result<void> QueueMachine::apply(LogIndex index, ByteView payload, Effects& out) {
   CHECK_GT(index, applied_);
   applied_ = index;
+  skipped_message_ = false;
+  senders_.begin_entry();
   ByteReader reader(payload);
   Command command;
   while (reader.remaining() > 0) {
@@ -28,10 +30,13 @@ Result<void> QueueMachine::apply(LogIndex index, ByteView payload, Effects& out)
       return failure(ErrorCode::corruption, "log entry " + std::to_string(index.value()) +
                                                 " holds no queue command at offset " + std::to_string(offset_));
     }
+    if (!has_its_turn(command, out)) continue;
     std::visit([&](const auto& c) { on(c, out); }, command);
     check_out(out);
   }
+  if (skipped_message_ && !is_live(index)) live_.insert(index.value(), 0);  // so that it is buried below
   bury_entry_if_empty(index, out);
+  senders_.end_entry(out);
   return {};
 }
 
@@ -59,13 +64,14 @@ void QueueMachine::on(const Attach& command, Effects& out) {
   const bool others = consumer_count_ > 0;
   const bool held_exclusively = std::ranges::any_of(
       consumers_, [](const auto& entry) { return entry.second->exclusive && !entry.second->cancelled; });
-  if (held_exclusively || (command.exclusive && others)) {
-    out.emplace_back(effect::Attached{.consumer = command.consumer, .result = AttachResult::in_exclusive_use});
+  const bool is_there = consumers_.contains(command.consumer);
+  if (!is_there && (held_exclusively || (command.exclusive && others))) {
+    answer(effect::Attached{.consumer = command.consumer, .result = AttachResult::in_exclusive_use}, out);
     return;
   }
-  auto [at, added] = consumers_.try_emplace(command.consumer);
-  out.emplace_back(effect::Attached{.consumer = command.consumer});
-  if (!added) return;
+  answer(effect::Attached{.consumer = command.consumer}, out);
+  if (is_there) return;
+  const auto at = consumers_.try_emplace(command.consumer).first;
   at->second = std::make_unique<Consumer>(Consumer{.key = command.consumer,
                                                    .no_ack = command.no_ack,
                                                    .exclusive = command.exclusive,
@@ -78,7 +84,7 @@ void QueueMachine::on(const Attach& command, Effects& out) {
 
 void QueueMachine::on(const Cancel& command, Effects& out) {
   Consumer* consumer = find(command.consumer);
-  out.emplace_back(effect::Cancelled{.consumer = command.consumer});
+  answer(effect::Cancelled{.consumer = command.consumer}, out);
   if (consumer == nullptr || consumer->cancelled) return;
   consumer->cancelled = true;
   count_out_consumer(out);
@@ -96,9 +102,10 @@ void QueueMachine::on(const Down& command, Effects& out) {
   auto at = consumers_.lower_bound({.session = command.session, .link = 0});
   while (at != consumers_.end() && at->first.session == command.session) {
     const auto next = std::next(at);
-    return_all_and_remove(at, out);
+    return_all_and_remove(at, ReturnReason::requeued, out);
     at = next;
   }
+  senders_.end(command.session);
 }
 
 void QueueMachine::on(const NodeUp& command, Effects& out) {
@@ -106,19 +113,49 @@ void QueueMachine::on(const NodeUp& command, Effects& out) {
   for (auto at = consumers_.begin(); at != consumers_.end();) {
     const auto next = std::next(at);
     const SessionId& session = at->first.session;
-    if (session.node == command.node && session.epoch < command.epoch) return_all_and_remove(at, unused);
+    if (session.node == command.node && session.epoch < command.epoch) {
+      return_all_and_remove(at, ReturnReason::requeued, unused);
+    }
     at = next;
   }
+  senders_.end_all(command.node, command.epoch);
   drop_transient(out);
   if (!command.after_crash) return;
   for (MessageRef& message : ready_) message.redelivered = true;
   for (auto& [position, message] : returned_) message.redelivered = true;
 }
 
-void QueueMachine::return_all_and_remove(Consumers::iterator at, Effects& out) {
+void QueueMachine::on(const SessionsGone& command, Effects& out) {
+  const ReturnReason reason = command.expired ? ReturnReason::released : ReturnReason::requeued;
+  auto at = consumers_.lower_bound({.session = {.node = command.node}});
+  while (at != consumers_.end() && at->first.session.node == command.node && at->first.session.epoch < command.below) {
+    const auto next = std::next(at);
+    return_all_and_remove(at, reason, out);
+    at = next;
+  }
+  if (command.expired) {
+    senders_.expire_all(command.node, command.below);
+  } else {
+    senders_.end_all(command.node, command.below);
+  }
+}
+
+void QueueMachine::on(const NodeSuspected& command, Effects&) { suspect(command.node, command.epoch, true); }
+
+void QueueMachine::on(const NodeTrusted& command, Effects&) { suspect(command.node, command.epoch, false); }
+
+void QueueMachine::suspect(NodeId node, Epoch epoch, bool suspected) {
+  auto at = consumers_.lower_bound({.session = {.node = node, .epoch = epoch}});
+  for (; at != consumers_.end() && at->first.session.node == node && at->first.session.epoch == epoch; ++at) {
+    at->second->suspected = suspected;
+    enter_service(*at->second);
+  }
+}
+
+void QueueMachine::return_all_and_remove(Consumers::iterator at, ReturnReason reason, Effects& out) {
   Consumer& consumer = *at->second;
   take_held(consumer, {{.first = 1, .last = consumer.next_id}},
-            [&](const MessageRef& message) { give_back(message, ReturnReason::requeued); });
+            [&](const MessageRef& message) { give_back(message, reason); });
   if (!consumer.cancelled) {
     consumer.cancelled = true;
     count_out_consumer(out);
@@ -171,7 +208,7 @@ void QueueMachine::on(const Return& command, Effects&) {
 
 void QueueMachine::on(const Get& command, Effects& out) {
   if (!has_ready()) {
-    out.emplace_back(effect::GetEmpty{.session = command.session});
+    answer(effect::GetEmpty{.session = command.session}, out);
     return;
   }
   const ConsumerKey key{.session = command.session, .link = kGetLink};
@@ -181,13 +218,13 @@ void QueueMachine::on(const Get& command, Effects& out) {
   getter.no_ack = command.no_ack;
   effect::GetOk reply{.delivery = hand_to(getter, take_next())};
   reply.ready_left = ready_count();
-  out.emplace_back(reply);
+  answer(reply, out);
   if (reply.delivery.settled) bury(reply.delivery.message, out);
 }
 
 void QueueMachine::on(const Purge& command, Effects& out) {
   const std::uint64_t count = ready_count();
-  out.emplace_back(effect::Purged{.session = command.session, .count = count});
+  answer(effect::Purged{.session = command.session, .count = count}, out);
   for (const auto& [position, message] : returned_) bury(message, out);
   for (const MessageRef& message : ready_) bury(message, out);
   returned_.clear();
@@ -234,7 +271,7 @@ void QueueMachine::count_live(LogIndex index) {
 // --- who gets what ---
 
 bool QueueMachine::is_servable(const Consumer& consumer) {
-  return !consumer.cancelled && consumer.window > 0 &&
+  return !consumer.cancelled && !consumer.suspected && consumer.window > 0 &&
          (consumer.prefetch == 0 || consumer.held.size() < consumer.prefetch);
 }
 
@@ -308,10 +345,8 @@ void QueueMachine::take_held(Consumer& consumer, const std::vector<IdRange>& ids
 }
 
 void QueueMachine::give_back(MessageRef message, ReturnReason reason) {
-  if (reason == ReturnReason::requeued) {
-    message.redelivered = true;
-    if (message.delivery_count < UINT16_MAX) ++message.delivery_count;
-  }
+  if (reason != ReturnReason::unseen) message.redelivered = true;
+  if (reason == ReturnReason::requeued && message.delivery_count < UINT16_MAX) ++message.delivery_count;
   const auto [at, added] = returned_.try_emplace(message.position, message);
   CHECK(added);
 }
@@ -324,6 +359,15 @@ std::vector<ConsumerKey> QueueMachine::consumers() const {
     if (!consumer->cancelled) keys.push_back(key);
   }
   return keys;
+}
+
+std::vector<SessionId> QueueMachine::sessions() const {
+  std::vector<SessionId> sessions;
+  senders_.for_each([&](const SessionId& session) { sessions.push_back(session); });
+  for (const auto& [key, consumer] : consumers_) sessions.push_back(key.session);
+  std::ranges::sort(sessions);
+  sessions.erase(std::ranges::unique(sessions).begin(), sessions.end());
+  return sessions;
 }
 
 bool QueueMachine::is_live(LogIndex index) const { return live_.find(index.value()) != nullptr; }
@@ -367,6 +411,7 @@ void QueueMachine::check_invariants() const {
     unsettled += consumer->held.size();
     attached += consumer->cancelled ? 0 : 1;
   }
+  senders_.check_invariants();
   CHECK_EQ(bytes, message_bytes_);
   CHECK_EQ(unsettled, unsettled_count_);
   CHECK_EQ(attached, consumer_count_);

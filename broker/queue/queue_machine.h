@@ -4,6 +4,9 @@
 //
 // A message is in exactly one place: ready, returned, or with one consumer. Ready messages are handed out in the order
 // of the log; returned ones stand before them, at the place they had. Consumers of one priority take turns.
+//
+// The commands of a session that numbers them (From) have their effect once and in order, whatever was lost, repeated
+// or overtaken on the way; answers to a repeated one are repeated. See senders.h.
 #pragma once
 #include <cstdint>
 #include <deque>
@@ -11,83 +14,17 @@
 #include <map>
 #include <memory>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "base/bytes.h"
 #include "base/ids.h"
 #include "base/result.h"
 #include "broker/queue/commands.h"
+#include "broker/queue/effects.h"
 #include "broker/queue/numbered.h"
+#include "broker/queue/senders.h"
 
 namespace quorate::queue {
-
-/// Where a message stands in the log, and so its place in the queue: the entry's index and the offset of its Enqueue in
-/// the payload. Ordered as the messages arrived.
-struct Position {
-  std::uint64_t packed = 0;
-  static constexpr unsigned kOffsetBits = 16;
-  static constexpr std::size_t kOffsetEnd = std::size_t{1} << kOffsetBits;
-  static Position of(LogIndex index, std::size_t offset);
-  LogIndex index() const { return LogIndex(packed >> kOffsetBits); }
-  std::size_t offset() const { return packed & (kOffsetEnd - 1); }
-  auto operator<=>(const Position&) const = default;
-};
-
-struct MessageRef {
-  Position position;
-  std::uint32_t body_size = 0;
-  std::uint16_t delivery_count = 0;  // how often it was handed out and came back
-  std::uint8_t priority = 0;
-  bool persistent : 1 = false;
-  bool redelivered : 1 = false;
-  bool operator==(const MessageRef&) const = default;
-};
-static_assert(sizeof(MessageRef) == 16, "a deep queue keeps one of these per message");
-
-enum class AttachResult : std::uint8_t { attached, in_exclusive_use };
-
-namespace effect {
-
-struct Attached {
-  ConsumerKey consumer;
-  AttachResult result = AttachResult::attached;
-};
-/// Checked out to the consumer under `id`. `settled`: it is gone already (no_ack), only its body is still owed.
-struct Deliver {
-  ConsumerKey consumer;
-  std::uint64_t id = 0;
-  MessageRef message;
-  bool settled = false;
-};
-struct Cancelled {
-  ConsumerKey consumer;
-};
-/// basic.get found nothing.
-struct GetEmpty {
-  SessionId session;
-};
-/// basic.get found `delivery`; `ready_left` remain.
-struct GetOk {
-  Deliver delivery;
-  std::uint64_t ready_left = 0;
-};
-struct Purged {
-  SessionId session;
-  std::uint64_t count = 0;
-};
-/// No message of this entry is needed any more.
-struct EntryDead {
-  LogIndex index;
-};
-/// The last consumer has gone.
-struct Unused {};
-
-}  // namespace effect
-
-using Effect = std::variant<effect::Deliver, effect::GetOk, effect::GetEmpty, effect::Attached, effect::Cancelled,
-                            effect::Purged, effect::EntryDead, effect::Unused>;
-using Effects = std::vector<Effect>;
 
 class QueueMachine {
  public:
@@ -102,6 +39,20 @@ class QueueMachine {
   LogIndex applied() const { return applied_; }
   /// Attached consumers in the order of their keys.
   std::vector<ConsumerKey> consumers() const;
+  /// Commands of this session were numbered, and its Down has not been seen.
+  bool knows(const SessionId& session) const { return senders_.find(session) != nullptr; }
+  /// Everybody who numbers commands or consumes, each once, ascending.
+  std::vector<SessionId> sessions() const;
+  /// Calls `visit(effect::Deliver)` for what the consumer holds with an id above `after`, in the order of ids: what may
+  /// have been lost on the way to it.
+  template <class Visit>
+  void held_by(const ConsumerKey& key, std::uint64_t after, Visit&& visit) const {
+    const auto at = consumers_.find(key);
+    if (at == consumers_.end()) return;
+    at->second->held.for_each_after(after, [&](std::uint64_t id, const MessageRef& message) {
+      visit(effect::Deliver{.consumer = key, .id = id, .message = message});
+    });
+  }
   /// A message of this entry still exists.
   bool is_live(LogIndex index) const;
 
@@ -126,6 +77,7 @@ class QueueMachine {
     bool no_ack = false;
     bool exclusive = false;
     bool cancelled = false;   // or a getter, which never gets deliveries of itself
+    bool suspected = false;   // its node does not answer: gets nothing new
     bool in_service = false;  // stands in service_
     std::int32_t priority = 0;
     std::uint32_t prefetch = 0;
@@ -149,6 +101,20 @@ class QueueMachine {
   void on(const Purge& command, Effects& out);
   void on(const Down& command, Effects& out);
   void on(const NodeUp& command, Effects& out);
+  void on(const From& command, Effects& out);
+  void on(const NodeSuspected& command, Effects& out);
+  void on(const NodeTrusted& command, Effects& out);
+  void on(const SessionsGone& command, Effects& out);
+
+  bool has_its_turn(const Command& command, Effects& out);
+  void remember(Reply::Kind kind, std::uint64_t value, std::uint64_t ready_left = 0);
+  void answer(const effect::Attached& reply, Effects& out);
+  void answer(const effect::Cancelled& reply, Effects& out);
+  void answer(const effect::Purged& reply, Effects& out);
+  void answer(const effect::GetOk& reply, Effects& out);
+  void answer(const effect::GetEmpty& reply, Effects& out);
+  void answer_again(const Command& command, Effects& out) const;
+  void get_again(const Get& command, const Reply& reply, Effects& out) const;
 
   static std::int64_t clamp_window(std::uint64_t bytes);
   static bool is_servable(const Consumer& consumer);
@@ -160,10 +126,12 @@ class QueueMachine {
   effect::Deliver hand_to(Consumer& consumer, MessageRef message);
 
   Consumer* find(const ConsumerKey& key);
+  const Consumer* find(const ConsumerKey& key) const { return const_cast<QueueMachine*>(this)->find(key); }
   template <class Visit>
   void take_held(Consumer& consumer, const std::vector<IdRange>& ids, Visit&& visit);
   void give_back(MessageRef message, ReturnReason reason);
-  void return_all_and_remove(Consumers::iterator at, Effects& out);
+  void return_all_and_remove(Consumers::iterator at, ReturnReason reason, Effects& out);
+  void suspect(NodeId node, Epoch epoch, bool suspected);
   void remove_if_done(const ConsumerKey& key);
   void settle_ids(const ConsumerKey& key, const std::vector<IdRange>& ids, Effects& out);
   void count_out_consumer(Effects& out);
@@ -177,10 +145,12 @@ class QueueMachine {
   bool restore_live_counts();
 
   LogIndex applied_;
-  std::size_t offset_ = 0;  // of the command being applied
+  std::size_t offset_ = 0;        // of the command being applied
+  bool skipped_message_ = false;  // the entry being applied carries one that the queue did not take
 
   std::deque<MessageRef> ready_;             // Invariant: ascending positions.
   std::map<Position, MessageRef> returned_;  // Served before ready_ whenever its first position is lower.
+  Senders senders_;
   Consumers consumers_;
   std::map<std::int32_t, std::deque<Consumer*>, std::greater<>> service_;  // Who can take a message, by priority.
   std::size_t consumer_count_ = 0;                                         // attached and not cancelled

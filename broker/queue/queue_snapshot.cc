@@ -1,27 +1,25 @@
 // The state of a QueueMachine as bytes.
-//   state     := format:u8=2 applied:varint refs(ready) refs(returned) count:varint consumer*
-//   service refs      := count:varint ref*           ref := position_delta:varint size:varint flags:u8 priority:u8
-//   deliveries:varint consumer  := node epoch serial link flags:u8 priority:u32 prefetch window:u64 next_id held held
-//   := count:varint (id_delta:varint ref)* service   := count:varint (count of consumers before it in key order)*   the
-//   order of turns, highest priority first
-// Positions are delta coded within one refs list and absolute within held. docs/formats/queue_snapshot.md has the
-// rules.
+//   state := format:u8 applied:varint refs(ready) refs(returned) consumers turns senders
+// docs/formats/queue_snapshot.md has the grammar and the rules; the senders are written by senders.cc.
 #include <algorithm>
 #include <utility>
 
 #include "base/check.h"
 #include "base/cursor.h"
 #include "broker/queue/queue_machine.h"
+#include "broker/queue/session_codec.h"
 
 namespace quorate::queue {
 namespace {
 
-constexpr std::uint8_t kFormat = 2;
+constexpr std::uint8_t kFormat = 3;
+constexpr std::uint8_t kFormatWithoutSenders = 2;  // still read
 constexpr std::uint8_t kPersistent = 1;
 constexpr std::uint8_t kRedelivered = 2;
 constexpr std::uint8_t kNoAck = 1;
 constexpr std::uint8_t kExclusive = 2;
 constexpr std::uint8_t kCancelled = 4;
+constexpr std::uint8_t kSuspected = 8;
 
 void put(ByteWriter& w, const MessageRef& message, Position& before) {
   w.write_varint(message.position.packed - before.packed);
@@ -32,12 +30,7 @@ void put(ByteWriter& w, const MessageRef& message, Position& before) {
   before = message.position;
 }
 
-bool get(ByteReader& r, std::uint32_t& value) {
-  std::uint64_t wide = 0;
-  if (!r.read_varint(wide) || wide > UINT32_MAX) return false;
-  value = static_cast<std::uint32_t>(wide);
-  return true;
-}
+using queue::get;
 
 /// The next of an ascending list; `before` moves on.
 bool get(ByteReader& r, MessageRef& message, Position& before) {
@@ -76,12 +69,9 @@ Bytes QueueMachine::serialize() const {
   std::map<const Consumer*, std::uint64_t> places;
   for (const auto& [key, consumer] : consumers_) {
     places.emplace(consumer.get(), places.size());
-    w.write_varint(key.session.node.value());
-    w.write_varint(key.session.epoch.value());
-    w.write_varint(key.session.serial);
-    w.write_varint(key.link);
+    put(w, key);
     w.write(static_cast<std::uint8_t>((consumer->no_ack ? kNoAck : 0) | (consumer->exclusive ? kExclusive : 0) |
-                                      (consumer->cancelled ? kCancelled : 0)));
+                                      (consumer->cancelled ? kCancelled : 0) | (consumer->suspected ? kSuspected : 0)));
     w.write(static_cast<std::uint32_t>(consumer->priority));
     w.write_varint(consumer->prefetch);
     w.write(static_cast<std::uint64_t>(consumer->window));
@@ -100,25 +90,26 @@ Bytes QueueMachine::serialize() const {
   }
   w.write_varint(turns.size());
   for (const std::uint64_t place : turns) w.write_varint(place);
+  senders_.write(w);
   return Bytes::copy_of(buffer);
 }
 
 Result<QueueMachine> QueueMachine::deserialize(ByteView bytes) {
   QueueMachine machine;
   ByteReader r(bytes);
-  if (!machine.read_messages(r) || !machine.read_consumers(r) || !r.done() || !machine.restore_live_counts()) {
+  std::uint8_t format = 0;
+  const bool is_known = r.read(format) && (format == kFormat || format == kFormatWithoutSenders);
+  if (!is_known || !machine.read_messages(r) || !machine.read_consumers(r) ||
+      (format != kFormatWithoutSenders && !machine.senders_.read(r)) || !r.done() || !machine.restore_live_counts()) {
     return failure(ErrorCode::corruption, "not the snapshot of a queue");
   }
   return machine;
 }
 
 bool QueueMachine::read_messages(ByteReader& r) {
-  std::uint8_t format = 0;
   std::uint64_t applied = 0;
   std::uint64_t count = 0;
-  if (!r.read(format) || format != kFormat || !r.read_varint(applied)) {
-    return false;
-  }
+  if (!r.read_varint(applied)) return false;
   applied_ = LogIndex(applied);
   MessageRef message;
   if (!r.read_varint(count)) return false;
@@ -160,23 +151,19 @@ bool QueueMachine::read_consumers(ByteReader& r) {
 }
 
 bool QueueMachine::read_consumer(ByteReader& r, Consumer& consumer) {
-  std::uint32_t node = 0;
-  std::uint32_t epoch = 0;
   std::uint8_t flags = 0;
   std::uint32_t priority = 0;
   std::uint64_t window = 0;
   std::uint64_t held = 0;
   ConsumerKey& key = consumer.key;
-  if (!get(r, node) || !get(r, epoch) || !r.read_varint(key.session.serial) || !get(r, key.link) || !r.read(flags) ||
-      !r.read(priority) || !get(r, consumer.prefetch) || !r.read(window) || !r.read_varint(consumer.next_id) ||
-      !r.read_varint(held)) {
+  if (!get(r, key) || !r.read(flags) || !r.read(priority) || !get(r, consumer.prefetch) || !r.read(window) ||
+      !r.read_varint(consumer.next_id) || !r.read_varint(held)) {
     return false;
   }
-  key.session.node = NodeId(node);
-  key.session.epoch = Epoch(epoch);
   consumer.no_ack = (flags & kNoAck) != 0;
   consumer.exclusive = (flags & kExclusive) != 0;
   consumer.cancelled = (flags & kCancelled) != 0;
+  consumer.suspected = (flags & kSuspected) != 0;
   consumer.priority = static_cast<std::int32_t>(priority);
   consumer.window = static_cast<std::int64_t>(window);
   for (std::uint64_t id = 0; held > 0; --held) {

@@ -29,6 +29,10 @@ TEST(QueueCommands, KindsAreTheseNumbersForEver) {
   EXPECT_EQ(encoded(Purge{}).front(), std::byte{9});
   EXPECT_EQ(encoded(Down{}).front(), std::byte{10});
   EXPECT_EQ(encoded(NodeUp{}).front(), std::byte{11});
+  EXPECT_EQ(encoded(From{}).front(), std::byte{12});
+  EXPECT_EQ(encoded(NodeSuspected{}).front(), std::byte{13});
+  EXPECT_EQ(encoded(NodeTrusted{}).front(), std::byte{14});
+  EXPECT_EQ(encoded(SessionsGone{}).front(), std::byte{15});
 }
 
 TEST(QueueCommands, WhatIsWrittenReadsBack) {
@@ -74,7 +78,7 @@ TEST(QueueCommands, ACutCommandIsRefusedAtEveryByte) {
 }
 
 TEST(QueueCommands, AnUnknownKindIsRefused) {
-  for (const std::uint8_t kind : {0, 12, 255}) {
+  for (const std::uint8_t kind : {0, 16, 255}) {
     const std::byte bytes[] = {std::byte(kind), std::byte{0}, std::byte{0}, std::byte{0}};
     ByteReader reader(bytes);
     Command command;
@@ -92,6 +96,15 @@ TEST(QueueCommands, AnIdThatFitsNoIdIsRefused) {
   ByteReader reader(bytes);
   Command command;
   EXPECT_FALSE(decode_command(reader, command));
+}
+
+TEST(QueueCommands, ANumberThatNoSessionReachesIsRefused) {
+  for (const From& from : {From{.first = kNumberMax + 1}, From{.first = 1, .heard = kNumberMax + 1}}) {
+    const std::vector<std::byte> bytes = encoded(from);
+    ByteReader reader(bytes);
+    Command command;
+    EXPECT_FALSE(decode_command(reader, command));
+  }
 }
 
 TEST(QueueCommands, AConsumerOnTheLinkOfGettersIsRefused) {

@@ -28,6 +28,10 @@ inline std::vector<Command> every_command() {
       Purge{.session = session},
       Down{.session = session},
       NodeUp{.node = NodeId(3), .epoch = Epoch(201), .after_crash = true},
+      From{.session = session, .first = 300, .heard = kNumberMax},
+      NodeSuspected{.node = NodeId(300), .epoch = Epoch(1)},
+      NodeTrusted{.node = NodeId(1), .epoch = Epoch(300)},
+      SessionsGone{.node = NodeId(2), .below = Epoch(std::numeric_limits<std::uint32_t>::max()), .expired = true},
   };
 }
 

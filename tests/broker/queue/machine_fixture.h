@@ -89,6 +89,20 @@ class MachineFixture : public ::testing::Test {
   void get(std::uint64_t session, bool no_ack = false) {
     apply({Get{.session = session_of(session), .no_ack = no_ack}});
   }
+  /// One entry with the next commands of a session.
+  void send(std::uint64_t session, std::uint64_t first, std::vector<Command> commands, std::uint64_t heard = 0) {
+    commands.insert(commands.begin(), From{.session = session_of(session), .first = first, .heard = heard});
+    apply(commands);
+  }
+  /// The same with publications: all letters in one entry.
+  void send_letters(std::uint64_t session, std::uint64_t first, std::string_view letters, std::uint64_t heard = 0) {
+    std::vector<Command> commands = {From{.session = session_of(session), .first = first, .heard = heard}};
+    for (const char& letter : letters) {
+      letters_[Position::of(index_.plus(1), packed(commands).size())] = letter;
+      commands.push_back(Enqueue{.persistent = true, .body_size = 1, .message = as_bytes({&letter, 1})});
+    }
+    apply(commands);
+  }
   void purge() { apply({Purge{.session = session_of(9)}}); }
   void down(std::uint64_t session) { apply({Down{.session = session_of(session)}}); }
   void node_up(std::uint32_t epoch) { apply({NodeUp{.node = NodeId(1), .epoch = Epoch(epoch)}}); }
@@ -134,6 +148,14 @@ class MachineFixture : public ::testing::Test {
   static std::string text(const effect::Purged& e) { return "purged " + std::to_string(e.count); }
   static std::string text(const effect::EntryDead& e) { return "dead " + std::to_string(e.index.value()); }
   static std::string text(const effect::Unused&) { return "unused"; }
+  static std::string text(const SessionId& session) { return std::to_string(session.serial); }
+  static std::string text(const effect::Through& e) {
+    return "through " + text(e.session) + "#" + std::to_string(e.number);
+  }
+  static std::string text(const effect::Refused& e) {
+    return "rejected " + text(e.session) + "#" + std::to_string(e.number);
+  }
+  static std::string text(const effect::Forgotten& e) { return "forgotten " + text(e.session); }
 
   std::string events_;
   std::map<Position, char> letters_;

@@ -5,7 +5,10 @@
 #include <cstdint>
 #include <list>
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -14,10 +17,11 @@
 
 namespace quorate::queue {
 
-inline std::string text_of(const ConsumerKey& key) {
-  return std::to_string(key.session.node.value()) + "." + std::to_string(key.session.epoch.value()) + "." +
-         std::to_string(key.session.serial) + "/" + std::to_string(key.link);
+inline std::string text_of(const SessionId& session) {
+  return std::to_string(session.node.value()) + "." + std::to_string(session.epoch.value()) + "." +
+         std::to_string(session.serial);
 }
+inline std::string text_of(const ConsumerKey& key) { return text_of(key.session) + "/" + std::to_string(key.link); }
 
 /// What the machine did, in the words of the naive queue.
 struct EffectText {
@@ -37,12 +41,21 @@ struct EffectText {
   std::string operator()(const effect::Purged& e) const { return "purged " + std::to_string(e.count); }
   std::string operator()(const effect::EntryDead& e) const { return "dead " + std::to_string(e.index.value()); }
   std::string operator()(const effect::Unused&) const { return "unused"; }
+  std::string operator()(const effect::Through& e) const {
+    return text_of(e.session) + " through " + std::to_string(e.number);
+  }
+  std::string operator()(const effect::Refused& e) const {
+    return text_of(e.session) + " refused " + std::to_string(e.number);
+  }
+  std::string operator()(const effect::Forgotten& e) const { return text_of(e.session) + " forgotten"; }
 };
 
 class NaiveQueue {
  public:
   std::vector<std::string> apply(LogIndex index, ByteView payload) {
     said_.clear();
+    heard_.clear();
+    from_ = {};
     applying_ = index;
     bool has_messages = false;
     ByteReader reader(payload);
@@ -51,10 +64,21 @@ class NaiveQueue {
       position_ = Position::of(index, payload.size() - reader.remaining());
       CHECK(decode_command(reader, command));
       has_messages |= std::holds_alternative<Enqueue>(command);
+      if (!is_next(command)) continue;
+      answer_ = {};
       std::visit([&](const auto& c) { on(c); }, command);
+      if (answer_.is_one && in_run() && known_.contains(from_.session)) {
+        answer_.number = from_.first - 1;
+        answer_.kind = command.index();
+        known_[from_.session].answer = answer_;
+      }
       serve();
     }
     if (has_messages && !is_alive(index)) say(effect::EntryDead{.index = index});
+    for (const auto& [session, ended] : heard_) {
+      const std::uint64_t through = ended ? *ended : known_[session].last;
+      say(effect::Through{.session = session, .number = through});
+    }
     return said_;
   }
 
@@ -89,7 +113,21 @@ class NaiveQueue {
     std::uint32_t prefetch = 0;
     std::int64_t window = 0;
     std::uint64_t last_id = 0;
+    bool suspected = false;
     std::map<std::uint64_t, MessageRef> held;
+  };
+  /// What a session was told last when it asked for something.
+  struct Answer {
+    bool is_one = false;
+    std::uint64_t number = 0;
+    std::size_t kind = 0;  // of the command
+    AttachResult result = AttachResult::attached;
+    std::uint64_t count = 0;  // purged, or left after a get
+    std::uint64_t id = 0;     // fetched
+  };
+  struct Known {
+    std::uint64_t last = 0;
+    Answer answer;
   };
 
   /// More than anybody can use is as good as endless.
@@ -99,6 +137,66 @@ class NaiveQueue {
   }
   void say(const auto& effect) { said_.push_back(EffectText{}(effect)); }
 
+  bool in_run() const { return from_.first > 0; }
+  bool is_next(const Command& command) {
+    if (std::holds_alternative<From>(command) || !in_run()) return true;
+    const std::uint64_t number = from_.first++;
+    const auto at = known_.find(from_.session);
+    if (run_is_over_ || at == known_.end()) return false;
+    if (number <= at->second.last) std::visit([&](const auto& c) { repeat(c, number, at->second.answer); }, command);
+    if (number != at->second.last + 1) return false;
+    at->second.last = number;
+    return true;
+  }
+  template <class C>
+  static bool is_kind(std::size_t index) {
+    return Command(C{}).index() == index;
+  }
+  template <class C>
+  void repeat(const C& c, std::uint64_t number, const Answer& answer) {
+    if (!answer.is_one || answer.number != number || !is_kind<C>(answer.kind)) return;
+    if constexpr (std::is_same_v<C, Attach>) say(effect::Attached{.consumer = c.consumer, .result = answer.result});
+    if constexpr (std::is_same_v<C, Cancel>) say(effect::Cancelled{.consumer = c.consumer});
+    if constexpr (std::is_same_v<C, Purge>) say(effect::Purged{.session = c.session, .count = answer.count});
+    if constexpr (std::is_same_v<C, Get>) {
+      const ConsumerKey key{.session = c.session, .link = kGetLink};
+      const auto& held = consumers_[key].held;
+      const auto message = held.find(answer.id);
+      if (message == held.end()) return say(effect::GetEmpty{.session = c.session});
+      say(effect::GetOk{.delivery = {.consumer = key, .id = answer.id, .message = message->second},
+                        .ready_left = answer.count});
+    }
+  }
+  void end(const SessionId& session) {
+    if (!known_.contains(session)) return;
+    for (auto& [heard, ended] : heard_) {
+      if (heard == session && !ended) ended = known_[session].last;
+    }
+    if (session == from_.session) run_is_over_ = true;
+    known_.erase(session);
+  }
+  void end_all(NodeId node, Epoch below, bool expired = false) {
+    const auto known = known_;
+    const auto is_one = [&](const SessionId& session) { return session.node == node && session.epoch < below; };
+    if (!expired) std::erase_if(expired_, is_one);
+    for (const auto& [session, one] : known) {
+      if (!is_one(session)) continue;
+      end(session);
+      if (expired) expired_.insert(session);
+    }
+  }
+
+  void on(const From& c) {
+    from_ = c;
+    run_is_over_ = false;
+    if (!in_run()) return;
+    if (expired_.contains(c.session) || (!known_.contains(c.session) && c.first > 1))
+      return say(effect::Forgotten{.session = c.session});
+    known_[c.session];
+    const auto is_same = [&](const auto& heard) { return heard.first == c.session && !heard.second; };
+    if (std::ranges::none_of(heard_, is_same)) heard_.emplace_back(c.session, std::nullopt);
+  }
+
   void on(const Enqueue& c) {
     ready_[position_] = {
         .position = position_, .body_size = c.body_size, .priority = c.priority, .persistent = c.persistent};
@@ -106,12 +204,15 @@ class NaiveQueue {
   void on(const Attach& c) {
     const auto attached = consumers();
     const bool taken = std::ranges::any_of(attached, [&](const auto& key) { return consumers_[key].exclusive; });
+    answer_.is_one = true;
+    if (consumers_.contains(c.consumer)) return say(effect::Attached{.consumer = c.consumer});
+    answer_.result = AttachResult::in_exclusive_use;
     if (taken || (c.exclusive && !attached.empty())) {
       say(effect::Attached{.consumer = c.consumer, .result = AttachResult::in_exclusive_use});
       return;
     }
+    answer_.result = AttachResult::attached;
     say(effect::Attached{.consumer = c.consumer});
-    if (consumers_.contains(c.consumer)) return;
     consumers_[c.consumer] = {.is_attached = true,
                               .no_ack = c.no_ack,
                               .exclusive = c.exclusive,
@@ -121,6 +222,7 @@ class NaiveQueue {
     line_up(c.consumer);
   }
   void on(const Cancel& c) {
+    answer_.is_one = true;
     say(effect::Cancelled{.consumer = c.consumer});
     detach(c.consumer);
     tidy(c.consumer);
@@ -138,21 +240,42 @@ class NaiveQueue {
     line_up(c.consumer);
   }
   void on(const Get& c) {
+    answer_.is_one = true;
     if (ready_.empty()) return say(effect::GetEmpty{.session = c.session});
     const ConsumerKey key{.session = c.session, .link = kGetLink};
     Consumer& getter = consumers_[key];
     getter.no_ack = c.no_ack;
     effect::GetOk reply{.delivery = hand_to(key)};
     reply.ready_left = ready_.size();
+    answer_.id = reply.delivery.id;
+    answer_.count = reply.ready_left;
     say(reply);
     if (c.no_ack) bury(reply.delivery.message);
   }
   void on(const Purge& c) {
+    answer_.is_one = true;
+    answer_.count = ready_.size();
     say(effect::Purged{.session = c.session, .count = ready_.size()});
     bury_ready_if([](const MessageRef&) { return true; });
   }
   void on(const Down& c) {
     remove_if([&](const SessionId& session) { return session == c.session; });
+    end(c.session);
+    expired_.erase(c.session);
+  }
+  void on(const SessionsGone& c) {
+    const ReturnReason reason = c.expired ? ReturnReason::released : ReturnReason::requeued;
+    remove_if([&](const SessionId& session) { return session.node == c.node && session.epoch < c.below; }, reason);
+    end_all(c.node, c.below, c.expired);
+  }
+  void on(const NodeSuspected& c) { suspect(c.node, c.epoch, true); }
+  void on(const NodeTrusted& c) { suspect(c.node, c.epoch, false); }
+  void suspect(NodeId node, Epoch epoch, bool suspected) {
+    for (auto& [key, consumer] : consumers_) {
+      if (key.session.node != node || key.session.epoch != epoch) continue;
+      consumer.suspected = suspected;
+      line_up(key);
+    }
   }
   void on(const NodeUp& c) {
     const std::size_t said_before = said_.size();
@@ -160,6 +283,7 @@ class NaiveQueue {
     // A restart is no reason to go.
     const auto said_now = said_.begin() + static_cast<std::ptrdiff_t>(said_before);
     said_.erase(std::remove(said_now, said_.end(), EffectText{}(effect::Unused{})), said_.end());
+    end_all(c.node, c.epoch);
     bury_ready_if([](const MessageRef& message) { return !message.persistent; });
     for (auto& [position, message] : ready_) message.redelivered |= c.after_crash;
   }
@@ -172,6 +296,7 @@ class NaiveQueue {
       if (next == line_.end()) return;
       const ConsumerKey key = *next;
       line_.erase(next);
+      if (consumers_[key].suspected) continue;
       const effect::Deliver delivery = hand_to(key);
       say(delivery);
       if (delivery.settled) bury(delivery.message);
@@ -182,7 +307,8 @@ class NaiveQueue {
     const auto at = consumers_.find(key);
     if (at == consumers_.end() || std::ranges::find(line_, key) != line_.end()) return;
     const Consumer& c = at->second;
-    if (c.is_attached && c.window > 0 && (c.prefetch == 0 || c.held.size() < c.prefetch)) line_.push_back(key);
+    if (c.is_attached && !c.suspected && c.window > 0 && (c.prefetch == 0 || c.held.size() < c.prefetch))
+      line_.push_back(key);
   }
   effect::Deliver hand_to(const ConsumerKey& key) {
     Consumer& consumer = consumers_[key];
@@ -213,10 +339,8 @@ class NaiveQueue {
     tidy(key);
   }
   void give_back(MessageRef message, ReturnReason reason) {
-    if (reason == ReturnReason::requeued) {
-      message.redelivered = true;
-      ++message.delivery_count;
-    }
+    message.redelivered |= reason != ReturnReason::unseen;
+    message.delivery_count += reason == ReturnReason::requeued ? 1 : 0;
     ready_[message.position] = message;
   }
   void detach(const ConsumerKey& key) {
@@ -231,13 +355,13 @@ class NaiveQueue {
     if (!at->second.is_attached && at->second.held.empty()) consumers_.erase(at);
   }
   template <class Matches>
-  void remove_if(Matches&& matches) {
+  void remove_if(Matches&& matches, ReturnReason reason = ReturnReason::requeued) {
     std::vector<ConsumerKey> keys;
     for (const auto& [key, consumer] : consumers_) {
       if (matches(key.session)) keys.push_back(key);
     }
     for (const ConsumerKey& key : keys) {
-      for (const auto& [id, message] : consumers_[key].held) give_back(message, ReturnReason::requeued);
+      for (const auto& [id, message] : consumers_[key].held) give_back(message, reason);
       detach(key);
       consumers_.erase(key);
     }
@@ -269,6 +393,12 @@ class NaiveQueue {
   Position position_;
   std::map<Position, MessageRef> ready_;
   std::map<ConsumerKey, Consumer> consumers_;
+  std::map<SessionId, Known> known_;  // who numbers commands
+  std::set<SessionId> expired_;
+  From from_;  // of the command being applied; first: the number of the next
+  bool run_is_over_ = false;
+  Answer answer_;
+  std::vector<std::pair<SessionId, std::optional<std::uint64_t>>> heard_;  // with the number of a Down
   std::list<ConsumerKey> line_;  // who can take a message, in the order of becoming able to
   std::vector<std::string> said_;
 };

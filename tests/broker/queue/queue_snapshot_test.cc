@@ -20,6 +20,9 @@ class QueueSnapshot : public MachineFixture {
     cancel(21);
     give_back(21, "e");
     get(3);
+    send_letters(4, 1, "uv");
+    send(5, 1, {Get{.session = session_of(5)}});
+    apply({NodeSuspected{.node = NodeId(1), .epoch = Epoch(1)}});
     forget_events();
   }
   static bool is_refused(ByteView bytes) {
@@ -76,6 +79,22 @@ TEST_F(QueueSnapshot, OfAnotherFormatIsRefused) {
   std::vector<std::byte> other(whole.view().begin(), whole.view().end());
   other.front() = std::byte{0x7f};
   EXPECT_TRUE(is_refused(other));
+}
+
+// What the release before wrote ends before the senders.
+TEST_F(QueueSnapshot, OfTheFormatBeforeIsStillRead) {
+  publish("ab");
+  attach({.prefetch = 1}, 11);
+  const Bytes whole = machine_.serialize();
+  std::vector<std::byte> older(whole.view().begin(), whole.view().end());
+  older.front() = std::byte{2};
+  EXPECT_TRUE(is_refused(older));
+  ASSERT_EQ(older.back(), std::byte{0});  // no senders
+  older.pop_back();
+  auto machine = QueueMachine::deserialize(older);
+  ASSERT_TRUE(machine);
+  machine->check_invariants();
+  EXPECT_EQ(machine->serialize(), whole);
 }
 
 TEST_F(QueueSnapshot, AFlippedBitIsRefusedOrGivesASoundMachine) {

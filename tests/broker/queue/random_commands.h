@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <limits>
+#include <map>
 #include <variant>
 #include <vector>
 
@@ -33,7 +34,11 @@ class RandomCommands {
   LogEntry next(const QueueMachine& machine) {
     index_ = index_.plus(1 + below(2));  // other groups' business and noops lie between
     LogEntry entry{.index = index_};
-    for (std::uint64_t count = 1 + below(5); count > 0; --count) add(command(machine), entry);
+    if (one_in(3)) begin_run(entry);
+    for (std::uint64_t count = 1 + below(5); count > 0; --count) {
+      add(command(machine), entry);
+      if (one_in(20)) begin_run(entry);
+    }
     if (one_in(60)) all_leave(machine, entry);
     return entry;
   }
@@ -42,6 +47,8 @@ class RandomCommands {
     for (const Effect& effect : effects) {
       if (const auto* delivery = std::get_if<effect::Deliver>(&effect)) note(*delivery);
       if (const auto* reply = std::get_if<effect::GetOk>(&effect)) note(reply->delivery);
+      if (const auto* heard = std::get_if<effect::Through>(&effect)) through_[heard->session] = heard->number;
+      if (const auto* lost = std::get_if<effect::Forgotten>(&effect)) through_.erase(lost->session);
     }
   }
 
@@ -90,6 +97,17 @@ class RandomCommands {
   }
 
   // --- what ---
+  /// Mostly what the queue waits for, at times an echo or a gap.
+  void begin_run(LogEntry& entry) {
+    const SessionId sender = session();
+    const auto at = through_.find(sender);
+    const std::uint64_t heard = at == through_.end() ? 0 : at->second;
+    std::uint64_t first = heard + 1;
+    if (one_in(5)) first -= std::min(first, below(6));
+    if (one_in(12)) first += below(3);
+    if (one_in(40)) first = one_in(2) ? kNumberMax : 1;
+    add(From{.session = sender, .first = first, .heard = heard - std::min(heard, below(3))}, entry);
+  }
   IdRange range_around(std::uint64_t id) {
     switch (below(16)) {
       case 0:
@@ -123,7 +141,7 @@ class RandomCommands {
   }
   Command returned() {
     auto command = about_messages<Return>();
-    command.reason = static_cast<ReturnReason>(below(2));
+    command.reason = static_cast<ReturnReason>(below(3));
     return command;
   }
   Command enqueue() {
@@ -151,6 +169,22 @@ class RandomCommands {
     return NodeUp{.node = id_of(at), .epoch = epoch_of(at), .after_crash = one_in(3)};
   }
 
+  Command suspicion() {
+    const std::size_t at = node();
+    switch (below(8)) {
+      case 0:
+        return SessionsGone{.node = id_of(at), .below = epoch_of(at).plus(1), .expired = true};
+      case 1:
+        return SessionsGone{.node = id_of(at), .below = epoch_of(at), .expired = one_in(2)};
+      case 2:
+      case 3:
+      case 4:
+        return NodeSuspected{.node = id_of(at), .epoch = epoch_of(at)};
+      default:
+        return NodeTrusted{.node = id_of(at), .epoch = epoch_of(at)};
+    }
+  }
+
   /// So that the queue is unused at times, and free for an exclusive consumer.
   void all_leave(const QueueMachine& machine, LogEntry& entry) {
     for (const ConsumerKey& key : machine.consumers()) {
@@ -172,6 +206,7 @@ class RandomCommands {
     if (dice < 930) return Credit{.consumer = anybody(), .bytes = one_in(20) ? kMost - below(2) : below(1'000)};
     if (dice < 960) return Get{.session = session(), .no_ack = one_in(2)};
     if (dice < 980) return Cancel{.consumer = anybody()};
+    if (dice < 986) return suspicion();
     if (dice < 993) return Down{.session = session()};
     if (backlog_ > kShallow && !one_in(backlog_ / kShallow)) return enqueue();
     if (dice < 997) return Purge{.session = session()};
@@ -182,6 +217,7 @@ class RandomCommands {
   std::uint64_t backlog_;
   LogIndex index_;
   std::uint64_t commands_ = 0;
+  std::map<SessionId, std::uint64_t> through_;          // as the queue said last
   std::array<Epoch, 2> epochs_ = {Epoch(1), Epoch(1)};  // of the nodes
   std::array<HandedOut, 64> lately_;                    // a ring
   std::uint64_t deliveries_ = 0;
