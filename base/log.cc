@@ -55,8 +55,8 @@ std::atomic<Format> current_format{Format::text};
 }  // namespace
 
 std::string_view category_name(Category category) {
-  static constexpr std::array<std::string_view, kCategoryCount> kNames = {"default", "connection", "channel",
-                                                                          "queue",   "storage",    "user"};
+  static constexpr std::array<std::string_view, kCategoryCount> kNames = {"default", "connection", "channel", "queue",
+                                                                          "storage", "user",       "cluster"};
   return kNames[static_cast<std::size_t>(category)];
 }
 

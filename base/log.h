@@ -14,9 +14,9 @@ namespace quorate::log {
 enum class Level : std::uint8_t { debug, info, warning, error, critical, none };
 enum class Format : std::uint8_t { text, json };
 
-/// The categories of rabbitmq.conf's log.<category>.level.
-enum class Category : std::uint8_t { general, connection, channel, queue, storage, user };
-inline constexpr std::size_t kCategoryCount = 6;
+/// The categories of rabbitmq.conf's log.<category>.level, and what nodes of a cluster have with each other.
+enum class Category : std::uint8_t { general, connection, channel, queue, storage, user, cluster };
+inline constexpr std::size_t kCategoryCount = 7;
 std::string_view category_name(Category category);
 
 struct Options {
@@ -24,7 +24,7 @@ struct Options {
   bool console = true;
   std::string file;  // empty = none
   Level level = Level::info;
-  Level category_levels[kCategoryCount] = {Level::info, Level::info, Level::info,
+  Level category_levels[kCategoryCount] = {Level::info, Level::info, Level::info, Level::info,
                                            Level::info, Level::info, Level::info};
 };
 
