@@ -1,0 +1,36 @@
+// Between gRPC's buffers and ours: what proto/plane.proto says, without copying a frame when it is sent and with one
+// copy when it arrives.
+#pragma once
+#include <google/protobuf/message_lite.h>
+#include <grpcpp/support/byte_buffer.h>
+
+#include <cstddef>
+#include <optional>
+#include <vector>
+
+#include "base/bytes.h"
+#include "cluster/plane/plane.h"
+#include "proto/plane.pb.h"
+
+namespace quorate::cluster {
+
+grpc::ByteBuffer buffer_of(const google::protobuf::MessageLite& message);
+/// A Packet with this frame.
+grpc::ByteBuffer buffer_of_frame(std::vector<std::byte>&& frame);
+
+Bytes bytes_of(const grpc::ByteBuffer& buffer);
+/// Nothing when it is not a Packet with a frame, written as we write it.
+std::optional<Bytes> frame_of(const Bytes& packet);
+
+proto::Hello hello_of(const Identity& identity, NodeId to, Lane lane, std::uint64_t stream);
+
+/// A hello as it arrived, with its numbers in range.
+struct Greeting {
+  Identity identity;
+  NodeId to;
+  Lane lane = Lane::control;
+  std::uint64_t stream = 0;
+};
+std::optional<Greeting> greeting_of(const Bytes& packet);
+
+}  // namespace quorate::cluster
