@@ -1,0 +1,97 @@
+// One example of everything that travels between a session and a queue, with every field set, in the order of the
+// variants: what tests of the format go through. A new alternative has to get its row here.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <limits>
+
+#include "broker/queue/mail.h"
+
+namespace quorate::queue {
+
+inline constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
+
+inline Message example_message() {
+  return make_message("logs", "eu.warn", as_bytes("\x10\x00\x02"), as_bytes("hello"));
+}
+
+inline auto every_queue_mail_body() {
+  const SessionId session{.node = NodeId(3), .epoch = Epoch(200), .serial = 70'000};
+  const ConsumerKey consumer{.session = session, .link = 4};
+  auto rows = std::to_array<QueueMailBody>({
+      Publish{.message = example_message(), .body_size = 5, .persistent = true, .priority = 9, .seq = PublishSeq(300)},
+      Settle{.consumer = consumer, .ids = {{.first = 1, .last = 1}, {.first = 300, .last = kMost}}},
+      Credit{.consumer = consumer, .bytes = 524'288},
+      Attach{.consumer = consumer,
+             .no_ack = true,
+             .exclusive = true,
+             .priority = std::numeric_limits<std::int32_t>::min(),
+             .prefetch = std::numeric_limits<std::uint32_t>::max(),
+             .window = 1u << 20},
+      Cancel{.consumer = consumer},
+      Return{.consumer = consumer, .reason = ReturnReason::unseen, .ids = {{.first = 2, .last = 7}}},
+      Discard{.consumer = consumer, .ids = {{.first = 8, .last = 8}}},
+      Get{.session = session, .no_ack = true},
+      Purge{.session = session},
+      Down{.session = session},
+      Count{},
+      DeleteIf{.unused = true, .empty = true},
+  });
+  static_assert(std::tuple_size_v<decltype(rows)> == std::variant_size_v<QueueMailBody>, "one has no row");
+  return rows;
+}
+
+inline bool is_question(const QueueMailBody& body) {
+  return std::holds_alternative<Count>(body) || std::holds_alternative<DeleteIf>(body);
+}
+
+/// A parcel with all of them.
+inline Parcel full_parcel() {
+  Parcel parcel{.queue = GroupId(1'000),
+                .from = {.node = NodeId(3), .epoch = Epoch(200), .serial = 70'000},
+                .term = Term(12),
+                .first = 400,
+                .heard = 399,
+                .resumes = {{.link = 4, .received = 17}, {.link = 500, .received = kMost}}};
+  for (const QueueMailBody& body : every_queue_mail_body()) {
+    (is_question(body) ? parcel.questions : parcel.commands).push_back(body);
+  }
+  return parcel;
+}
+
+inline auto every_session_mail_body() {
+  const Delivery delivery{.link = 4,
+                          .id = 900,
+                          .message = example_message(),
+                          .redelivered = true,
+                          .settled = true,
+                          .counts = true,
+                          .delivery_count = 2,
+                          .acquired_count = 300};
+  auto rows = std::to_array<SessionMailBody>({
+      delivery,
+      Taken{.seq = PublishSeq(300), .bytes = 1u << 20, .refused = true},
+      Attached{.link = 4, .result = AttachResult::in_exclusive_use},
+      Cancelled{.link = 5},
+      GetOk{.delivery = delivery, .ready_left = 70'000},
+      GetEmpty{},
+      Purged{.count = 40'000},
+      Counted{.ready = 500, .consumers = 6},
+      Deleted{.outcome = DeleteOutcome::not_empty, .count = 7},
+      Gone{.link = 8},
+      Through{.number = 400},
+      Refused{.number = 401},
+      Forgotten{},
+  });
+  static_assert(std::tuple_size_v<decltype(rows)> == std::variant_size_v<SessionMailBody>, "one has no row");
+  return rows;
+}
+
+inline SessionMail mail_with(SessionMailBody what) {
+  return {.to = {.node = NodeId(3), .epoch = Epoch(200), .serial = 70'000},
+          .queue = GroupId(1'000),
+          .what = std::move(what),
+          .tracked = true};
+}
+
+}  // namespace quorate::queue
