@@ -124,8 +124,8 @@ TEST(MailWire, ATopologyStaysAtHome) {
 
 const SessionId kSmall{.node = NodeId(1), .epoch = Epoch(2), .serial = 3};
 
-std::vector<std::byte> parcel_head() { return octets(1, 9, 1, 2, 3, 4, 5, 6); }
-Parcel small_parcel() { return {.queue = GroupId(9), .from = kSmall, .term = Term(4), .first = 5, .heard = 6}; }
+std::vector<std::byte> parcel_head() { return octets(1, 9, 1, 2, 3, 4, 5, 4); }
+Parcel small_parcel() { return {.queue = GroupId(9), .from = kSmall, .term = Term(4), .first = 5, .heard = 4}; }
 std::byte kind_of_command(QueueMailBody command) {
   Parcel parcel = small_parcel();
   parcel.commands.push_back(std::move(command));
