@@ -72,8 +72,15 @@ struct Word {
   std::span<const std::string_view> allowed;
   std::string_view instead;
 };
-constexpr std::string_view kThreads[] = {"broker/node/node",   "cluster/mailbox",   "cluster/shard",
-                                         "storage/log_reader", "storage/log_store", "storage/log_writer",
+constexpr std::string_view kThreads[] = {"broker/node/node",
+                                         "cluster/mailbox",
+                                         "cluster/plane/loop",
+                                         "cluster/plane/outbound",
+                                         "cluster/plane/outgoing_lane",
+                                         "cluster/shard",
+                                         "storage/log_reader",
+                                         "storage/log_store",
+                                         "storage/log_writer",
                                          "storage/worker"};
 constexpr std::string_view kAtomics[] = {
     "base/bytes.h",      "base/log",           "cluster/mailbox",       "cluster/shard",
