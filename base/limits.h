@@ -59,6 +59,8 @@ inline constexpr std::uint64_t kKeptEntries = 4096;
 inline constexpr std::size_t kSnapshotTransfersMax = 4;
 /// What one group applies in one turn; the rest waits for the next.
 inline constexpr std::size_t kApplyBudgetBytes = 1u << 20;
+/// Messages for groups that this node has not heard of yet; the oldest go first.
+inline constexpr std::size_t kEarlyMessagesMax = 4096;
 /// Elections that one shard holds at the same time; the others wait a moment.
 inline constexpr std::size_t kCampaignsMax = 256;
 

@@ -80,6 +80,9 @@ class PersistentMap {
     if (root_ != nullptr) walk(*root_, visit);
   }
 
+  /// Nothing was changed between the two; equal contents that came about apart are not the same.
+  bool is_same(const PersistentMap& other) const { return root_ == other.root_; }
+
   std::size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
 

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "base/log.h"
@@ -50,9 +51,25 @@ class SignalLoop {
     });
   }
 
-  std::optional<Error> run(Node& node) {
+  /// Any thread.
+  void note_started(Result<void> result) {
+    boost::asio::post(io_, [this, result = std::move(result)] {
+      started_ = result;
+      io_.stop();
+    });
+  }
+
+  /// What became of the start, which runs on another thread; nothing when a signal came first.
+  std::optional<Result<void>> wait_for_start(Node& node) {
     wait(node);
     io_.run();
+    io_.restart();
+    return started_;
+  }
+
+  /// What ended the node, if it was not a signal.
+  std::optional<Error> run() {
+    if (!failure_) io_.run();
     return failure_;
   }
 
@@ -82,6 +99,7 @@ class SignalLoop {
   const CommandLine& command_line_;
   boost::asio::io_context io_{1};
   boost::asio::signal_set signals_;
+  std::optional<Result<void>> started_;
   std::optional<Error> failure_;
 };
 
@@ -99,18 +117,23 @@ int serve(const CommandLine& command_line) {
   const Instant begin = clock.now();
   SignalLoop signals(command_line);
   Node node(config, [&](const Error& error) { signals.fail(error); });
-  if (auto started = node.start(); !started) {
-    log::error(log::Category::general, "start failed reason=\"{}\"", started.error().text);
-    log::flush();
+  std::thread starter([&] { signals.note_started(node.start()); });
+  const auto started = signals.wait_for_start(node);
+  if (!started) node.interrupt_start();  // it may be waiting for other nodes
+  starter.join();
+  if (!started || !*started) {
+    if (started) log::error(log::Category::general, "start failed reason=\"{}\"", started->error().text);
     node.stop();
-    return kExitFailure;
+    log::info(log::Category::general, "stopped");
+    log::flush();
+    return started ? kExitFailure : 0;
   }
   const auto recovery = std::chrono::duration_cast<std::chrono::milliseconds>(clock.now() - begin);
   log::info(log::Category::general,
             "Server startup complete version={} node={} data_dir={} listeners=\"{}\" recovery={}ms", QUORATE_VERSION,
             config.node_name, config.data_dir, join(node.listener_names()), recovery.count());
   notify_systemd("READY=1");
-  const std::optional<Error> failure = signals.run(node);
+  const std::optional<Error> failure = signals.run();
   notify_systemd("STOPPING=1");
   if (failure) {
     log::error(log::Category::general, "node failed reason=\"{}\"", failure->text);

@@ -30,6 +30,11 @@ class GroupClient {
   virtual void on_leader() = 0;
   /// No longer. What was proposed and not reported by on_committed() may or may not happen.
   virtual void on_follower() {}
+  /// Who leads, as far as this replica knows (kNoReplica: nobody), and in which term; told when it changes.
+  virtual void on_leadership(raft::ReplicaId leader, Term term) {
+    static_cast<void>(leader);
+    static_cast<void>(term);
+  }
   /// Everything up to `index` is durable on a majority and applied here.
   virtual void on_committed(LogIndex index) = 0;
   /// From the next entry on, `version` of the machine applies.

@@ -11,6 +11,8 @@ namespace quorate::cluster {
 namespace {
 
 /// How often nodes compare which groups they believe asleep (raft.md §2.6).
+/// A group that nobody has opened here by then is none of this node's.
+constexpr Duration kEarlyMax = std::chrono::seconds(2);
 constexpr Duration kAuditInterval = std::chrono::seconds(10);
 /// A process opens a group again only when its replica was replaced; the epoch leaves this much room to tell them
 /// apart.
@@ -43,6 +45,7 @@ Result<void> GroupHost::open(GroupId group, GroupClient& client, const Birth& bi
   auto replica = std::make_unique<Replica>(group, ++incarnations_, client, *this);
   Replica& opened = *replicas_.emplace(group, std::move(replica)).first->second;
   auto result = opened.open(birth);
+  if (result && opened.is_open()) receive_early(group);
   if (result) return result;
   replicas_.erase(group);
   return failure(result.error().code, client.describe() + ": " + result.error().text +
@@ -133,7 +136,7 @@ void GroupHost::receive(NodeId from, PeerMessage message) {
   if (failed_) return;
   if (auto* audit = std::get_if<SteadyAudit>(&message.body)) return receive(from, std::move(*audit));
   Replica* replica = find(message.group);
-  if (replica == nullptr || !replica->is_open()) return;
+  if (replica == nullptr || !replica->is_open()) return keep_early(from, std::move(message));
   if (auto* raft_message = std::get_if<raft::Message>(&message.body)) {
     replica->step(raft::Receive{.message = std::move(*raft_message)});
     return;
@@ -144,6 +147,26 @@ void GroupHost::receive(NodeId from, PeerMessage message) {
       },
       message.body);
   mark_dirty(message.group);
+}
+
+/// Of a group that begins, one member may campaign before the others have opened it.
+void GroupHost::keep_early(NodeId from, PeerMessage message) {
+  const Instant now = shard_.now();
+  while (!early_.empty() && (early_.size() >= limits::kEarlyMessagesMax || now - early_.front().at > kEarlyMax)) {
+    early_.pop_front();
+  }
+  const GroupId group = message.group;
+  early_.push_back({.group = group, .from = from, .message = std::move(message), .at = now});
+}
+
+void GroupHost::receive_early(GroupId group) {
+  std::vector<Early> waiting;
+  std::erase_if(early_, [&](Early& early) {
+    if (early.group != group) return false;
+    if (shard_.now() - early.at <= kEarlyMax) waiting.push_back(std::move(early));
+    return true;
+  });
+  for (Early& early : waiting) receive(early.from, std::move(early.message));
 }
 
 void GroupHost::on_node_live(NodeId node, bool live) {

@@ -6,6 +6,7 @@
 // threads come back through the shard's mailbox.
 #pragma once
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -102,7 +103,17 @@ class GroupHost final : public TurnHook, public HostContext {
   bool begin_transfer(NodeId to) override;
   void end_transfer(NodeId to) override;
 
+  /// A member that was told of the group a moment before this node.
+  struct Early {
+    GroupId group;
+    NodeId from;
+    PeerMessage message;
+    Instant at{};
+  };
+
   Replica* find(GroupId group);
+  void keep_early(NodeId from, PeerMessage message);
+  void receive_early(GroupId group);
   void run_due_timers();
   void arm(Replica& replica, GroupId group);
   void settle_dirty();
@@ -126,6 +137,7 @@ class GroupHost final : public TurnHook, public HostContext {
   std::vector<GroupId> dirty_;
   std::set<Timer> timers_;
   std::set<NodeId> live_nodes_;
+  std::deque<Early> early_;          // the oldest first
   std::optional<Instant> audit_at_;  // while there are other nodes
 
   // What this turn hands to the log writer.

@@ -259,6 +259,7 @@ bool Replica::settle() {
     for (auto& [token, read] : std::exchange(reads_, {})) read.done(std::nullopt);
     client_.on_follower();
   }
+  tell_leadership();
   if (closed_) return false;
   bool is_budget_spent = false;
   if (auto applied = apply_ready(is_budget_spent); !applied) {
@@ -276,6 +277,14 @@ bool Replica::settle() {
   if (closed_) return false;
   consider_snapshot();
   return is_budget_spent;
+}
+
+void Replica::tell_leadership() {
+  const bool is_known = told_leader_ == core_->leader() && told_term_ == core_->term();
+  if (is_known || closed_) return;
+  told_leader_ = core_->leader();
+  told_term_ = core_->term();
+  client_.on_leadership(told_leader_, told_term_);
 }
 
 // --- time, nodes ---

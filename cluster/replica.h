@@ -83,6 +83,7 @@ class Replica {
   raft::LogPosition configuration_position() const;
   raft::Refusal feed(raft::Input input);
   void carry_out();
+  void tell_leadership();
   void answer(const std::vector<raft::ReadReady>& reads);
   void write(raft::LogWrite&& append);
 
@@ -153,6 +154,8 @@ class Replica {
   LogIndex told_committed_;  // what the client knows
   bool leading_ = false;     // the client knows that it leads, since leading_term_
   Term leading_term_;
+  raft::ReplicaId told_leader_ = raft::kNoReplica;  // what the client knows of leader and term
+  Term told_term_;
   std::uint32_t machine_version_ = 0;          // as of applied_
   raft::LogPosition announced_configuration_;  // liveness of its members has been told to the core
   bool reading_ = false;                       // entries for the machine are on their way from the disk

@@ -34,6 +34,11 @@ LogWriter::Counters LogWriter::counters() const {
   return counters_;
 }
 
+Duration LogWriter::busy_for(Instant now) const {
+  const Instant since = writing_since_.load(std::memory_order_relaxed);
+  return since == Instant{} ? Duration::zero() : now - since;
+}
+
 void LogWriter::stop() {
   {
     const std::lock_guard lock(mutex_);
@@ -81,7 +86,9 @@ void LogWriter::write_all(std::deque<Submission> submissions) {
     while (end != submissions.end() && (end == begin || batch.bytes + end->bytes <= limits::kLogBatchMaxBytes)) {
       batch.add(*end++);
     }
+    writing_since_.store(clock_.now(), std::memory_order_relaxed);
     const Result<void> written = write_batch(batch);
+    writing_since_.store(Instant{}, std::memory_order_relaxed);
     for (; begin != end; ++begin) {
       begin->done(written);
       pending_bytes_.fetch_sub(begin->bytes, std::memory_order_relaxed);

@@ -42,6 +42,8 @@ class LogWriter {
   /// Submitted and not yet answered: a shard beyond limits::kLogWriterQueueMaxBytes stops reading its publishers.
   std::size_t pending_bytes() const { return pending_bytes_.load(std::memory_order_relaxed); }
   Counters counters() const;
+  /// How long the disk has been at the batch that it is writing now; zero when it writes none. Any thread.
+  Duration busy_for(Instant now) const;
 
   /// Writes and answers what was submitted, syncs all of it, records the durability mark, ends the thread. No
   /// submission after it.
@@ -75,6 +77,7 @@ class LogWriter {
   LogStore& store_;
   const Clock& clock_;
   std::atomic<std::size_t> pending_bytes_ = 0;
+  std::atomic<Instant> writing_since_ = Instant{};  // the epoch: not writing
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;

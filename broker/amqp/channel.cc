@@ -192,9 +192,18 @@ void Channel::on_mail(queue::SessionMail mail) {
     return deliver(mail.queue, std::move(*delivery));
   }
   if (const auto* taken = std::get_if<queue::Taken>(&mail.what)) return on_taken(*taken);
+  if (std::holds_alternative<queue::Forgotten>(mail.what)) return on_forgotten(mail.queue);
   if (is_answer(mail)) return on_answer(mail);
   const auto* gone = std::get_if<queue::Gone>(&mail.what);
   if (gone != nullptr && consumers_.contains(gone->link)) on_consumer_gone(gone->link);
+}
+
+/// This node was cut off for so long that a queue gave the channel up: what was unsettled went to others.
+void Channel::on_forgotten(GroupId queue) {
+  const cluster::Queue* found = topology().find_queue(queue);
+  const std::string name = found != nullptr ? describe(auth::ResourceKind::queue, found->name) : "a queue";
+  finish(refuse(ReplyCode::precondition_failed,
+                name + " has given up this channel: its node did not answer for too long"));
 }
 
 /// Whether `mail` answers the request that the channel waits for. A queue may answer a cancellation twice when it goes

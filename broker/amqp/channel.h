@@ -181,6 +181,7 @@ class Channel {
   void submit(cluster::MetadataCommand command, OnMetadata then);
   /// `link` is the consumer that the request is about, or queue::kGetLink.
   void ask(GroupId queue, std::uint32_t link, decltype(queue::QueueMail::what) request, OnMail then);
+  void on_forgotten(GroupId queue);
   bool is_answer(const queue::SessionMail& mail) const;
   void on_answer(queue::SessionMail& mail);
   void mail(GroupId queue, decltype(queue::QueueMail::what) what);

@@ -169,7 +169,7 @@ void Channel::on_taken(const queue::Taken& taken) {
   const std::size_t bytes = std::min<std::size_t>(publishing_bytes_, taken.bytes);
   publishing_bytes_ -= bytes;
   session_.publishing_bytes_ -= std::min(session_.publishing_bytes_, bytes);
-  if (taken.seq.value() != 0) ledger_.settle(taken.seq, Verdict::stored);
+  if (taken.seq.value() != 0) ledger_.settle(taken.seq, taken.refused ? Verdict::refused : Verdict::stored);
 }
 
 void Channel::send_return(const Message& message) {

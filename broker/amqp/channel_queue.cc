@@ -15,6 +15,11 @@ namespace {
 using auth::Permission;
 using auth::ResourceKind;
 
+/// An exclusive classic queue lives in memory; a quorum queue is always on disk.
+bool is_durable(const QueueDeclare& method, bool is_quorum) {
+  return is_quorum || (method.durable && !method.exclusive);
+}
+
 std::string_view truth(bool value) { return value ? "true" : "false"; }
 
 }  // namespace
@@ -66,7 +71,7 @@ Handled Channel::declare_existing(const cluster::Queue& current, const QueueDecl
   if (method.exclusive != current.owner.has_value()) {
     return refuse(ReplyCode::resource_locked, locked_text(current.name));
   }
-  const bool durable = method.durable && !method.exclusive;
+  const bool durable = is_durable(method, current.type == cluster::QueueType::quorum);
   if (durable != current.durable) return differs("durable", durable, current.durable);
   if (method.auto_delete != current.auto_delete) return differs("auto_delete", method.auto_delete, current.auto_delete);
   const auto received = decode_table(method.arguments.encoded);
@@ -98,12 +103,19 @@ Handled Channel::declare_new_queue(const QueueDeclare& method, std::string name)
     session_.surroundings_.remark("queue declared queue=" + name + " vhost=" + vhost() +
                                   " without effect so far: " + names);
   }
+  const Value* type = arguments->find("x-queue-type");
+  const bool is_quorum = type != nullptr && *type == Value(std::string("quorum"));
+  std::int64_t members = is_quorum ? static_cast<std::int64_t>(session_.surroundings_.initial_quorum_size()) : 1;
+  if (const Value* asked = arguments->find("x-quorum-initial-group-size"); is_quorum && asked != nullptr) {
+    asked->integer(members);
+  }
   cluster::Queue queue{.vhost = vhost(),
                        .name = name,
-                       .durable = method.durable && !method.exclusive,
+                       .durable = is_durable(method, is_quorum),
                        .auto_delete = method.auto_delete,
                        .arguments = std::string(as_text(method.arguments.encoded)),
-                       .node = session_.surroundings_.node()};
+                       .node = session_.surroundings_.node(),
+                       .type = is_quorum ? cluster::QueueType::quorum : cluster::QueueType::classic};
   if (method.exclusive) {
     session_.owner_ = session_.self_as_owner();
     queue.owner = session_.owner_;
@@ -111,7 +123,8 @@ Handled Channel::declare_new_queue(const QueueDeclare& method, std::string name)
   // The words of the request, to compare with once more if somebody else was faster.
   std::vector<std::byte> request;
   encode_method(method, request);
-  submit(cluster::DeclareQueue{.queue = std::move(queue)},
+  submit(cluster::DeclareQueue{.queue = std::move(queue),
+                               .nodes = session_.surroundings_.place(static_cast<std::size_t>(members))},
          [this, name, request = std::move(request)](const MetadataReply& reply) -> Handled {
            const cluster::Queue* found = topology().find_queue(vhost(), name);
            if (reply.outcome == cluster::Outcome::not_found) {

@@ -47,6 +47,8 @@ class ConnectionSet final : public cluster::TurnHook {
 
   /// Asks every client to go: 320 with `reason`.
   void shut_down(std::string_view reason);
+  /// Clients are welcome again.
+  void reopen() { closing_ = false; }
   /// Closes what is left.
   void drop_all();
   std::size_t size() const { return connections_.size(); }

@@ -55,6 +55,14 @@ struct SocketOptions {
   bool operator==(const SocketOptions&) const = default;
 };
 
+/// A node to look for: its name, and where it listens for other nodes.
+struct ClusterSeed {
+  std::string name;
+  std::string host;
+  std::uint16_t port = 25'672;
+  bool operator==(const ClusterSeed&) const = default;
+};
+
 struct LogOptions {
   bool console = true;
   log::Level console_level = log::Level::info;
@@ -72,12 +80,41 @@ struct LogOptions {
   bool operator==(const LogOptions&) const = default;
 };
 
+enum class PartitionHandling : std::uint8_t {
+  pause_minority,  // without a majority: no clients, until it is back
+  ignore,          // serve what needs no majority
+  autoheal,        // as ignore: Raft leaves nothing to heal by discarding
+};
+
+/// How this node meets the others of its cluster.
+struct ClusterOptions {
+  std::string listen_host;  // empty = all addresses; on loopback only without TLS and secret
+  std::uint16_t port = 25'672;
+  std::string secret;  // secret: no dump shows it
+  std::string ca_certificate_file;
+  std::string certificate_file;
+  std::string key_file;
+  std::vector<ClusterSeed> seeds;
+  std::string dns_hostname;  // its addresses are the seeds; empty = none
+  PartitionHandling partition_handling = PartitionHandling::pause_minority;
+  std::uint32_t initial_quorum_size = 3;  // members of a quorum queue that does not say otherwise
+  bool operator==(const ClusterOptions&) const = default;
+
+  /// Something was said about other nodes; without it nothing listens for them.
+  bool has_others() const {
+    return !(listen_host.empty() && secret.empty() && certificate_file.empty() && seeds.empty() &&
+             dns_hostname.empty());
+  }
+};
+
 struct Config {
   // --- the node ---
   std::string node_name;     // load_config fills in rabbit@<host name>
   std::string cluster_name;  // load_config fills in the node's name
   std::string data_dir = "/var/lib/quorate";
   std::uint32_t shards = 0;  // 0 = auto: one per core
+
+  ClusterOptions cluster;
 
   // --- listeners ---
   std::vector<ListenAddress> tcp_listeners = {{.name = "default", .host = "", .port = 5672}};

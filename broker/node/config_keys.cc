@@ -147,6 +147,7 @@ constexpr ConfigKey fixed(std::string_view name, std::string_view doc) {
 // --- the rows, sorted by name ----------------------------------------------------------------------------------------
 
 using C = Config;
+using K = ClusterOptions;
 using L = LogOptions;
 using S = SocketOptions;
 using T = TlsOptions;
@@ -169,8 +170,28 @@ constexpr ConfigKey kKeys[] = {
         "channel_max", "Channels that a connection may have open; 0 leaves the protocol's limit of 65535."),
     one<Limit, &C::channel_max_per_node>("channel_max_per_node",
                                          "Channels open on this node, all connections together."),
+    one<Text, &C::cluster, &K::listen_host>(
+        "cluster.listener.ip",
+        "Address for the other nodes of the cluster. Without TLS and cluster.secret only this machine's own."),
+    one<Number<1, 65'535>, &C::cluster, &K::port>("cluster.listener.port", "Port for the other nodes of the cluster."),
+    secret(one<Text, &C::cluster, &K::secret>("cluster.secret", "What the nodes of a cluster know each other by.")),
+    one<Text, &C::cluster, &K::ca_certificate_file>("cluster.ssl_options.cacertfile",
+                                                    "PEM file of the authorities that sign the nodes' certificates."),
+    one<Text, &C::cluster, &K::certificate_file>(
+        "cluster.ssl_options.certfile", "PEM file of this node's certificate for the others; with it they use TLS."),
+    one<Text, &C::cluster, &K::key_file>("cluster.ssl_options.keyfile", "PEM file of its private key."),
+    list<Seed, &C::cluster, &K::seeds>(
+        "cluster_formation.classic_config.nodes.$n",
+        "The nodes that form the cluster, this one among them: the same list on every node."),
+    one<Text, &C::cluster, &K::dns_hostname>("cluster_formation.dns.hostname",
+                                             "A host name whose addresses are those of the nodes."),
+    fixed<kDiscovery>("cluster_formation.peer_discovery_backend", "How nodes find each other: classic_config or dns."),
     one<Text, &C::cluster_name>("cluster_name",
                                 "Name told to clients in server-properties. Without it, the name of the node."),
+    one<OneOf<kPartitionHandlings>, &C::cluster, &K::partition_handling>(
+        "cluster_partition_handling",
+        "pause_minority: a node without a majority serves no clients until it is back; ignore: it serves what needs no "
+        "majority; autoheal: the same as ignore, for there is nothing to heal by discarding."),
     alias(one<Limit, &C::connection_max>("connection_max", "Another spelling of max_connections.")),
     one<Limit, &C::consumer_max_per_channel>("consumer_max_per_channel", "Consumers that a channel may have."),
     one<Text, &C::data_dir>("data_dir", "Folder of everything the node keeps. One process at a time may use it."),
@@ -220,6 +241,9 @@ constexpr ConfigKey kKeys[] = {
     one<Text, &C::node_name>("node_name", "Name of this node in its cluster. Without it, rabbit@ and the host's name."),
     fixed<kSha256>("password_hashing_module", "How passwords are stored: salted SHA-256."),
     fixed<kOff>("proxy_protocol", "The PROXY protocol in front of AMQP."),
+    one<Number<1, 7>, &C::cluster, &K::initial_quorum_size>(
+        "quorum_queue.initial_cluster_size",
+        "Members of a quorum queue that does not name x-quorum-initial-group-size."),
     one<Shards, &C::shards>("shards", "Threads that share connections and queues; `auto`: one per core."),
     one<OneOf<kCertificateNames>, &C::certificate_login_from>(
         "ssl_cert_login_from",

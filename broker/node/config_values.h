@@ -177,6 +177,11 @@ inline constexpr std::array kAlternativeNames = {
 inline constexpr std::array<Word<std::string_view>, 4> kMechanisms = {
     {{"PLAIN", "PLAIN"}, {"AMQPLAIN", "AMQPLAIN"}, {"ANONYMOUS", "ANONYMOUS"}, {"EXTERNAL", "EXTERNAL"}}};
 inline constexpr std::array<Word<std::string_view>, 1> kQueueTypes = {{{"classic", "classic"}}};
+inline constexpr std::array kPartitionHandlings = {Word{"pause_minority", PartitionHandling::pause_minority},
+                                                   Word{"ignore", PartitionHandling::ignore},
+                                                   Word{"autoheal", PartitionHandling::autoheal}};
+inline constexpr std::array<std::string_view, 4> kDiscovery = {"classic_config", "rabbit_peer_discovery_classic_config",
+                                                               "dns", "rabbit_peer_discovery_dns"};
 inline constexpr std::array<std::string_view, 2> kInternal = {"internal", "rabbit_auth_backend_internal"};
 inline constexpr std::array<std::string_view, 2> kOff = {"false", "off"};
 inline constexpr std::array<std::string_view, 1> kSha256 = {"rabbit_password_hashing_sha256"};
@@ -200,6 +205,32 @@ struct Address {
     if (field.host.empty()) return std::to_string(field.port);
     const bool ipv6 = field.host.find(':') != std::string::npos;
     return ipv6 ? fmt::format("[{}]:{}", field.host, field.port) : fmt::format("{}:{}", field.host, field.port);
+  }
+};
+
+/// NAME@HOST, as RabbitMQ writes it, or NODE_NAME@HOST:PORT where the name of the node does not say where it is.
+struct Seed {
+  static Accepted parse(std::string_view text, ClusterSeed& field) {
+    const auto wrong = [] { return expected("name@host, name@host:port or name@node@host:port"); };
+    const auto at = text.rfind('@');
+    if (at == std::string_view::npos || at == 0) return wrong();
+    const bool names_both = text.substr(0, at).find('@') != std::string_view::npos;
+    std::string_view place = text.substr(at + 1);
+    const auto colon = place.rfind(':');
+    if (colon != std::string_view::npos) {
+      const auto port = read_number(place.substr(colon + 1));
+      if (!port || *port == 0 || *port > 65'535) return wrong();
+      field.port = static_cast<std::uint16_t>(*port);
+      place = place.substr(0, colon);
+    }
+    if (place.empty()) return wrong();
+    field.host = place;
+    field.name = names_both ? std::string(text.substr(0, at)) : std::string(text.substr(0, at + 1)) + field.host;
+    return {};
+  }
+  static std::string print(const ClusterSeed& field) {
+    const bool says_host = field.name.ends_with("@" + field.host);
+    return fmt::format("{}{}:{}", field.name, says_host ? "" : "@" + field.host, field.port);
   }
 };
 

@@ -18,9 +18,10 @@
 namespace quorate {
 namespace {
 
-constexpr NodeId kThisNode{1};
 constexpr std::string_view kEpochFact = "epoch";
 constexpr std::string_view kCleanEpochFact = "clean_epoch";  // the last one that ended in order
+/// A write that takes longer means a disk that hangs: others should lead meanwhile.
+constexpr Duration kDiskStallMax = std::chrono::seconds(2);
 constexpr auto kClientsLeaveTimeout = std::chrono::seconds(5);
 
 cluster::RoutingIndexPtr make_index(std::string_view type) {
@@ -61,6 +62,7 @@ Node::~Node() { CHECK(!running_); }
 
 Result<void> Node::start() {
   if (auto opened = open_storage(); !opened) return opened;
+  if (auto met = meet_others(); !met) return met;
   build_shards();
   // Busy ports are noticed before anything is recovered.
   if (auto opened = listeners_->open(); !opened) {
@@ -71,8 +73,10 @@ Result<void> Node::start() {
     stop();
     return recovered;
   }
-  served_ = true;
-  first_shard().post_from_outside([this] { listeners_->start(); });
+  first_shard().post_from_outside([this] {
+    served_ = true;
+    pause_or_resume();
+  });
   return {};
 }
 
@@ -126,22 +130,64 @@ void Node::build_shards() {
     shards.push_back(shards_.back().get());
   }
   std::vector<NodeShard*> node_shards;
-  for (cluster::Shard* shard : shards) {
+  for (std::size_t i = 0; i < count; ++i) {
+    cluster::Shard* shard = shards[i];
     shard->connect(shards);
+    ShardPost* post = nullptr;
+    if (link_->is_clustered()) {
+      posts_.push_back(std::make_unique<ShardPost>(*shard, link_->plane(),
+                                                   [this, i](NodeId to) { node_shards_[i]->on_node_unreachable(to); }));
+      post = posts_.back().get();
+    }
     node_shards_.push_back(
         std::make_unique<NodeShard>(*shard, *storage_, session_options_,
-                                    NodeShard::Options{.node = kThisNode,
+                                    NodeShard::Options{.node = self(),
                                                        .epoch = epoch_,
                                                        .after_crash = after_crash_,
                                                        .seed = seeds.next(),
+                                                       .initial_quorum_size = config_.cluster.initial_quorum_size,
                                                        .counters = counters,
+                                                       .transport = post,
+                                                       .remote = post,
                                                        .on_failure = [this](const Error& error) { fail(error); }}));
     node_shards.push_back(node_shards_.back().get());
   }
-  metadata_ = std::make_unique<cluster::MetadataHost>(first_shard(), node_shards.front()->groups(), &make_index);
+  metadata_ = std::make_unique<cluster::MetadataHost>(
+      first_shard(), node_shards.front()->groups(),
+      cluster::MetadataHost::Options{
+          .node = self(), .epoch = epoch_, .make_index = &make_index, .forward = [this](NodeId to, const Bytes& entry) {
+            posts_.front()->send_metadata(to, entry);
+          }});
   first_shard().add_hook(*metadata_);
   for (NodeShard* shard : node_shards) shard->connect(node_shards, *metadata_);
+  // Last of a turn: what it made for other nodes leaves.
+  for (std::size_t i = 0; i < posts_.size(); ++i) shards_[i]->add_hook(posts_[i]->outgoing());
+  watch_ = std::make_unique<cluster::ClusterWatch>(
+      first_shard(), epoch_,
+      cluster::ClusterWatch::Surroundings{
+          .send = [this](NodeId to, const cluster::Heartbeat& beat) { posts_.front()->send(to, beat); },
+          .on_node_live =
+              [this](NodeId node, bool live) {
+                log::info(log::Category::cluster, "node.{} node={}", live ? "up" : "down", link_->name_of(node));
+                on_every_shard([node, live](NodeShard& shard) { shard.on_node_live(node, live, false); });
+              },
+          .on_given_up =
+              [this](NodeId node) {
+                on_every_shard([node](NodeShard& shard) { shard.on_node_live(node, false, true); });
+              },
+          .on_majority = [this](bool has_majority) { on_majority(has_majority); },
+          .is_disk_well = [this] { return writer_->busy_for(clock_.now()) < kDiskStallMax; }});
+  link_->connect(node_shards, *metadata_, *watch_);
   listeners_ = std::make_unique<Listeners>(config_, node_shards);
+}
+
+/// The others, if there are to be any: who this node is follows from the cluster it belongs to.
+Result<void> Node::meet_others() {
+  link_ = std::make_unique<ClusterLink>(config_, clock_, *snapshots_);
+  auto record = link_->form(stop_.get_token());
+  if (!record) return std::unexpected(record.error());
+  record_ = std::move(*record);
+  return {};
 }
 
 /// Metadata first; what it knows tells which queues there are.
@@ -150,45 +196,80 @@ Result<void> Node::recover() {
   running_ = true;
   for (auto& shard : shards_) shard->start();
   first_shard().post_from_outside([this] {
-    auto started = metadata_->start([this] {
-      submit_all(first_commands(), [this] {
-        const cluster::TopologyPtr topology = metadata_->topology();
-        drop_orphans(*topology);
-        metadata_->set_publish([this](const auto&... change) { publish(change...); });
-        recover_queues(topology);
-      });
-    });
-    if (!started) fail(started.error());
+    watch_->start();
+    watch_->set_others(others(record_.nodes));
+    cluster::Birth birth{.self = record_.replica};
+    if (record_.is_founder) {
+      for (const cluster::ClusterNode& node : record_.nodes) birth.configuration.voters.push_back(node.replica);
+      birth.campaign = self() == record_.nodes.front().id;
+    }
+    if (auto started = metadata_->start(birth); !started) return fail(started.error());
+    announce_start();
+  });
+  link_->open(record_, epoch_);
+  const std::stop_callback on_stop(stop_.get_token(), [startup = startup_] {
+    startup->report(failure(ErrorCode::unavailable, "stopped before a majority of the cluster was there"));
   });
   return startup_->wait();
 }
 
-/// What this start changes before anybody is served: leftovers of earlier epochs go, and an empty node gets its default
-/// vhost and user.
-std::vector<cluster::MetadataCommand> Node::first_commands() const {
-  std::vector<cluster::MetadataCommand> commands;
-  commands.emplace_back(cluster::NodeStarted{.node = kThisNode, .epoch = epoch_});
-  if (!metadata_->topology()->vhosts.empty()) return commands;
-  commands.emplace_back(cluster::PutVhost{.name = config_.default_vhost});
-  Random random = Random::from_system();
-  auth::Salt salt;
-  for (std::byte& octet : salt) octet = static_cast<std::byte>(random.next());
-  commands.emplace_back(cluster::PutUser{.name = config_.default_user,
-                                         .password_hash = auth::hash_password(config_.default_pass, salt),
-                                         .tags = config_.default_user_tags});
-  commands.emplace_back(cluster::SetPermissions{.user = config_.default_user,
-                                                .vhost = config_.default_vhost,
-                                                .patterns = {.configure = config_.default_permission_configure,
-                                                             .write = config_.default_permission_write,
-                                                             .read = config_.default_permission_read}});
-  return commands;
+/// Leftovers of this node's earlier epochs go. Whatever the answer contains, this node knows now.
+void Node::announce_start() {
+  submit_all({cluster::NodeStarted{.node = self(), .epoch = epoch_}},
+             [this](const cluster::TopologyPtr& topology) { introduce_nodes(topology); });
 }
 
-void Node::submit_all(std::vector<cluster::MetadataCommand> commands, std::function<void()> then) {
+/// The first nodes of a cluster tell the metadata of each other, and a node that has moved where it is now.
+void Node::introduce_nodes(const cluster::TopologyPtr& topology) {
+  std::vector<cluster::MetadataCommand> commands;
+  const cluster::ClusterNode* row = topology->find_node(self());
+  const cluster::ClusterNode here = link_->here(record_);
+  if (row == nullptr && topology->nodes.empty()) {
+    for (const cluster::ClusterNode& node : record_.nodes) commands.emplace_back(cluster::PutNode{.node = node});
+    commands.emplace_back(cluster::NodeStarted{.node = self(), .epoch = epoch_});
+  } else if (row == nullptr) {
+    return fail({.code = ErrorCode::unavailable,
+                 .text = "the cluster has forgotten this node: to join again it needs an empty data directory"});
+  } else if (row->host != here.host || row->port != here.port) {
+    commands.emplace_back(cluster::PutNode{.node = here});
+  }
+  submit_all(std::move(commands), [this](const cluster::TopologyPtr& now) { create_defaults(now); });
+}
+
+/// An empty cluster gets its default vhost and user.
+void Node::create_defaults(const cluster::TopologyPtr& topology) {
+  std::vector<cluster::MetadataCommand> commands;
+  if (topology->vhosts.empty()) {
+    commands.emplace_back(cluster::PutVhost{.name = config_.default_vhost});
+    Random random = Random::from_system();
+    auth::Salt salt;
+    for (std::byte& octet : salt) octet = static_cast<std::byte>(random.next());
+    commands.emplace_back(cluster::PutUser{.name = config_.default_user,
+                                           .password_hash = auth::hash_password(config_.default_pass, salt),
+                                           .tags = config_.default_user_tags});
+    commands.emplace_back(cluster::SetPermissions{.user = config_.default_user,
+                                                  .vhost = config_.default_vhost,
+                                                  .patterns = {.configure = config_.default_permission_configure,
+                                                               .write = config_.default_permission_write,
+                                                               .read = config_.default_permission_read}});
+  }
+  submit_all(std::move(commands), [this](const cluster::TopologyPtr& now) { begin_to_serve(now); });
+}
+
+void Node::begin_to_serve(const cluster::TopologyPtr& topology) {
+  drop_orphans(*topology);
+  metadata_->set_publish([this](const auto&... change) { publish(change...); });
+  follow_nodes(topology);
+  recover_queues(topology);
+}
+
+/// `then` gets the version in which all of them have been carried out.
+void Node::submit_all(std::vector<cluster::MetadataCommand> commands, Then then) {
+  if (commands.empty()) return then(metadata_->topology());
   const auto left = std::make_shared<std::size_t>(commands.size());
   for (cluster::MetadataCommand& command : commands) {
-    metadata_->submit(std::move(command), [left, then](cluster::Outcome, const cluster::TopologyPtr&) {
-      if (--*left == 0) then();
+    metadata_->submit(std::move(command), [left, then](cluster::Outcome, const cluster::TopologyPtr& topology) {
+      if (--*left == 0) then(topology);
     });
   }
 }
@@ -206,12 +287,60 @@ void Node::drop_orphans(const cluster::Topology& topology) {
   }
 }
 
-void Node::publish(const cluster::TopologyPtr& topology, const std::vector<cluster::QueuePtr>& created,
-                   const std::vector<cluster::QueuePtr>& deleted) {
+void Node::publish(const cluster::TopologyPtr& topology, const cluster::QueueChanges& changes) {
+  if (!topology->nodes.is_same(followed_->nodes)) follow_nodes(topology);
+  on_every_shard([topology, changes](NodeShard& shard) { shard.on_topology(topology, changes); });
+}
+
+std::vector<NodeId> Node::others(const std::vector<cluster::ClusterNode>& nodes) const {
+  std::vector<NodeId> others;
+  for (const cluster::ClusterNode& node : nodes) {
+    if (node.id != self()) others.push_back(node.id);
+  }
+  return others;
+}
+
+/// Everybody who deals with other nodes hears who they are.
+void Node::follow_nodes(const cluster::TopologyPtr& topology) {
+  followed_ = topology;
+  std::vector<cluster::ClusterNode> nodes;
+  topology->nodes.for_each([&](std::uint64_t, const cluster::ClusterNode& node) { nodes.push_back(node); });
+  watch_->set_others(others(nodes));
+  link_->on_nodes(topology);
+  pause_or_resume();
+}
+
+void Node::on_majority(bool has_majority) {
+  has_majority_ = has_majority;
+  pause_or_resume();
+}
+
+/// A node that is cut off from the majority can keep no promise to its clients, and one that is drained should not.
+void Node::pause_or_resume() {
+  const cluster::ClusterNode* row = followed_ ? followed_->find_node(self()) : nullptr;
+  const bool is_drained = row != nullptr && row->drained;
+  const bool is_paused = !has_majority_ && config_.cluster.partition_handling == PartitionHandling::pause_minority;
+  const bool wanted = served_ && !is_drained && !is_paused;
+  if (wanted == serving_) return;
+  serving_ = wanted;
+  if (wanted) {
+    log::info(log::Category::general, "clients.welcome node={}", config_.node_name);
+    on_every_shard([](NodeShard& shard) { shard.resume_clients(); });
+    listeners_->start();
+    return;
+  }
+  const std::string reason = is_drained ? "broker forced connection closure with reason 'maintenance'"
+                                        : "broker forced connection closure with reason 'minority'";
+  log::warn(log::Category::general, "clients.paused reason=\"{}\"",
+            is_drained ? "this node is drained" : "this node does not reach a majority of its cluster");
+  listeners_->stop();
+  on_every_shard([reason](NodeShard& shard) { shard.pause_clients(reason); });
+}
+
+template <class Task>
+void Node::on_every_shard(Task task) {
   for (auto& node_shard : node_shards_) {
-    first_shard().post(node_shard->shard().id(), [shard = node_shard.get(), topology, created, deleted] {
-      shard->on_topology(topology, created, deleted);
-    });
+    first_shard().post(node_shard->shard().id(), [shard = node_shard.get(), task] { task(*shard); });
   }
 }
 
@@ -222,6 +351,8 @@ void Node::recover_queues(const cluster::TopologyPtr& topology) {
     });
   }
 }
+
+void Node::interrupt_start() { stop_.request_stop(); }
 
 void Node::fail(const Error& error) {
   failed_ = true;
@@ -242,6 +373,7 @@ void Node::reload(const Config& config) {
 void Node::stop() {
   if (std::exchange(running_, false)) {
     stop_clients();
+    if (link_) link_->close();
     stop_shards();
   }
   if (writer_) writer_->stop();
@@ -251,9 +383,12 @@ void Node::stop() {
   }
   note_clean_end();
   listeners_.reset();
+  watch_.reset();
   metadata_.reset();
   node_shards_.clear();
+  posts_.clear();
   shards_.clear();
+  link_.reset();
   reader_.reset();
   writer_.reset();
   log_.reset();

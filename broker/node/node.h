@@ -5,14 +5,18 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
 #include "base/time.h"
+#include "broker/node/cluster_link.h"
 #include "broker/node/config.h"
 #include "broker/node/listeners.h"
 #include "broker/node/node_shard.h"
+#include "broker/node/shard_post.h"
+#include "cluster/cluster_watch.h"
 #include "cluster/metadata/host.h"
 #include "cluster/shard.h"
 #include "storage/directory_lock.h"
@@ -32,8 +36,11 @@ class Node {
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
 
-  /// Recovers what is on disk and serves. On an error nothing runs any more.
+  /// Recovers what is on disk, meets the other nodes, and serves once there is a majority of them; so it may block for
+  /// long. On an error nothing runs any more.
   Result<void> start();
+  /// Any thread: a start() that waits for other nodes returns soon, with ErrorCode::unavailable.
+  void interrupt_start();
   /// Refuses, tells the clients, flushes, stops; within seconds. May be called after a failed start().
   void stop();
 
@@ -48,16 +55,27 @@ class Node {
   void build_shards();
   Result<void> recover();
   void drop_orphans(const cluster::Topology& topology);
-  std::vector<cluster::MetadataCommand> first_commands() const;
-  void submit_all(std::vector<cluster::MetadataCommand> commands, std::function<void()> then);
-  void publish(const cluster::TopologyPtr& topology, const std::vector<cluster::QueuePtr>& created,
-               const std::vector<cluster::QueuePtr>& deleted);
+  Result<void> meet_others();
+  void announce_start();
+  void introduce_nodes(const cluster::TopologyPtr& topology);
+  void create_defaults(const cluster::TopologyPtr& topology);
+  void begin_to_serve(const cluster::TopologyPtr& topology);
+  using Then = std::function<void(const cluster::TopologyPtr&)>;
+  void submit_all(std::vector<cluster::MetadataCommand> commands, Then then);
+  void publish(const cluster::TopologyPtr& topology, const cluster::QueueChanges& changes);
+  std::vector<NodeId> others(const std::vector<cluster::ClusterNode>& nodes) const;
+  void follow_nodes(const cluster::TopologyPtr& topology);
+  void on_majority(bool has_majority);
+  void pause_or_resume();
+  template <class Task>
+  void on_every_shard(Task task);
   void recover_queues(const cluster::TopologyPtr& topology);
   void fail(const Error& error);
   void note_clean_end();
   void stop_clients();
   void stop_shards();
   cluster::Shard& first_shard() { return *shards_.front(); }
+  NodeId self() const { return record_.self; }
 
   Config config_;
   std::function<void(const Error&)> on_failure_;
@@ -65,6 +83,8 @@ class Node {
   Epoch epoch_;
   bool after_crash_ = false;
   amqp::SessionOptions session_options_;
+  std::stop_source stop_;  // of a start that waits
+  cluster::FormationRecord record_;
 
   std::optional<storage::DirectoryLock> lock_;
   std::unique_ptr<storage::SnapshotStore> snapshots_;
@@ -73,9 +93,16 @@ class Node {
   std::unique_ptr<storage::LogReader> reader_;
   std::unique_ptr<storage::DiskStorage> storage_;
 
+  std::unique_ptr<ClusterLink> link_;
+
   std::vector<std::unique_ptr<cluster::Shard>> shards_;
+  std::vector<std::unique_ptr<ShardPost>> posts_;  // none on a node that is alone
   std::vector<std::unique_ptr<NodeShard>> node_shards_;
   std::unique_ptr<cluster::MetadataHost> metadata_;  // on shard 0
+  std::unique_ptr<cluster::ClusterWatch> watch_;     // on shard 0
+  cluster::TopologyPtr followed_;                    // on shard 0: whose nodes are known to all parts
+  bool has_majority_ = true;                         // on shard 0
+  bool serving_ = false;                             // on shard 0: clients are welcome
   std::unique_ptr<Listeners> listeners_;
 
   class Startup;

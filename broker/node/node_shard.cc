@@ -15,25 +15,38 @@ NodeShard::NodeShard(cluster::Shard& shard, storage::GroupStorage& storage, cons
     : shard_(shard),
       options_(std::move(options)),
       random_(options_.seed),
-      switchboard_(shard),
-      groups_(shard, storage, nullptr, {.node = options_.node, .epoch = options_.epoch}, options_.on_failure),
-      queues_(shard, {.switchboard = switchboard_,
-                      .groups = groups_,
-                      .cache_budget = cache_budget_,
-                      .transient_bodies = transient_bodies_,
-                      .node = options_.node,
-                      .epoch = options_.epoch,
-                      .after_crash = options_.after_crash,
-                      .request_delete = [this](GroupId id) { request_delete(id); },
-                      .on_failure = options_.on_failure}),
+      switchboard_(shard, options_.node, options_.remote),
+      courier_(shard, {.switchboard = switchboard_,
+                       .topology = [this]() -> const cluster::TopologyPtr& { return view_; },
+                       .ask_here = [this](GroupId queue) { ask_here(queue); },
+                       .deliver = [this](queue::SessionMail mail) { give_to_session(std::move(mail)); }}),
+      groups_(shard, storage, options_.transport,
+              {.node = options_.node, .epoch = options_.epoch, .seed = options_.seed}, options_.on_failure),
+      host_timer_(shard, groups_),
+      queues_(shard,
+              {.switchboard = switchboard_,
+               .groups = groups_,
+               .cache_budget = cache_budget_,
+               .transient_bodies = transient_bodies_,
+               .node = options_.node,
+               .epoch = options_.epoch,
+               .after_crash = options_.after_crash,
+               .topology = [this]() -> const cluster::Topology& { return *view_; },
+               .announce = [this](const queue::Leadership& news, bool everywhere) { announce(news, everywhere); },
+               .report_placed = [this](GroupId id,
+                                       std::vector<raft::ReplicaId> members) { report_placed(id, std::move(members)); },
+               .request_delete = [this](GroupId id) { request_delete(id); },
+               .on_failure = options_.on_failure}),
       connections_(shard, *this, sessions),
       recovery_(*this) {
   // The order of a turn: what sessions and queues sent is delivered, queues pack it into entries, groups apply them and
   // hand them to the log, and what came of it is flushed to the clients.
   shard_.add_hook(connections_);
+  shard_.add_hook(courier_);
   shard_.add_hook(switchboard_);
   shard_.add_hook(queues_);
   shard_.add_hook(groups_);
+  shard_.add_hook(host_timer_);
   shard_.add_hook(recovery_);
 }
 
@@ -41,6 +54,7 @@ NodeShard::~NodeShard() = default;
 
 void NodeShard::connect(const std::vector<NodeShard*>& shards, cluster::MetadataHost& metadata) {
   metadata_ = &metadata;
+  shards_ = shards;
   switchboard_.connect({shards.begin(), shards.end()});
 }
 
@@ -58,10 +72,66 @@ bool NodeShard::RecoveryWatch::on_turn_end() {
   return false;
 }
 
-void NodeShard::on_topology(const cluster::TopologyPtr& topology, const std::vector<cluster::QueuePtr>& created,
-                            const std::vector<cluster::QueuePtr>& deleted) {
+void NodeShard::on_topology(const cluster::TopologyPtr& topology, const cluster::QueueChanges& changes) {
   follow(topology);
-  queues_.on_topology(topology, created, deleted);
+  courier_.on_topology(changes);
+  queues_.on_topology(topology, changes);
+}
+
+/// By chance, so that queues spread over the nodes without anybody counting them.
+std::vector<NodeId> NodeShard::place(std::size_t count) {
+  std::vector<NodeId> nodes = {options_.node};
+  std::vector<NodeId> others;
+  view_->nodes.for_each([&](std::uint64_t, const cluster::ClusterNode& node) {
+    if (live_nodes_.contains(node.id) && !node.drained) others.push_back(node.id);
+  });
+  while (nodes.size() < count && !others.empty()) {
+    const std::size_t chosen = random_.below(others.size());
+    nodes.push_back(others[chosen]);
+    others.erase(others.begin() + static_cast<std::ptrdiff_t>(chosen));
+  }
+  return nodes;
+}
+
+void NodeShard::on_node_live(NodeId node, bool live, bool given_up) {
+  if (live) {
+    live_nodes_.insert(node);
+  } else {
+    live_nodes_.erase(node);
+  }
+  const cluster::ClusterNode* row = view_->find_node(node);
+  if (!given_up) groups_.on_node_live(node, live);
+  if (row != nullptr) queues_.on_node_live(node, row->epoch, live, given_up);
+}
+
+void NodeShard::on_node_unreachable(NodeId node) {
+  groups_.on_node_unreachable(node);
+  courier_.on_node_unreachable(node);
+}
+
+void NodeShard::announce(const queue::Leadership& leadership, bool everywhere) {
+  for (NodeShard* shard : shards_) {
+    shard_.post(shard->shard_.id(), [shard, leadership] { shard->courier_.on_leadership(leadership); });
+  }
+  if (!everywhere || options_.remote == nullptr) return;
+  view_->nodes.for_each([&](std::uint64_t, const cluster::ClusterNode& node) {
+    if (node.id != options_.node) options_.remote->send(node.id, leadership);
+  });
+}
+
+void NodeShard::on_remote(NodeId from, const queue::WhoLeads& question) {
+  const auto known = queues_.leadership(question.queue);
+  if (known && options_.remote != nullptr) options_.remote->send(from, *known);
+}
+
+/// There and back, to the shard where a replica of the queue may live.
+void NodeShard::ask_here(GroupId queue) {
+  NodeShard* home = shards_.at(queue::shard_of(queue, shards_.size()).value());
+  shard_.post(home->shard_.id(), [this, home, queue] {
+    const auto known = home->queues_.leadership(queue);
+    if (!known) return;
+    home->shard_.post(shard_.id(), [this, known] { courier_.on_leadership(*known); });
+  });
 }
 
 /// Versions reach a shard by more than one way; the newest counts.
@@ -70,8 +140,13 @@ void NodeShard::follow(const cluster::TopologyPtr& topology) {
 }
 
 void NodeShard::on_mail(queue::SessionMail mail) {
+  if (mail.tracked) return courier_.on_mail(std::move(mail));
+  give_to_session(std::move(mail));
+}
+
+void NodeShard::give_to_session(queue::SessionMail mail) {
   const auto at = sessions_.find(mail.to.serial);
-  if (at == sessions_.end()) return;
+  if (at == sessions_.end() || mail.to.epoch != options_.epoch) return;
   if (const auto* deleted = std::get_if<queue::Deleted>(&mail.what); deleted != nullptr && deleted->topology) {
     follow(deleted->topology);
   }
@@ -79,9 +154,9 @@ void NodeShard::on_mail(queue::SessionMail mail) {
   at->second->on_mail(std::move(mail));
 }
 
-void NodeShard::send(queue::SessionMail mail) {
-  // An address that a client made up may name a shard that this node does not have.
-  if (queue::shard_of(mail.to).value() < shard_.shard_count()) switchboard_.send(std::move(mail));
+void NodeShard::end(const queue::SessionId& id) {
+  sessions_.erase(id.serial);
+  courier_.end(id);
 }
 
 queue::SessionId NodeShard::begin(amqp::Session& session) {
@@ -107,6 +182,11 @@ void NodeShard::remark(std::string text) { log::warn(log::Category::queue, "{}",
 void NodeShard::request_delete(GroupId queue) {
   if (stopping_) return;  // an auto-delete queue does not lose its last consumer because the node stops
   submit_command(cluster::DeleteQueue{.id = queue}, [](cluster::Outcome, const cluster::TopologyPtr&) {});
+}
+
+void NodeShard::report_placed(GroupId queue, std::vector<raft::ReplicaId> members) {
+  submit_command(cluster::QueuePlaced{.id = queue, .members = std::move(members)},
+                 [](cluster::Outcome, const cluster::TopologyPtr&) {});
 }
 
 void NodeShard::shut_down(std::string_view reason) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <set>
 #include <unordered_map>
 #include <vector>
 
@@ -11,9 +12,11 @@
 #include "broker/amqp/connection.h"
 #include "broker/amqp/surroundings.h"
 #include "broker/node/node_counters.h"
+#include "broker/queue/courier.h"
 #include "broker/queue/queue_directory.h"
 #include "broker/queue/switchboard.h"
 #include "cluster/group_host.h"
+#include "cluster/host_timer.h"
 #include "cluster/metadata/host.h"
 #include "cluster/shard.h"
 
@@ -26,7 +29,11 @@ class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
     Epoch epoch;
     bool after_crash = false;  // the epoch before did not end in order
     std::uint64_t seed = 0;
+    std::size_t initial_quorum_size = 3;  // members of a quorum queue that asks for no other number
     std::shared_ptr<NodeCounters> counters = std::make_shared<NodeCounters>();  // shared by the shards of the node
+    // The ways to other nodes; absent on a node that is alone.
+    cluster::Transport* transport = nullptr;
+    queue::RemotePost* remote = nullptr;
     /// The node cannot go on: called on the shard's thread, at most a few times.
     std::function<void(const Error&)> on_failure;
   };
@@ -41,20 +48,32 @@ class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
   // On this shard's thread, like everything below.
   /// Opens the queues of this shard; `on_recovered` is called when all of them have their history.
   void recover(const cluster::TopologyPtr& topology, std::function<void()> on_recovered);
-  void on_topology(const cluster::TopologyPtr& topology, const std::vector<cluster::QueuePtr>& created,
-                   const std::vector<cluster::QueuePtr>& deleted);
+  void on_topology(const cluster::TopologyPtr& topology, const cluster::QueueChanges& changes);
+  /// `given_up`: it has been silent for so long that its clients lose what they hold.
+  void on_node_live(NodeId node, bool live, bool given_up);
+  /// What was sent there lately may be lost.
+  void on_node_unreachable(NodeId node);
 
   /// The node stops: every client is asked to go, and what they leave behind is kept.
   void shut_down(std::string_view reason);
+  /// The node pauses, or goes on: its clients are asked to go, new ones are refused.
+  void pause_clients(std::string_view reason) { connections_.shut_down(reason); }
+  void resume_clients() { connections_.reopen(); }
+
+  // From other nodes.
+  void on_remote(const queue::Leadership& leadership) { announce(leadership, false); }
+  void on_remote(NodeId from, const queue::WhoLeads& question);
 
   cluster::Shard& shard() { return shard_; }
   cluster::GroupHost& groups() { return groups_; }
   amqp::ConnectionSet& connections() { return connections_; }
   const queue::QueueDirectory& queues() const { return queues_; }
+  queue::Courier& courier() { return courier_; }
 
   // queue::MailReceiver
   void on_mail(queue::QueueMail mail) override { queues_.on_mail(std::move(mail)); }
   void on_mail(queue::SessionMail mail) override;
+  void on_mail(queue::Parcel parcel) override { queues_.on_mail(std::move(parcel)); }
 
   // amqp::Surroundings
   const cluster::TopologyPtr& topology() const override { return view_; }
@@ -62,13 +81,15 @@ class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
   NodeId node() const override { return options_.node; }
   Epoch epoch() const override { return options_.epoch; }
   queue::SessionId begin(amqp::Session& session) override;
-  void end(const queue::SessionId& id) override { sessions_.erase(id.serial); }
-  void send(queue::QueueMail mail) override { switchboard_.send(std::move(mail)); }
-  void send(queue::SessionMail mail) override;
+  void end(const queue::SessionId& id) override;
+  void send(queue::QueueMail mail) override { courier_.send(std::move(mail)); }
+  void send(queue::SessionMail mail) override { switchboard_.send(std::move(mail)); }
   bool is_congested() const override { return groups_.is_congested(); }
   bool admit(Counted what, std::uint32_t limit) override;
   void leave(Counted what) override { --counter(what); }
   void remark(std::string text) override;
+  std::vector<NodeId> place(std::size_t count) override;
+  std::size_t initial_quorum_size() const override { return options_.initial_quorum_size; }
   void submit(const queue::SessionId& from, cluster::MetadataCommand command) override;
 
  private:
@@ -88,6 +109,10 @@ class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
     return what == Counted::connection ? options_.counters->connections : options_.counters->channels;
   }
   void request_delete(GroupId queue);
+  void report_placed(GroupId queue, std::vector<raft::ReplicaId> members);
+  void announce(const queue::Leadership& leadership, bool everywhere);
+  void ask_here(GroupId queue);
+  void give_to_session(queue::SessionMail mail);
   void submit_command(cluster::MetadataCommand command, cluster::MetadataHost::Done done);
   void on_metadata(const queue::SessionId& to, const amqp::MetadataReply& reply);
 
@@ -95,16 +120,20 @@ class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
   const Options options_;
   Random random_;
   queue::Switchboard switchboard_;
+  queue::Courier courier_;
   queue::CacheBudget cache_budget_;
   queue::CacheBudget transient_bodies_;
   cluster::GroupHost groups_;
+  cluster::HostTimer host_timer_;
   queue::QueueDirectory queues_;
   amqp::ConnectionSet connections_;
   RecoveryWatch recovery_;
+  std::vector<NodeShard*> shards_;             // of the node, by id
   cluster::MetadataHost* metadata_ = nullptr;  // on shard 0
   cluster::TopologyPtr view_ = std::make_shared<const cluster::Topology>();
   std::unordered_map<std::uint64_t, amqp::Session*> sessions_;  // by serial, a connection's and its channels'
   std::uint64_t last_serial_ = 0;
+  std::set<NodeId> live_nodes_;  // of the others
   bool stopping_ = false;
 };
 

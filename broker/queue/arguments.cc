@@ -65,9 +65,8 @@ std::string check_overflow(const Value& value, const Table& all) {
 std::string check_type(const Value& value, const Table& all) {
   if (std::string why = check_text(value, all); !why.empty()) return why;
   const std::string& type = *value.get_if<std::string>();
-  if (type == "classic") return "";
-  const bool is_known = type == "quorum" || type == "stream";
-  return quoted(is_known ? "this node has classic queues only" : "unsupported queue type '" + type + "'");
+  if (type == "classic" || type == "quorum") return "";
+  return quoted(type == "stream" ? "there are no stream queues yet" : "unsupported queue type '" + type + "'");
 }
 
 std::string check_version(const Value& value, const Table&) {

@@ -1,10 +1,13 @@
-// What travels between channels and queues. A channel sends QueueMail to the shard of the queue, the queue answers with
-// SessionMail to the shard of the channel; both ends may be the same shard. Mail from one sender to one receiver
-// arrives in order.
+// What travels between channels and queues. A channel sends QueueMail to its courier. A queue that lives in this
+// process alone gets it as it is, on its shard; a queue that is replicated, or lives on another node, gets it in
+// Parcels, whose commands are numbered, so that nothing is lost or done twice when leaders change and streams break.
+// The queue answers with SessionMail to the shard of the channel. Mail from one sender to one receiver arrives in
+// order.
 #pragma once
 #include <cstdint>
 #include <optional>
 #include <variant>
+#include <vector>
 
 #include "base/ids.h"
 #include "broker/message/message.h"
@@ -38,10 +41,42 @@ struct DeleteIf {
   bool empty = false;
 };
 
+using QueueMailBody =
+    std::variant<Publish, Settle, Credit, Attach, Cancel, Return, Discard, Get, Purge, Down, Count, DeleteIf>;
+
 struct QueueMail {
   GroupId queue;
   SessionId from;
-  std::variant<Publish, Settle, Credit, Attach, Cancel, Return, Discard, Get, Purge, Down, Count, DeleteIf> what;
+  QueueMailBody what;
+};
+
+/// "Of this consumer's deliveries I have those up to `received`": what it holds beyond is to be sent again.
+struct Resume {
+  std::uint32_t link = 0;
+  std::uint64_t received = 0;
+};
+
+/// What one session has for one queue, in the order it was sent.
+struct Parcel {
+  GroupId queue;
+  SessionId from;
+  Term term;                            // of the leader that it is meant for; any other refuses it
+  std::uint64_t first = 0;              // number of the first command
+  std::uint64_t heard = 0;              // the sender knows the fate of its commands up to here
+  std::vector<QueueMailBody> commands;  // all but questions
+  std::vector<Resume> resumes;
+  std::vector<QueueMailBody> questions;  // Count or DeleteIf: not logged, answered after the commands
+};
+
+/// Who leads a queue, told by a replica of it. No leader: the parcel was refused, and nobody is known.
+struct Leadership {
+  GroupId queue;
+  std::optional<NodeId> leader;
+  Term term;
+};
+/// Asks a replica for its Leadership.
+struct WhoLeads {
+  GroupId queue;
 };
 
 struct Delivery {
@@ -50,12 +85,16 @@ struct Delivery {
   Message message;
   bool redelivered = false;
   bool settled = false;
+  bool counts = false;  // the two below are to be told to the client
+  std::uint32_t delivery_count = 0;
+  std::uint32_t acquired_count = 0;
 };
 
 /// The queue has taken a publication of `bytes` and keeps its promise about it. seq 0: only the bytes matter.
 struct Taken {
   PublishSeq seq;
   std::uint64_t bytes = 0;
+  bool refused = false;  // it is full, and says so
 };
 
 struct Attached {
@@ -90,10 +129,25 @@ struct Gone {
   std::uint32_t link = 0;
 };
 
+/// Everything the session has sent up to `number` is carried out and will stay so.
+struct Through {
+  std::uint64_t number = 0;
+};
+/// The publication of this number was refused.
+struct Refused {
+  std::uint64_t number = 0;
+};
+/// The queue has given the session up: what was unsettled there went to others. Nothing it sends counts any more.
+struct Forgotten {};
+
+using SessionMailBody = std::variant<Delivery, Taken, Attached, Cancelled, GetOk, GetEmpty, Purged, Counted, Deleted,
+                                     Gone, Through, Refused, Forgotten>;
+
 struct SessionMail {
   SessionId to;
   GroupId queue;
-  std::variant<Delivery, Taken, Attached, Cancelled, GetOk, GetEmpty, Purged, Counted, Deleted, Gone> what;
+  SessionMailBody what;
+  bool tracked = false;  // of a queue that gets parcels: the courier has a say in it
 };
 
 class Switchboard;

@@ -77,7 +77,7 @@ constexpr std::size_t kCommandMinBytes = 4;  // a kind and a session
 constexpr std::size_t kResumeMinBytes = 2;
 constexpr std::size_t kQuestionMinBytes = 1;
 /// No session sends as much as this; so the numbers of a parcel's commands never run over.
-constexpr std::uint64_t kCommandNumberMax = std::uint64_t{1} << 62;
+constexpr std::uint64_t kNumberMax = std::uint64_t{1} << 62;
 
 // --- the alphabet ----------------------------------------------------------------------------------------------------
 
@@ -308,8 +308,8 @@ bool get_what(std::uint8_t kind, LetterReader& r, SessionMailBody& out) {
 // --- letters ---------------------------------------------------------------------------------------------------------
 
 bool get(LetterReader& r, Parcel& p) {
-  return r.numbers(p.queue, p.from, p.term, p.first, p.heard) && p.first <= kCommandNumberMax &&
-         p.heard <= kCommandNumberMax && get_list(r, kCommandMinBytes, p.commands, &get_command) &&
+  return r.numbers(p.queue, p.from, p.term, p.first, p.heard) && p.first <= kNumberMax && p.heard <= kNumberMax &&
+         get_list(r, kCommandMinBytes, p.commands, &get_command) &&
          get_list(r, kResumeMinBytes, p.resumes, &get_resume) &&
          get_list(r, kQuestionMinBytes, p.questions, &get_question);
 }

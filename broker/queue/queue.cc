@@ -33,10 +33,27 @@ Queue::Queue(cluster::QueuePtr definition, QueueSurroundings& surroundings)
 
 Queue::~Queue() { *alive_ = false; }
 
-Result<void> Queue::start() {
-  if (is_durable()) return surroundings_.groups.open(definition_->id, *this);
+Result<void> Queue::start(bool is_new) {
+  if (is_durable()) return open_group(is_new);
   ready_ = true;
+  leader_ = raft::replica_on(surroundings_.node, 0);
   return {};
+}
+
+/// The members of a new queue agree on who they are; one that was added later hears it from the leader.
+Result<void> Queue::open_group(bool is_new) {
+  if (definition_->members.empty()) return surroundings_.groups.open(definition_->id, *this);
+  const auto is_here = [this](raft::ReplicaId replica) { return raft::node_of(replica) == surroundings_.node; };
+  const auto founder = std::ranges::find_if(definition_->members, is_here);
+  if (founder == definition_->members.end()) {
+    const auto added = std::ranges::find_if(definition_->target, is_here);
+    CHECK(added != definition_->target.end());
+    return surroundings_.groups.open(definition_->id, *this, {.self = *added});
+  }
+  const bool begins = is_new && definition_->node == surroundings_.node;
+  return surroundings_.groups.open(
+      definition_->id, *this,
+      {.self = *founder, .configuration = {.voters = definition_->members}, .campaign = begins});
 }
 
 // --- mail becomes entries ---
@@ -47,6 +64,56 @@ void Queue::on_mail(QueueMail mail) {
     return;
   }
   take(mail);
+}
+
+void Queue::on_mail(Parcel parcel) {
+  if (leads_in(parcel.term)) return take(parcel);
+  const bool will_lead = parcel.term == term_ && raft::node_of(leader_) == surroundings_.node;
+  if (will_lead) {
+    early_parcels_.push_back(std::move(parcel));
+  } else if (parcel.from.node == surroundings_.node) {
+    surroundings_.announce(leadership(), false);
+  } else if (RemotePost* remote = surroundings_.switchboard.remote()) {
+    remote->send(parcel.from.node, leadership());
+  }
+}
+
+Leadership Queue::leadership() const {
+  Leadership known{.queue = definition_->id, .term = term_};
+  if (leader_ != raft::kNoReplica) known.leader = raft::node_of(leader_);
+  return known;
+}
+
+void Queue::take(Parcel& parcel) {
+  sender_ = {.session = parcel.from, .next = parcel.first, .heard = parcel.heard};
+  for (QueueMailBody& what : parcel.commands) {
+    QueueMail mail{.queue = parcel.queue, .from = parcel.from, .what = std::move(what)};
+    take(mail);
+  }
+  sender_.reset();
+  for (const Resume& resume : parcel.resumes) {
+    machine_.held_by({.session = parcel.from, .link = resume.link}, resume.received,
+                     [this](const effect::Deliver& held) { owe({.delivery = held}); });
+  }
+  for (QueueMailBody& what : parcel.questions) {
+    questions_.push_back({.queue = parcel.queue, .from = parcel.from, .what = std::move(what)});
+  }
+}
+
+/// The command that follows is the sender's next.
+void Queue::name_sender() {
+  if (!sender_) {
+    if (entry_sender_) encode_command(Command(From{}), entry_);
+    entry_sender_.reset();
+    return;
+  }
+  const bool continues =
+      entry_sender_ && entry_sender_->session == sender_->session && entry_sender_->next == sender_->next;
+  if (!continues) {
+    encode_command(Command(From{.session = sender_->session, .first = sender_->next, .heard = sender_->heard}), entry_);
+  }
+  ++sender_->next;
+  entry_sender_ = sender_;
 }
 
 void Queue::take(QueueMail& mail) {
@@ -61,26 +128,28 @@ void Queue::take(QueueMail& mail) {
 
 void Queue::append(const SessionId& from, const Publish& publish) {
   const std::size_t size = publish.message.encoded().size();
-  const bool needs_sync = is_durable() && publish.persistent;
+  const bool needs_sync = is_durable() && (publish.persistent || is_quorum());
   const Waiting waiting{.session = from, .taken = {.seq = publish.seq, .bytes = weight(publish.message)}};
   if (size >= kAloneBytes) {
     seal_entry();
     entry_has_messages_ = true;
     entry_needs_sync_ = needs_sync;
-    entry_waiting_.push_back(waiting);
+    if (!sender_) entry_waiting_.push_back(waiting);
     submit_entry(encode_alone(publish));
     return;
   }
   make_room(size);
   entry_has_messages_ = true;
   entry_needs_sync_ |= needs_sync;
-  entry_waiting_.push_back(waiting);
+  if (!sender_) entry_waiting_.push_back(waiting);
+  name_sender();
   encode_command(to_command(publish), entry_);
   ++entry_commands_;
 }
 
 void Queue::append(const Command& command) {
   make_room(0);
+  name_sender();
   encode_command(command, entry_);
   ++entry_commands_;
 }
@@ -95,11 +164,13 @@ Bytes Queue::encode_alone(const Publish& publish) {
   Enqueue command = to_command(publish);
   const ByteView message = command.message;
   CHECK(entry_.empty());
+  name_sender();
   encode_command_head(command, entry_);
   Bytes payload = Bytes::allocate(entry_.size() + message.size());
   std::memcpy(payload.mutable_data(), entry_.data(), entry_.size());
   std::memcpy(payload.mutable_data() + entry_.size(), message.data(), message.size());
   entry_.clear();
+  entry_sender_.reset();
   return payload;
 }
 
@@ -108,6 +179,7 @@ void Queue::seal_entry() {
   Bytes payload = Bytes::copy_of(entry_);
   entry_.clear();
   entry_commands_ = 0;
+  entry_sender_.reset();
   submit_entry(std::move(payload));
 }
 
@@ -127,7 +199,7 @@ void Queue::submit_entry(Bytes payload) {
   } else {
     ++last_proposed_;
     if (has_messages) cache_.put(last_proposed_, payload);
-    for (const Waiting& waiting : entry_waiting_) send(waiting.session, waiting.taken);
+    for (const Waiting& waiting : entry_waiting_) send_untracked(waiting.session, waiting.taken);
     const auto applied = machine_.apply(last_proposed_, payload.view(), effects_);
     CHECK(applied.has_value());
     carry_out_all();
@@ -137,10 +209,12 @@ void Queue::submit_entry(Bytes payload) {
 
 bool Queue::flush() {
   if (!ready_) return false;
+  pursue_target();
   const bool had_commands = !entry_.empty();
   seal_entry();
   if (questions_.empty() || surroundings_.groups.has_failed()) return had_commands;
-  if (machine_.applied() == last_proposed_) answer_questions();
+  if (machine_.applied() < last_proposed_) return had_commands;
+  answer_questions();
   return true;
 }
 
@@ -163,13 +237,16 @@ void Queue::answer_questions() {
 }
 
 void Queue::on_deleted(const cluster::TopologyPtr& topology) {
-  for (const Waiting& waiting : waiting_) send(waiting.session, waiting.taken);
+  for (const Waiting& waiting : waiting_) send_untracked(waiting.session, waiting.taken);
   for (const Owed& owed : owed_) {
     const ConsumerKey& consumer = owed.delivery.consumer;
     if (owed.kind == Owed::Kind::get) send(consumer.session, GetEmpty{});
     if (owed.kind == Owed::Kind::cancelled) send(consumer.session, Cancelled{.link = consumer.link});
   }
-  for (const ConsumerKey& consumer : machine_.consumers()) send(consumer.session, Gone{.link = consumer.link});
+  // Whoever is tracked hears it from its own node's courier.
+  for (const ConsumerKey& consumer : machine_.consumers()) {
+    if (!is_tracked(*definition_, consumer.session.node)) send(consumer.session, Gone{.link = consumer.link});
+  }
   for (const auto& [session, count] : deleters_) send(session, Deleted{.count = count, .topology = topology});
   for (const std::vector<QueueMail>* unanswered : {&early_, &questions_}) {
     for (const QueueMail& mail : *unanswered) refuse_mail(mail, surroundings_.switchboard);
@@ -198,6 +275,7 @@ Result<void> Queue::apply(const raft::Entry& entry, cluster::ApplyMode mode) {
   if (!applied) {
     return std::unexpected(applied.error());
   }
+  if (!questions_.empty()) surroundings_.mark_dirty(definition_->id);
   if (mode == cluster::ApplyMode::live) {
     carry_out_all();
   } else {
@@ -208,18 +286,112 @@ Result<void> Queue::apply(const raft::Entry& entry, cluster::ApplyMode mode) {
 
 void Queue::on_leader() {
   committed_ = std::max(committed_, machine_.applied());  // history was read from the disk
-  append(Command(
-      NodeUp{.node = surroundings_.node, .epoch = surroundings_.epoch, .after_crash = surroundings_.after_crash}));
+  last_proposed_ = machine_.applied();
   ready_ = true;
+  if (!is_quorum()) {
+    append(Command(
+        NodeUp{.node = surroundings_.node, .epoch = surroundings_.epoch, .after_crash = surroundings_.after_crash}));
+  }
+  on_nodes_changed();
   for (QueueMail& mail : std::exchange(early_, {})) take(mail);
+  for (Parcel& parcel : std::exchange(early_parcels_, {})) on_mail(std::move(parcel));
+  surroundings_.mark_dirty(definition_->id);
+}
+
+/// Whoever waits for something sends it again, to the next leader.
+void Queue::on_follower() {
+  ready_ = false;
+  entry_.clear();
+  entry_commands_ = 0;
+  entry_has_messages_ = entry_needs_sync_ = false;
+  entry_sender_.reset();
+  entry_waiting_.clear();
+  early_parcels_.clear();
+  questions_.clear();
+  deleters_.clear();
+  deleting_ = false;
+  owed_.clear();
+  owed_entries_ = {};
+  throughs_.clear();
+  cache_.trim_below(LogIndex(UINT64_MAX), 0);
+  // From when the queue had one member. It may have been kept or not.
+  for (Waiting& waiting : std::exchange(waiting_, {})) {
+    waiting.taken.refused = true;
+    send_untracked(waiting.session, waiting.taken);
+  }
+}
+
+void Queue::on_leadership(raft::ReplicaId leader, Term term) {
+  leader_ = leader;
+  term_ = term;
+  const bool is_here = leader != raft::kNoReplica && raft::node_of(leader) == surroundings_.node;
+  surroundings_.announce(leadership(), is_here);
+}
+
+void Queue::on_moved(cluster::QueuePtr definition) {
+  definition_ = std::move(definition);
+  surroundings_.mark_dirty(definition_->id);
+}
+
+/// One step towards the members that the metadata wants: new ones learn the log before any old one goes.
+void Queue::pursue_target() {
+  const cluster::Replica* replica = surroundings_.groups.replica(definition_->id);
+  if (!ready_ || definition_->target.empty() || replica == nullptr) return;
+  const raft::Configuration& now = replica->core().configuration();
+  const bool is_settled = !now.is_joint() && replica->core().configuration_index() <= replica->core().commit_index();
+  if (!is_settled) return;
+  raft::Configuration next{.voters = now.voters, .joining = now.joining, .machine_version = now.machine_version};
+  for (const raft::ReplicaId wanted : definition_->target) {
+    if (!now.is_member(wanted)) next.joining.push_back(wanted);
+  }
+  std::ranges::sort(next.joining);
+  if (next.joining == now.joining) {
+    if (!now.joining.empty()) return;  // the leader promotes whoever has caught up
+    if (now.voters == definition_->target) return surroundings_.report_placed(definition_->id, now.voters);
+    next.voters = definition_->target;
+  }
+  surroundings_.groups.change(definition_->id, next);
+}
+
+void Queue::on_nodes_changed() {
+  if (!ready_) return;
+  const cluster::Topology& topology = surroundings_.topology();
+  if (topology.nodes.empty()) return;
+  std::map<NodeId, Epoch> oldest;
+  for (const SessionId& session : machine_.sessions()) {
+    const auto [at, added] = oldest.try_emplace(session.node, session.epoch);
+    if (!added) at->second = std::min(at->second, session.epoch);
+  }
+  for (const auto& [node, epoch] : oldest) {
+    const cluster::ClusterNode* now = topology.find_node(node);
+    const Epoch below = now != nullptr ? now->epoch : Epoch(UINT32_MAX);
+    if (epoch < below) append(Command(SessionsGone{.node = node, .below = below}));
+  }
+  surroundings_.mark_dirty(definition_->id);
+}
+
+void Queue::on_node_live(NodeId node, Epoch epoch, bool live, bool given_up) {
+  const auto is_of_node = [&](const SessionId& session) { return session.node == node; };
+  if (!ready_ || !is_quorum() || std::ranges::none_of(machine_.sessions(), is_of_node)) return;
+  if (given_up) {
+    append(Command(SessionsGone{.node = node, .below = epoch.plus(1), .expired = true}));
+  } else if (live) {
+    append(Command(NodeTrusted{.node = node, .epoch = epoch}));
+  } else {
+    append(Command(NodeSuspected{.node = node, .epoch = epoch}));
+  }
   surroundings_.mark_dirty(definition_->id);
 }
 
 void Queue::on_committed(LogIndex index) {
   const LogIndex before = std::exchange(committed_, std::max(index, committed_));
   while (!waiting_.empty() && waiting_.front().entry <= committed_) {
-    send(waiting_.front().session, waiting_.front().taken);
+    send_untracked(waiting_.front().session, waiting_.front().taken);
     waiting_.pop_front();
+  }
+  while (!throughs_.empty() && throughs_.front().entry <= committed_) {
+    send(throughs_.front().session, throughs_.front().through);
+    throughs_.pop_front();
   }
   // Until now the only readable copy was in memory; from here on it is a cache.
   for (LogIndex entry = before.plus(1); entry <= committed_ && cache_.bytes() > cache_limit(); ++entry) {
@@ -265,6 +437,18 @@ void Queue::carry_out(const effect::Purged& effect) { send(effect.session, Purge
 void Queue::carry_out(const effect::EntryDead& effect) {
   if (owed_entries_.find(effect.index.value()) == nullptr) cache_.erase(effect.index);
 }
+
+/// A group of one applies before the disk has the entry; the promise waits for it.
+void Queue::carry_out(const effect::Through& effect) {
+  const Through through{.number = effect.number};
+  if (!is_durable() || machine_.applied() <= committed_) {
+    send(effect.session, through);
+  } else {
+    throughs_.push_back({.entry = machine_.applied(), .session = effect.session, .through = through});
+  }
+}
+void Queue::carry_out(const effect::Refused& effect) { send(effect.session, Refused{.number = effect.number}); }
+void Queue::carry_out(const effect::Forgotten& effect) { send(effect.session, Forgotten{}); }
 
 void Queue::carry_out(const effect::Unused&) {
   if (definition_->auto_delete && !std::exchange(deleting_, true)) surroundings_.request_delete(definition_->id);

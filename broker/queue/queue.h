@@ -1,14 +1,17 @@
-// Queue: a queue machine at work on its shard. It packs what sessions send in one turn into log entries, carries out
-// the machine's effects, and keeps the bodies that the machine only refers to.
+// Queue: a queue machine at work on its shard, or one replica of it. It packs what sessions send in one turn into log
+// entries, carries out the machine's effects, and keeps the bodies that the machine only refers to.
 //
 // A durable queue proposes its entries to its Raft group and applies what comes back; a transient one numbers and
-// applies them itself and keeps every body in memory. A publication is answered with Taken when the queue keeps its
-// promise: in a durable queue when its entry is committed, which for a persistent message means synced and for a
-// transient one written; in a transient queue when it is applied.
+// applies them itself and keeps every body in memory. Of several replicas the leader's takes mail and carries out
+// effects; the others only follow the state. A publication is answered with Taken, and a numbered command with Through,
+// when the queue keeps its promise: in a durable queue when its entry is committed, which on several replicas means
+// synced on a majority, on one replica synced for a persistent message and written for a transient one; in a transient
+// queue when it is applied.
 #pragma once
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -33,6 +36,12 @@ struct QueueSurroundings {
   NodeId node;
   Epoch epoch;
   bool after_crash = false;  // the epoch before did not end in order
+  /// The newest topology: which nodes there are, and in which epoch.
+  std::function<const cluster::Topology&()> topology;
+  /// To every courier of this node, and `everywhere` to those of the other nodes.
+  std::function<void(const Leadership&, bool everywhere)> announce;
+  /// The group has the members it was to have; the answer is on_moved().
+  std::function<void(GroupId, std::vector<raft::ReplicaId>)> report_placed;
   /// Asks the metadata to delete this queue; the answer is on_deleted().
   std::function<void(GroupId)> request_delete;
   /// This queue wants to be flushed at the end of the turn; the directory's to fill in.
@@ -46,11 +55,21 @@ class Queue final : public cluster::GroupClient {
   Queue(cluster::QueuePtr definition, QueueSurroundings& surroundings);
   ~Queue() override;
 
-  /// Begins to work: a durable queue recovers its log first and keeps its mail until then.
-  Result<void> start();
+  /// Begins to work: a durable queue recovers its log first and keeps its mail until then. `is_new`: it has just been
+  /// declared.
+  Result<void> start(bool is_new);
   bool is_ready() const { return ready_; }
 
   void on_mail(QueueMail mail);
+  void on_mail(Parcel parcel);
+  /// Who leads, as far as this replica knows.
+  Leadership leadership() const;
+  /// The members have changed, or are to change.
+  void on_moved(cluster::QueuePtr definition);
+  /// Nodes have started, or gone for good: their sessions of earlier epochs are over.
+  void on_nodes_changed();
+  /// A node does not answer, or does again; `given_up`: not for so long that its consumers lose what they hold.
+  void on_node_live(NodeId node, Epoch epoch, bool live, bool given_up);
   /// End of turn: what was gathered becomes log entries, and questions are answered once what stood before them is
   /// applied. True while there is more to do in this turn.
   bool flush();
@@ -66,6 +85,8 @@ class Queue final : public cluster::GroupClient {
   Result<void> restore(ByteView state) override;
   Result<void> apply(const raft::Entry& entry, cluster::ApplyMode mode) override;
   void on_leader() override;
+  void on_follower() override;
+  void on_leadership(raft::ReplicaId leader, Term term) override;
   void on_committed(LogIndex index) override;
   Bytes save() const override { return machine_.serialize(); }
   std::vector<std::pair<LogIndex, LogIndex>> live_entries() const override;
@@ -89,7 +110,12 @@ class Queue final : public cluster::GroupClient {
     std::uint64_t ready_left = 0;  // in the answer to a basic.get
   };
 
+  Result<void> open_group(bool is_new);
+  void pursue_target();
   void take(QueueMail& mail);
+  void take(Parcel& parcel);
+  void name_sender();
+  bool leads_in(Term term) const { return ready_ && term == term_; }
   void append(const SessionId& from, const Publish& publish);
   void append(const Command& command);
   void make_room(std::size_t size);
@@ -107,6 +133,9 @@ class Queue final : public cluster::GroupClient {
   void carry_out(const effect::Purged& effect);
   void carry_out(const effect::EntryDead& effect);
   void carry_out(const effect::Unused& effect);
+  void carry_out(const effect::Through& effect);
+  void carry_out(const effect::Refused& effect);
+  void carry_out(const effect::Forgotten& effect);
 
   void owe(Owed owed);
   bool deliver(const Owed& owed);
@@ -116,29 +145,52 @@ class Queue final : public cluster::GroupClient {
   void on_read(Result<std::vector<raft::Entry>> entries, LogIndex from);
   std::size_t cache_limit() const;
 
-  void send(const SessionId& to, decltype(SessionMail::what) what) {
-    surroundings_.switchboard.send(SessionMail{.to = to, .queue = definition_->id, .what = std::move(what)});
+  void send(const SessionId& to, SessionMailBody what) {
+    surroundings_.switchboard.send(SessionMail{
+        .to = to, .queue = definition_->id, .what = std::move(what), .tracked = is_tracked(*definition_, to.node)});
   }
+  /// About what came outside of any parcel.
+  void send_untracked(const SessionId& to, const Taken& taken) {
+    surroundings_.switchboard.send(SessionMail{.to = to, .queue = definition_->id, .what = taken});
+  }
+  bool is_quorum() const { return definition_->type == cluster::QueueType::quorum; }
   bool is_durable() const { return definition_->durable; }
 
   cluster::QueuePtr definition_;
   QueueSurroundings& surroundings_;
   QueueMachine machine_;
   BodyCache cache_;
-  bool ready_ = false;
+  bool ready_ = false;  // takes mail: it leads, or nobody else could
   bool deleting_ = false;
-  std::vector<QueueMail> early_;  // mail that came before the queue was ready
+  raft::ReplicaId leader_ = raft::kNoReplica;
+  Term term_{1};                       // of a queue without a group: always this
+  std::vector<QueueMail> early_;       // mail that came before the queue was ready
+  std::vector<Parcel> early_parcels_;  // for a leader that has not yet applied its history
 
   // The entry in the making.
   std::vector<std::byte> entry_;
   std::size_t entry_commands_ = 0;
+  /// Who sent what is being appended, and under which number.
+  struct Sender {
+    SessionId session;
+    std::uint64_t next = 0;
+    std::uint64_t heard = 0;
+  };
+  std::optional<Sender> sender_;        // of the parcel being taken
+  std::optional<Sender> entry_sender_;  // what the entry says so far
   bool entry_has_messages_ = false;
   bool entry_needs_sync_ = false;
   std::vector<Waiting> entry_waiting_;  // their entry's index is not known yet
 
   LogIndex last_proposed_;
   LogIndex committed_;
-  std::deque<Waiting> waiting_;  // Invariant: ascending entries, all of them not yet committed.
+  struct Promised {
+    LogIndex entry;
+    SessionId session;
+    Through through;
+  };
+  std::deque<Promised> throughs_;  // as waiting_, for numbered commands
+  std::deque<Waiting> waiting_;    // Invariant: ascending entries, all of them not yet committed.
   std::deque<Owed> owed_;
   Numbered<std::uint32_t> owed_entries_;  // how many of owed_ lie in each entry
   bool reading_ = false;

@@ -22,39 +22,69 @@ Result<void> QueueDirectory::recover(const cluster::TopologyPtr& topology) {
   });
   for (const cluster::QueuePtr& definition : mine) {
     auto queue = std::make_unique<Queue>(definition, surroundings_);
-    auto started = queue->start();
+    auto started = queue->start(false);
     if (!started) return started;
     queues_.emplace(definition->id, std::move(queue));
   }
   return result;
 }
 
+/// Whether a replicated one is ready does not depend on this node alone.
 bool QueueDirectory::is_recovered() const {
-  return std::ranges::all_of(queues_, [](const auto& entry) { return entry.second->is_ready(); });
+  return std::ranges::all_of(queues_, [](const auto& entry) {
+    return entry.second->is_ready() || entry.second->definition().type == cluster::QueueType::quorum;
+  });
 }
 
-void QueueDirectory::on_topology(const cluster::TopologyPtr& topology, const std::vector<cluster::QueuePtr>& created,
-                                 const std::vector<cluster::QueuePtr>& deleted) {
+void QueueDirectory::on_topology(const cluster::TopologyPtr& topology, const cluster::QueueChanges& changes) {
   CHECK_GT(topology->version, topology_->version);
+  const bool has_other_nodes = !topology->nodes.is_same(topology_->nodes);
   topology_ = topology;
-  for (const cluster::QueuePtr& definition : created) {
+  for (const cluster::QueuePtr& definition : changes.created) {
     if (is_mine(*definition)) create(definition);
   }
-  for (const cluster::QueuePtr& definition : deleted) {
+  for (const cluster::QueuePtr& definition : changes.moved) move(definition);
+  for (const cluster::QueuePtr& definition : changes.deleted) {
     if (!queues_.contains(definition->id)) continue;
     dying_.push_back(definition->id);
     mark_dirty(definition->id);
   }
   while (!early_.empty() && cluster::declared_at(early_.begin()->first) <= topology_->version) {
     auto mail = early_.extract(early_.begin());
-    for (QueueMail& letter : mail.mapped()) on_mail(std::move(letter));
+    for (auto& letter : mail.mapped()) std::visit([this](auto& m) { on_mail(std::move(m)); }, letter);
   }
+  if (!has_other_nodes) return;
+  for (auto& [id, queue] : queues_) queue->on_nodes_changed();
 }
 
 void QueueDirectory::create(const cluster::QueuePtr& definition) {
   const auto [at, added] = queues_.emplace(definition->id, std::make_unique<Queue>(definition, surroundings_));
   CHECK(added);
-  if (auto started = at->second->start(); !started) surroundings_.on_failure(started.error());
+  if (auto started = at->second->start(true); !started) surroundings_.on_failure(started.error());
+}
+
+/// A replica of this node's stays, comes, or is not wanted any more.
+void QueueDirectory::move(const cluster::QueuePtr& definition) {
+  const auto at = queues_.find(definition->id);
+  if (at == queues_.end()) {
+    if (is_mine(*definition)) create(definition);
+    return;
+  }
+  at->second->on_moved(definition);
+  if (is_mine(*definition)) return;
+  surroundings_.groups.drop(definition->id);
+  queues_.erase(at);
+}
+
+void QueueDirectory::on_node_live(NodeId node, Epoch epoch, bool live, bool given_up) {
+  for (auto& [id, queue] : queues_) queue->on_node_live(node, epoch, live, given_up);
+}
+
+std::optional<Leadership> QueueDirectory::leadership(GroupId id) const {
+  const Queue* queue = find(id);
+  if (queue == nullptr) return std::nullopt;
+  const Leadership known = queue->leadership();
+  return known.leader ? std::optional(known) : std::nullopt;
 }
 
 void QueueDirectory::on_mail(QueueMail mail) {
@@ -65,10 +95,20 @@ void QueueDirectory::on_mail(QueueMail mail) {
     return;
   }
   if (cluster::declared_at(mail.queue) > topology_->version) {
-    early_[mail.queue].push_back(std::move(mail));
+    early_[mail.queue].emplace_back(std::move(mail));
     return;
   }
   refuse_mail(mail, surroundings_.switchboard);
+}
+
+void QueueDirectory::on_mail(Parcel parcel) {
+  if (const auto at = queues_.find(parcel.queue); at != queues_.end()) {
+    mark_dirty(parcel.queue);
+    at->second->on_mail(std::move(parcel));
+  } else if (cluster::declared_at(parcel.queue) > topology_->version) {
+    early_[parcel.queue].emplace_back(std::move(parcel));
+  }
+  // Otherwise the queue is gone, or lives elsewhere now: the sender hears of it as this node did.
 }
 
 const Queue* QueueDirectory::find(GroupId id) const {

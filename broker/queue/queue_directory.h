@@ -21,18 +21,27 @@ class QueueDirectory final : public cluster::TurnHook {
   bool is_recovered() const;
 
   /// The metadata has moved on to `topology`, in which `created` and `deleted` came and went.
-  void on_topology(const cluster::TopologyPtr& topology, const std::vector<cluster::QueuePtr>& created,
-                   const std::vector<cluster::QueuePtr>& deleted);
+  void on_topology(const cluster::TopologyPtr& topology, const cluster::QueueChanges& changes);
+  /// See Queue::on_node_live().
+  void on_node_live(NodeId node, Epoch epoch, bool live, bool given_up);
 
   void on_mail(QueueMail mail);
+  void on_mail(Parcel parcel);
+  /// Who leads a queue, if a replica here knows.
+  std::optional<Leadership> leadership(GroupId id) const;
   const Queue* find(GroupId id) const;
   std::size_t size() const { return queues_.size(); }
 
   bool on_turn_end() override;
 
  private:
-  bool is_mine(const cluster::Queue& queue) const { return shard_of(queue.id, shard_.shard_count()) == shard_.id(); }
+  bool is_mine(const cluster::Queue& queue) const {
+    const NodeId here = surroundings_.node;
+    const bool is_here = queue.members.empty() ? queue.node == here : queue.has_member_on(here);
+    return is_here && shard_of(queue.id, shard_.shard_count()) == shard_.id();
+  }
   void create(const cluster::QueuePtr& definition);
+  void move(const cluster::QueuePtr& definition);
   void mark_dirty(GroupId id) { dirty_.push_back(id); }
 
   cluster::Shard& shard_;
@@ -42,7 +51,7 @@ class QueueDirectory final : public cluster::TurnHook {
   std::vector<GroupId> dirty_;  // may name a queue twice
   std::vector<GroupId> dying_;  // deleted, but this turn's commands are still to be answered
   // Mail for queues that the sender's shard heard of before this one did.
-  std::map<GroupId, std::vector<QueueMail>> early_;
+  std::map<GroupId, std::vector<std::variant<QueueMail, Parcel>>> early_;
 };
 
 }  // namespace quorate::queue

@@ -24,17 +24,18 @@ void refuse_mail(const QueueMail& mail, Switchboard& switchboard) {
 
 void Switchboard::connect(std::vector<MailReceiver*> receivers) {
   receivers_ = std::move(receivers);
-  to_queues_.resize(receivers_.size());
-  to_sessions_.resize(receivers_.size());
+  std::apply([this](auto&... lanes) { (lanes.resize(receivers_.size()), ...); }, outgoing_);
 }
 
 bool Switchboard::on_turn_end() {
-  const bool queues = deliver(to_queues_);
-  return deliver(to_sessions_) || queues;
+  const bool queues = deliver<QueueMail>();
+  const bool parcels = deliver<Parcel>();
+  return deliver<SessionMail>() || queues || parcels;
 }
 
 template <class Mail>
-bool Switchboard::deliver(std::vector<std::vector<Mail>>& outgoing) {
+bool Switchboard::deliver() {
+  ByShard<Mail>& outgoing = lane<Mail>();
   bool delivered_here = false;
   for (std::size_t to = 0; to < outgoing.size(); ++to) {
     if (outgoing[to].empty()) continue;

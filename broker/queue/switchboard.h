@@ -1,7 +1,9 @@
 // Carries mail between the sessions and the queues of one shard and those of the others: what a turn produced goes over
-// in one batch per shard. Mail that stays on the shard is delivered in the same turn.
+// in one batch per shard. Mail that stays on the shard is delivered in the same turn. What is for another node goes to
+// the RemotePost, and leaves at the end of the turn as well.
 #pragma once
 #include <functional>
+#include <tuple>
 #include <vector>
 
 #include "broker/queue/mail.h"
@@ -14,33 +16,77 @@ inline ShardId shard_of(GroupId queue, std::size_t shard_count) {
   return ShardId(static_cast<std::uint32_t>(stable_hash(queue.value()) % shard_count));
 }
 
+/// Whether the sessions of `node` send this queue parcels: it may be led elsewhere.
+inline bool is_tracked(const cluster::Queue& queue, NodeId node) {
+  return queue.type == cluster::QueueType::quorum || queue.node != node;
+}
+
 /// Receives what is addressed to one shard.
 class MailReceiver {
  public:
   virtual ~MailReceiver() = default;
   virtual void on_mail(QueueMail mail) = 0;
   virtual void on_mail(SessionMail mail) = 0;
+  virtual void on_mail(Parcel parcel) = 0;
+};
+
+/// The way to other nodes. What is sent may get lost.
+class RemotePost {
+ public:
+  virtual ~RemotePost() = default;
+  virtual void send(NodeId to, const Parcel& parcel) = 0;
+  virtual void send(NodeId to, const SessionMail& mail) = 0;
+  virtual void send(NodeId to, const Leadership& leadership) = 0;
+  virtual void send(NodeId to, const WhoLeads& question) = 0;
 };
 
 class Switchboard final : public cluster::TurnHook {
  public:
-  explicit Switchboard(cluster::Shard& shard) : shard_(shard) {}
-  /// The switchboards and receivers of all shards by id; before any of them starts.
+  /// `remote` outlives it; absent on a node that is alone.
+  Switchboard(cluster::Shard& shard, NodeId node, RemotePost* remote) : shard_(shard), node_(node), remote_(remote) {}
+  /// The receivers of all shards by id; before any of them starts.
   void connect(std::vector<MailReceiver*> receivers);
 
-  void send(QueueMail mail) { to_queues_[shard_of(mail.queue, receivers_.size()).value()].push_back(std::move(mail)); }
-  void send(SessionMail mail) { to_sessions_[shard_of(mail.to).value()].push_back(std::move(mail)); }
+  /// To the queue's shard on this node.
+  void send(QueueMail mail) { lane<QueueMail>()[home_of(mail.queue)].push_back(std::move(mail)); }
+  void send(NodeId to, Parcel parcel) {
+    if (to == node_) {
+      lane<Parcel>()[home_of(parcel.queue)].push_back(std::move(parcel));
+    } else if (remote_ != nullptr) {
+      remote_->send(to, parcel);
+    }
+  }
+  /// An address that a client made up may name a shard or a node that does not exist.
+  void send(SessionMail mail) {
+    if (mail.to.node != node_) {
+      if (remote_ != nullptr) remote_->send(mail.to.node, mail);
+      return;
+    }
+    auto& shards = lane<SessionMail>();
+    if (const std::size_t to = shard_of(mail.to).value(); to < shards.size()) shards[to].push_back(std::move(mail));
+  }
 
+  NodeId node() const { return node_; }
+  RemotePost* remote() const { return remote_; }
   bool on_turn_end() override;
 
  private:
   template <class Mail>
-  bool deliver(std::vector<std::vector<Mail>>& outgoing);
+  using ByShard = std::vector<std::vector<Mail>>;
+
+  template <class Mail>
+  ByShard<Mail>& lane() {
+    return std::get<ByShard<Mail>>(outgoing_);
+  }
+  std::size_t home_of(GroupId queue) const { return shard_of(queue, receivers_.size()).value(); }
+  template <class Mail>
+  bool deliver();
 
   cluster::Shard& shard_;
+  const NodeId node_;
+  RemotePost* const remote_;
   std::vector<MailReceiver*> receivers_;
-  std::vector<std::vector<QueueMail>> to_queues_;  // by shard
-  std::vector<std::vector<SessionMail>> to_sessions_;
+  std::tuple<ByShard<QueueMail>, ByShard<Parcel>, ByShard<SessionMail>> outgoing_;
 };
 
 }  // namespace quorate::queue

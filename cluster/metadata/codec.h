@@ -52,7 +52,15 @@ inline proto::Queue to_proto(const Queue& queue) {
   if (queue.owner) *out.mutable_owner() = to_proto(*queue.owner);
   out.set_arguments(queue.arguments);
   out.set_node(queue.node.value());
+  out.set_type(queue.type == QueueType::quorum ? proto::Queue::QUORUM : proto::Queue::CLASSIC);
+  for (const raft::ReplicaId member : queue.members) out.add_members(member.value());
+  for (const raft::ReplicaId member : queue.target) out.add_target(member.value());
   return out;
+}
+inline std::vector<raft::ReplicaId> replicas_from(const auto& numbers) {
+  std::vector<raft::ReplicaId> replicas;
+  for (const std::uint64_t number : numbers) replicas.emplace_back(number);
+  return replicas;
 }
 inline Queue from_proto(const proto::Queue& in) {
   Queue out{.id = GroupId(in.id()),
@@ -61,9 +69,46 @@ inline Queue from_proto(const proto::Queue& in) {
             .durable = in.durable(),
             .auto_delete = in.auto_delete(),
             .arguments = in.arguments(),
-            .node = NodeId(in.node())};
+            .node = NodeId(in.node()),
+            .type = in.type() == proto::Queue::QUORUM ? QueueType::quorum : QueueType::classic,
+            .members = replicas_from(in.members()),
+            .target = replicas_from(in.target())};
   if (in.has_owner()) out.owner = from_proto(in.owner());
   return out;
+}
+
+inline proto::ClusterNode to_proto(const ClusterNode& node) {
+  proto::ClusterNode out;
+  out.set_id(node.id.value());
+  out.set_name(node.name);
+  out.set_host(node.host);
+  out.set_port(node.port);
+  out.set_directory(node.directory);
+  out.set_epoch(node.epoch.value());
+  out.set_drained(node.drained);
+  out.set_replica(node.replica.value());
+  return out;
+}
+inline ClusterNode from_proto(const proto::ClusterNode& in) {
+  return {.id = NodeId(in.id()),
+          .name = in.name(),
+          .host = in.host(),
+          .port = static_cast<std::uint16_t>(in.port()),
+          .directory = in.directory(),
+          .epoch = Epoch(in.epoch()),
+          .drained = in.drained(),
+          .replica = raft::ReplicaId(in.replica())};
+}
+
+inline proto::Origin to_proto(const Origin& origin) {
+  proto::Origin out;
+  out.set_node(origin.node.value());
+  out.set_epoch(origin.epoch.value());
+  out.set_number(origin.number);
+  return out;
+}
+inline Origin from_proto(const proto::Origin& in) {
+  return {.node = NodeId(in.node()), .epoch = Epoch(in.epoch()), .number = in.number()};
 }
 
 inline proto::Binding to_proto(const Binding& binding) {

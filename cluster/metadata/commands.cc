@@ -38,6 +38,7 @@ void put(const DeleteExchange& command, proto::MetadataCommand& out) {
 }
 void put(const DeclareQueue& command, proto::MetadataCommand& out) {
   *out.mutable_declare_queue() = to_proto(command.queue);
+  for (const NodeId node : command.nodes) out.mutable_declare_queue()->add_nodes(node.value());
 }
 void put(const DeleteQueue& command, proto::MetadataCommand& out) {
   out.mutable_delete_queue()->set_id(command.id.value());
@@ -50,6 +51,28 @@ void put(const NodeStarted& command, proto::MetadataCommand& out) {
 }
 void put(const ConnectionClosed& command, proto::MetadataCommand& out) {
   *out.mutable_connection_closed()->mutable_owner() = to_proto(command.owner);
+}
+void put(const PutNode& command, proto::MetadataCommand& out) { *out.mutable_put_node() = to_proto(command.node); }
+void put(const ForgetNode& command, proto::MetadataCommand& out) {
+  out.mutable_forget_node()->set_id(command.id.value());
+}
+void put(const PlaceQueue& command, proto::MetadataCommand& out) {
+  out.mutable_place_queue()->set_id(command.id.value());
+  for (const NodeId node : command.nodes) out.mutable_place_queue()->add_nodes(node.value());
+}
+void put(const QueuePlaced& command, proto::MetadataCommand& out) {
+  out.mutable_queue_placed()->set_id(command.id.value());
+  for (const raft::ReplicaId member : command.members) out.mutable_queue_placed()->add_members(member.value());
+}
+void put(const DrainNode& command, proto::MetadataCommand& out) {
+  out.mutable_drain_node()->set_id(command.id.value());
+  out.mutable_drain_node()->set_drained(command.drained);
+}
+
+std::vector<NodeId> nodes_from(const auto& numbers) {
+  std::vector<NodeId> nodes;
+  for (const std::uint32_t number : numbers) nodes.emplace_back(number);
+  return nodes;
 }
 
 Result<MetadataCommand> get(const proto::MetadataCommand& in) {
@@ -78,7 +101,7 @@ Result<MetadataCommand> get(const proto::MetadataCommand& in) {
                             .name = in.delete_exchange().name(),
                             .if_unused = in.delete_exchange().if_unused()};
     case Words::kDeclareQueue:
-      return DeclareQueue{.queue = from_proto(in.declare_queue())};
+      return DeclareQueue{.queue = from_proto(in.declare_queue()), .nodes = nodes_from(in.declare_queue().nodes())};
     case Words::kDeleteQueue:
       return DeleteQueue{.id = GroupId(in.delete_queue().id())};
     case Words::kBind:
@@ -89,6 +112,17 @@ Result<MetadataCommand> get(const proto::MetadataCommand& in) {
       return NodeStarted{.node = NodeId(in.node_started().node()), .epoch = Epoch(in.node_started().epoch())};
     case Words::kConnectionClosed:
       return ConnectionClosed{.owner = from_proto(in.connection_closed().owner())};
+    case Words::kPutNode:
+      return PutNode{.node = from_proto(in.put_node())};
+    case Words::kForgetNode:
+      return ForgetNode{.id = NodeId(in.forget_node().id())};
+    case Words::kPlaceQueue:
+      return PlaceQueue{.id = GroupId(in.place_queue().id()), .nodes = nodes_from(in.place_queue().nodes())};
+    case Words::kQueuePlaced:
+      return QueuePlaced{.id = GroupId(in.queue_placed().id()),
+                         .members = codec::replicas_from(in.queue_placed().members())};
+    case Words::kDrainNode:
+      return DrainNode{.id = NodeId(in.drain_node().id()), .drained = in.drain_node().drained()};
     case Words::COMMAND_NOT_SET:
       break;
   }
@@ -97,10 +131,11 @@ Result<MetadataCommand> get(const proto::MetadataCommand& in) {
 
 }  // namespace
 
-Bytes encode_commands(const std::vector<MetadataCommand>& commands) {
-  CHECK_LE(commands.size(), kMetadataCommandsMax);
+Bytes encode_entry(const MetadataEntry& entry) {
+  CHECK_LE(entry.commands.size(), kMetadataCommandsMax);
   proto::MetadataCommands words;
-  for (const MetadataCommand& command : commands) {
+  if (entry.origin) *words.mutable_origin() = to_proto(*entry.origin);
+  for (const MetadataCommand& command : entry.commands) {
     std::visit([&](const auto& c) { put(c, *words.add_commands()); }, command);
   }
   Bytes out = Bytes::allocate(words.ByteSizeLong());
@@ -108,7 +143,7 @@ Bytes encode_commands(const std::vector<MetadataCommand>& commands) {
   return out;
 }
 
-Result<std::vector<MetadataCommand>> decode_commands(ByteView payload) {
+Result<MetadataEntry> decode_entry(ByteView payload) {
   proto::MetadataCommands words;
   if (!words.ParseFromArray(payload.data(), static_cast<int>(payload.size()))) {
     return failure(ErrorCode::corruption, "does not parse");
@@ -116,13 +151,14 @@ Result<std::vector<MetadataCommand>> decode_commands(ByteView payload) {
   if (words.commands().size() > static_cast<int>(kMetadataCommandsMax)) {
     return failure(ErrorCode::corruption, "holds too many commands");
   }
-  std::vector<MetadataCommand> commands;
+  MetadataEntry entry;
+  if (words.has_origin()) entry.origin = from_proto(words.origin());
   for (const proto::MetadataCommand& in : words.commands()) {
     auto command = get(in);
     if (!command) return std::unexpected(command.error());
-    commands.push_back(std::move(*command));
+    entry.commands.push_back(std::move(*command));
   }
-  return commands;
+  return entry;
 }
 
 }  // namespace quorate::cluster

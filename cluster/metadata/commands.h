@@ -1,6 +1,7 @@
 // What can be asked of the metadata. These structs are what the broker speaks; proto/metadata.proto is how they lie in
 // the log, and codec.h stands between the two.
 #pragma once
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -45,9 +46,10 @@ struct DeleteExchange {
   std::string name;
   bool if_unused = false;
 };
-/// Of `queue`, the id is the machine's to fill in.
+/// Of `queue`, id and members are the machine's to fill in: a durable one gets a member on each of `nodes`.
 struct DeclareQueue {
   Queue queue;
+  std::vector<NodeId> nodes;
 };
 struct DeleteQueue {
   GroupId id;
@@ -66,9 +68,33 @@ struct ConnectionClosed {
   Owner owner;
 };
 
+/// A node joins, or is reached elsewhere from now on. Its epoch and whether it is drained are the machine's to keep.
+struct PutNode {
+  ClusterNode node;
+};
+/// The node never comes back: what lived there only is gone.
+struct ForgetNode {
+  NodeId id;
+};
+/// Its group is to have a member on each of these nodes and nowhere else.
+struct PlaceQueue {
+  GroupId id;
+  std::vector<NodeId> nodes;
+};
+/// Its group has these members now.
+struct QueuePlaced {
+  GroupId id;
+  std::vector<raft::ReplicaId> members;
+};
+struct DrainNode {
+  NodeId id;
+  bool drained = true;
+};
+
 using MetadataCommand =
     std::variant<PutVhost, DeleteVhost, PutUser, DeleteUser, SetPermissions, ClearPermissions, DeclareExchange,
-                 DeleteExchange, DeclareQueue, DeleteQueue, Bind, Unbind, NodeStarted, ConnectionClosed>;
+                 DeleteExchange, DeclareQueue, DeleteQueue, Bind, Unbind, NodeStarted, ConnectionClosed, PutNode,
+                 ForgetNode, PlaceQueue, QueuePlaced, DrainNode>;
 
 /// What became of a command.
 enum class Outcome : std::uint8_t {
@@ -82,8 +108,12 @@ enum class Outcome : std::uint8_t {
 /// One entry holds no more commands than this; decode_commands() refuses it.
 inline constexpr std::size_t kMetadataCommandsMax = 8;
 
-/// The payload of one log entry.
-Bytes encode_commands(const std::vector<MetadataCommand>& commands);
-Result<std::vector<MetadataCommand>> decode_commands(ByteView payload);
+/// The payload of one log entry. Without an origin it is applied as often as it is logged.
+struct MetadataEntry {
+  std::vector<MetadataCommand> commands;
+  std::optional<Origin> origin;
+};
+Bytes encode_entry(const MetadataEntry& entry);
+Result<MetadataEntry> decode_entry(ByteView payload);
 
 }  // namespace quorate::cluster

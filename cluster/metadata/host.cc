@@ -6,64 +6,151 @@
 #include "base/check.h"
 
 namespace quorate::cluster {
+namespace {
 
-MetadataHost::MetadataHost(Shard& shard, GroupHost& groups, MetadataMachine::IndexFactory make_index)
-    : shard_(shard), groups_(groups), machine_(std::move(make_index)) {}
+/// An entry that has not come back by then was lost on the way; sending it twice does no harm.
+constexpr Duration kSendAgain = std::chrono::seconds(1);
 
-Result<void> MetadataHost::start(std::function<void()> on_ready) {
-  on_ready_ = std::move(on_ready);
-  return groups_.open(kMetadataGroup, *this);
-}
+}  // namespace
+
+MetadataHost::MetadataHost(Shard& shard, GroupHost& groups, Options options)
+    : shard_(shard), groups_(groups), options_(std::move(options)), machine_(options_.make_index) {}
+
+Result<void> MetadataHost::start(const Birth& birth) { return groups_.open(kMetadataGroup, *this, birth); }
+
+// --- commands become entries ---
 
 void MetadataHost::submit(MetadataCommand command, Done done) {
-  gathered_.push_back({.command = std::move(command), .done = std::move(done)});
+  gathered_.push_back(std::move(command));
+  gathered_done_.push_back(std::move(done));
 }
 
 bool MetadataHost::on_turn_end() {
-  if (!ready_ || gathered_.empty()) return false;
-  std::vector<Pending> gathered = std::exchange(gathered_, {});
-  for (std::size_t begin = 0; begin < gathered.size(); begin += kMetadataCommandsMax) {
-    const std::size_t end = std::min(gathered.size(), begin + kMetadataCommandsMax);
-    std::vector<MetadataCommand> commands;
-    std::vector<Done> done;
+  pack_gathered();
+  return send_unsent();
+}
+
+void MetadataHost::pack_gathered() {
+  std::vector<MetadataCommand> commands = std::exchange(gathered_, {});
+  std::vector<Done> done = std::exchange(gathered_done_, {});
+  for (std::size_t begin = 0; begin < commands.size(); begin += kMetadataCommandsMax) {
+    const std::size_t end = std::min(commands.size(), begin + kMetadataCommandsMax);
+    Asked asked{.number = ++last_number_};
+    MetadataEntry entry{.origin = Origin{.node = options_.node, .epoch = options_.epoch, .number = asked.number}};
     for (std::size_t i = begin; i < end; ++i) {
-      commands.push_back(std::move(gathered[i].command));
-      done.push_back(std::move(gathered[i].done));
+      entry.commands.push_back(std::move(commands[i]));
+      asked.done.push_back(std::move(done[i]));
     }
-    asked_.push_back(std::move(done));
-    groups_.propose(kMetadataGroup, encode_commands(commands), storage::Durability::synced);
+    asked.entry = encode_entry(entry);
+    asked_.push_back(std::move(asked));
   }
+}
+
+/// In order: an entry that overtakes another is refused by the machine.
+bool MetadataHost::send_unsent() {
+  if (asked_.empty()) return false;
+  const bool is_lost = asked_.front().sent && shard_.now() - asked_.front().sent_at >= kSendAgain;
+  if (is_lost) send_again();
+  bool any = false;
+  for (Asked& asked : asked_) {
+    if (asked.sent) continue;
+    if (!send(asked)) break;
+    any = true;
+  }
+  return any;
+}
+
+bool MetadataHost::send(Asked& asked) {
+  if (leader_ == raft::kNoReplica) return false;
+  if (raft::node_of(leader_) != options_.node) {
+    options_.forward(raft::node_of(leader_), asked.entry);
+  } else if (!leading_ || !groups_.propose(kMetadataGroup, asked.entry, storage::Durability::synced)) {
+    return false;
+  }
+  asked.sent = true;
+  asked.sent_at = shard_.now();
   return true;
 }
 
-Result<void> MetadataHost::apply(const raft::Entry& entry, ApplyMode mode) {
-  MetadataEffects effects;
-  auto applied = machine_.apply(entry.index, entry.payload.view(), effects);
-  reclaimable_bytes_ += entry.payload.size();
-  if (!applied || mode == ApplyMode::replay) return applied;
-  CHECK(!asked_.empty());
-  applied_.push_back({.index = entry.index,
-                      .topology = machine_.topology(),
-                      .effects = std::move(effects),
-                      .done = std::move(asked_.front())});
-  asked_.pop_front();
-  return {};
+void MetadataHost::send_again() {
+  for (Asked& asked : asked_) asked.sent = false;
+}
+
+void MetadataHost::on_forwarded(const Bytes& entry) {
+  // A node that speaks another language must not get what the others could not apply into the log.
+  if (leading_ && decode_entry(entry.view())) {
+    groups_.propose(kMetadataGroup, entry, storage::Durability::synced);
+  }
+}
+
+void MetadataHost::on_node_unreachable(NodeId node) {
+  if (raft::node_of(leader_) == node) send_again();
 }
 
 void MetadataHost::on_leader() {
-  ready_ = true;
-  on_ready_();
+  leading_ = true;
+  send_again();
+}
+
+void MetadataHost::on_follower() { leading_ = false; }
+
+void MetadataHost::on_leadership(raft::ReplicaId leader, Term) {
+  leader_ = leader;
+  send_again();
+}
+
+// --- entries become versions ---
+
+Result<void> MetadataHost::apply(const raft::Entry& entry, ApplyMode) {
+  MetadataEffects effects;
+  auto applied = machine_.apply(entry.index, entry.payload.view(), effects);
+  reclaimable_bytes_ += entry.payload.size();
+  if (!applied) return applied;
+  Applied version{.index = entry.index,
+                  .topology = machine_.topology(),
+                  .queues = std::move(effects.queues),
+                  .outcomes = std::move(effects.outcomes)};
+  const bool is_mine = effects.origin && effects.origin->node == options_.node &&
+                       effects.origin->epoch == options_.epoch && !effects.is_repeated;
+  if (is_mine) version.done = take_asked(effects.origin->number);
+  applied_.push_back(std::move(version));
+  return {};
+}
+
+std::vector<MetadataHost::Done> MetadataHost::take_asked(std::uint64_t number) {
+  CHECK(!asked_.empty());
+  CHECK_EQ(asked_.front().number, number);
+  std::vector<Done> done = std::move(asked_.front().done);
+  asked_.pop_front();
+  return done;
+}
+
+/// A leader's snapshot replaces what this replica has missed. What became of commands among that is not known any
+/// more, only that they were carried out: whoever asked looks at the topology.
+Result<void> MetadataHost::restore(ByteView state) {
+  const TopologyPtr before = machine_.topology();
+  if (auto restored = machine_.restore(state); !restored) return restored;
+  const TopologyPtr& now = machine_.topology();
+  Applied version{.index = LogIndex(now->version), .topology = now, .queues = changes_between(*before, *now)};
+  const Origin* own = now->origins.find(std::uint64_t{options_.node.value()});
+  const bool has_own = own != nullptr && own->epoch == options_.epoch;
+  while (has_own && !asked_.empty() && asked_.front().number <= own->number) {
+    for (Done& done : take_asked(asked_.front().number)) {
+      version.outcomes.push_back(Outcome::done);
+      version.done.push_back(std::move(done));
+    }
+  }
+  applied_.push_back(std::move(version));
+  return {};
 }
 
 void MetadataHost::on_committed(LogIndex index) {
   while (!applied_.empty() && applied_.front().index <= index) {
     Applied applied = std::move(applied_.front());
     applied_.pop_front();
-    if (publish_) publish_(applied.topology, applied.effects.created, applied.effects.deleted);
-    CHECK_EQ(applied.done.size(), applied.effects.outcomes.size());
-    for (std::size_t i = 0; i < applied.done.size(); ++i) {
-      applied.done[i](applied.effects.outcomes[i], applied.topology);
-    }
+    if (publish_) publish_(applied.topology, applied.queues);
+    CHECK(applied.done.empty() || applied.done.size() == applied.outcomes.size());
+    for (std::size_t i = 0; i < applied.done.size(); ++i) applied.done[i](applied.outcomes[i], applied.topology);
   }
 }
 

@@ -1,5 +1,9 @@
-// The metadata group at work: gathers commands, applies what the log holds, and publishes each new topology with what
-// came and went in it once it is durable. Lives on shard 0; other shards reach it by posting there.
+// The metadata group at work on one node: every node has a replica of it, so everybody routes and checks from what it
+// knows itself. Commands are numbered, packed into entries and sent to the leader, again and again until this node's
+// own replica has applied them: that is the answer, so who asked sees on its node what it has done. An entry that
+// arrives twice is applied once (Origin).
+//
+// Lives on shard 0; other shards reach it by posting there.
 #pragma once
 #include <cstdint>
 #include <deque>
@@ -14,30 +18,48 @@ namespace quorate::cluster {
 class MetadataHost final : public GroupClient, public TurnHook {
  public:
   /// A committed version; called in order of the versions.
-  using Publish = std::function<void(const TopologyPtr&, const std::vector<QueuePtr>& created,
-                                     const std::vector<QueuePtr>& deleted)>;
+  using Publish = std::function<void(const TopologyPtr&, const QueueChanges&)>;
   using Done = std::move_only_function<void(Outcome, const TopologyPtr&)>;
+  /// Takes an entry to the metadata group's replica on another node; may lose it.
+  using Forward = std::function<void(NodeId leader, const Bytes& entry)>;
 
-  MetadataHost(Shard& shard, GroupHost& groups, MetadataMachine::IndexFactory make_index);
+  struct Options {
+    NodeId node;
+    Epoch epoch;
+    MetadataMachine::IndexFactory make_index;
+    Forward forward;  // not needed by a node that is alone
+  };
+  MetadataHost(Shard& shard, GroupHost& groups, Options options);
 
-  /// Recovers the group; `on_ready` is called once, when history is applied and commands are accepted.
-  Result<void> start(std::function<void()> on_ready);
+  /// Recovers the group, or founds it.
+  Result<void> start(const Birth& birth);
   /// From now on committed versions go to `publish`.
   void set_publish(Publish publish) { publish_ = std::move(publish); }
 
-  /// `done` is called when the command is durable and its version has been published.
+  /// `done` is called when the command is committed, applied here, and its version has been published; not before there
+  /// is a leader.
   void submit(MetadataCommand command, Done done);
+  /// From another node: proposed if this replica leads; otherwise forgotten, for the sender repeats itself.
+  void on_forwarded(const Bytes& entry);
+  /// What was sent to that node lately may be lost.
+  void on_node_unreachable(NodeId node);
+
   /// The newest version applied.
   const TopologyPtr& topology() const { return machine_.topology(); }
+  /// kNoReplica: none is known.
+  raft::ReplicaId leader() const { return leader_; }
+  bool is_leading() const { return leading_; }
 
   Shard& shard() { return shard_; }
   bool on_turn_end() override;
 
   // GroupClient
   std::string describe() const override { return "the metadata"; }
-  Result<void> restore(ByteView state) override { return machine_.restore(state); }
+  Result<void> restore(ByteView state) override;
   Result<void> apply(const raft::Entry& entry, ApplyMode mode) override;
   void on_leader() override;
+  void on_follower() override;
+  void on_leadership(raft::ReplicaId leader, Term term) override;
   void on_committed(LogIndex index) override;
   Bytes save() const override { return machine_.serialize(); }
   std::vector<std::pair<LogIndex, LogIndex>> live_entries() const override { return {}; }
@@ -46,27 +68,41 @@ class MetadataHost final : public GroupClient, public TurnHook {
   void mark_snapshot() override { reclaimable_bytes_ = 0; }
 
  private:
-  struct Pending {
-    MetadataCommand command;
-    Done done;
+  /// Sent under one number until it is applied.
+  struct Asked {
+    std::uint64_t number = 0;
+    Bytes entry;
+    std::vector<Done> done;
+    bool sent = false;
+    Instant sent_at{};
   };
   /// Applied, and to be told to the world when the log up to `index` is durable.
   struct Applied {
     LogIndex index;
     TopologyPtr topology;
-    MetadataEffects effects;
-    std::vector<Done> done;
+    QueueChanges queues;
+    std::vector<Outcome> outcomes;
+    std::vector<Done> done;  // as many, or none: somebody else's
   };
+
+  void pack_gathered();
+  bool send_unsent();
+  bool send(Asked& asked);
+  void send_again();
+  std::vector<Done> take_asked(std::uint64_t number);
 
   Shard& shard_;
   GroupHost& groups_;
+  const Options options_;
   MetadataMachine machine_;
   Publish publish_;
-  std::function<void()> on_ready_;
-  bool ready_ = false;
-  std::vector<Pending> gathered_;        // in this turn
-  std::deque<std::vector<Done>> asked_;  // one per proposed entry that is not yet applied
-  std::deque<Applied> applied_;          // Invariant: ascending indexes, none of them committed.
+  bool leading_ = false;
+  raft::ReplicaId leader_ = raft::kNoReplica;
+  std::vector<MetadataCommand> gathered_;  // in this turn
+  std::vector<Done> gathered_done_;
+  std::uint64_t last_number_ = 0;
+  std::deque<Asked> asked_;      // Invariant: consecutive numbers up to last_number_, none of them applied.
+  std::deque<Applied> applied_;  // Invariant: ascending indexes, none of them told.
   std::uint64_t reclaimable_bytes_ = 0;
 };
 

@@ -159,6 +159,7 @@ class MetadataMachine::Draft {
     if (found->queues.find(command.queue.name) != nullptr) return Outcome::exists;
     Queue queue = command.queue;
     queue.id = GroupId(next_id_++);
+    queue.members = queue.durable ? place(command.nodes, {}) : std::vector<raft::ReplicaId>{};
     put_queue(share(std::move(queue)));
     return Outcome::done;
   }
@@ -203,8 +204,14 @@ class MetadataMachine::Draft {
       const bool is_orphan = queue->owner && queue->owner->node == command.node && queue->owner->epoch < command.epoch;
       if (is_orphan || (!queue->durable && queue->node == command.node)) queues.push_back(queue);
     });
-    std::ranges::sort(queues, {}, [](const QueuePtr& queue) { return queue->id; });
-    for (const QueuePtr& queue : queues) remove_queue(queue);
+    remove_queues(std::move(queues));
+    if (const ClusterNode* node = next_.find_node(command.node); node != nullptr) {
+      ClusterNode started = *node;
+      started.epoch = std::max(started.epoch, command.epoch);
+      put(std::move(started));
+    }
+    // Transient exchanges live as long as any node does.
+    if (next_.nodes.size() > 1) return Outcome::done;
     std::vector<ExchangePtr> exchanges;
     next_.exchanges_by_id.for_each([&](std::uint64_t, const ExchangePtr& exchange) {
       if (!exchange->durable) exchanges.push_back(exchange);
@@ -222,12 +229,130 @@ class MetadataMachine::Draft {
     if (owned == nullptr) return Outcome::done;
     std::vector<QueuePtr> queues;
     owned->for_each([&](std::uint64_t, const QueuePtr& queue) { queues.push_back(queue); });
-    std::ranges::sort(queues, {}, [](const QueuePtr& queue) { return queue->id; });
-    for (const QueuePtr& queue : queues) remove_queue(queue);
+    remove_queues(std::move(queues));
     return Outcome::done;
   }
 
+  Outcome on(const PutNode& command) {
+    ClusterNode node = command.node;
+    if (const ClusterNode* before = next_.find_node(node.id); before != nullptr) {
+      node.epoch = std::max(node.epoch, before->epoch);
+      node.drained = before->drained;
+      node.replica = before->replica;
+    } else {
+      if (node.id.value() == 0) node.id = NodeId(next_node_id());
+      if (node.replica == raft::kNoReplica) node.replica = raft::replica_on(node.id, next_.version);
+      if (is_name_taken(node.name)) return Outcome::exists;
+    }
+    put(std::move(node));
+    return Outcome::done;
+  }
+
+  /// Queues that had no member elsewhere go with it; the others lose that member.
+  Outcome on(const ForgetNode& command) {
+    if (next_.find_node(command.id) == nullptr) return Outcome::not_found;
+    next_.nodes = next_.nodes.without(std::uint64_t{command.id.value()});
+    std::vector<QueuePtr> lost;
+    std::vector<QueuePtr> shrunk;
+    next_.queues_by_id.for_each([&](std::uint64_t, const QueuePtr& queue) {
+      const auto is_elsewhere = [&](raft::ReplicaId replica) { return raft::node_of(replica) != command.id; };
+      const bool survives = std::ranges::any_of(queue->members, is_elsewhere);
+      if (queue->members.empty() ? queue->node == command.id : !survives) {
+        lost.push_back(queue);
+      } else if (queue->has_member_on(command.id)) {
+        shrunk.push_back(queue);
+      }
+    });
+    remove_queues(std::move(lost));
+    std::ranges::sort(shrunk, {}, [](const QueuePtr& queue) { return queue->id; });
+    for (const QueuePtr& queue : shrunk) {
+      Queue changed = *queue;
+      if (changed.target.empty()) changed.target = changed.members;
+      std::erase_if(changed.target, [&](raft::ReplicaId replica) { return raft::node_of(replica) == command.id; });
+      move_queue(std::move(changed));
+    }
+    return Outcome::done;
+  }
+
+  Outcome on(const PlaceQueue& command) {
+    const QueuePtr* found = next_.queues_by_id.find(command.id.value());
+    if (found == nullptr) return Outcome::not_found;
+    if (!(*found)->durable || command.nodes.empty()) return Outcome::refused;
+    Queue changed = **found;
+    if (!changed.target.empty()) return Outcome::in_use;
+    changed.target = place(command.nodes, changed.members);
+    if (changed.target.size() > 1) changed.type = QueueType::quorum;
+    if (changed.target == changed.members) changed.target.clear();
+    move_queue(std::move(changed));
+    return Outcome::done;
+  }
+
+  Outcome on(const QueuePlaced& command) {
+    const QueuePtr* found = next_.queues_by_id.find(command.id.value());
+    if (found == nullptr) return Outcome::not_found;
+    Queue changed = **found;
+    if (changed.target != command.members) return Outcome::refused;  // overtaken by another change
+    changed.members = std::exchange(changed.target, {});
+    move_queue(std::move(changed));
+    return Outcome::done;
+  }
+
+  Outcome on(const DrainNode& command) {
+    const ClusterNode* found = next_.find_node(command.id);
+    if (found == nullptr) return Outcome::not_found;
+    ClusterNode node = *found;
+    node.drained = command.drained;
+    put(std::move(node));
+    return Outcome::done;
+  }
+
+  /// False when the entry has been applied before, comes too early, or is of a start of its node that is over.
+  bool admit(const Origin& origin) {
+    const Origin* last = next_.origins.find(std::uint64_t{origin.node.value()});
+    const Origin before = last != nullptr ? *last : Origin{.node = origin.node};
+    if (origin.epoch < before.epoch) return false;
+    const std::uint64_t applied = origin.epoch > before.epoch ? 0 : before.number;
+    if (origin.number != applied + 1) return false;
+    next_.origins = next_.origins.with(std::uint64_t{origin.node.value()}, origin);
+    return true;
+  }
+
  private:
+  /// A replica on each of `nodes`: those that are there stay who they are, others are new.
+  std::vector<raft::ReplicaId> place(const std::vector<NodeId>& nodes, const std::vector<raft::ReplicaId>& present) {
+    std::vector<raft::ReplicaId> members;
+    for (const NodeId node : nodes) {
+      const auto at = std::ranges::find(present, node, raft::node_of);
+      members.push_back(at != present.end() ? *at : raft::replica_on(node, next_.version));
+    }
+    std::ranges::sort(members);
+    members.erase(std::ranges::unique(members).begin(), members.end());
+    return members;
+  }
+
+  void remove_queues(std::vector<QueuePtr> queues) {
+    std::ranges::sort(queues, {}, [](const QueuePtr& queue) { return queue->id; });
+    for (const QueuePtr& queue : queues) remove_queue(queue);
+  }
+
+  /// An id is never given twice, not even after its node was forgotten: origins remember.
+  std::uint32_t next_node_id() const {
+    std::uint64_t highest = 0;
+    const auto consider = [&](std::uint64_t id, const auto&) { highest = std::max(highest, id); };
+    next_.nodes.for_each(consider);
+    next_.origins.for_each(consider);
+    return static_cast<std::uint32_t>(highest + 1);
+  }
+  bool is_name_taken(const std::string& name) const {
+    bool taken = false;
+    next_.nodes.for_each([&](std::uint64_t, const ClusterNode& node) { taken = taken || node.name == name; });
+    return taken;
+  }
+
+  void put(ClusterNode node) {
+    const std::uint64_t id = node.id.value();
+    next_.nodes = next_.nodes.with(id, std::move(node));
+  }
   void put(Vhost vhost) {
     std::string name = vhost.name;
     next_.vhosts = next_.vhosts.with(std::move(name), share(std::move(vhost)));
@@ -255,7 +380,19 @@ class MetadataMachine::Draft {
       next_.queues_by_owner = with_inner(next_.queues_by_owner, owner_key(*queue->owner), queue->id.value(), queue);
     }
     put(std::move(vhost));
-    out_.created.push_back(queue);
+    out_.queues.created.push_back(queue);
+  }
+  /// The same queue with other members.
+  void move_queue(Queue changed) {
+    const QueuePtr queue = share(std::move(changed));
+    Vhost vhost = *next_.find_vhost(queue->vhost);
+    vhost.queues = vhost.queues.with(queue->name, queue);
+    next_.queues_by_id = next_.queues_by_id.with(queue->id.value(), queue);
+    if (queue->owner) {
+      next_.queues_by_owner = with_inner(next_.queues_by_owner, owner_key(*queue->owner), queue->id.value(), queue);
+    }
+    put(std::move(vhost));
+    out_.queues.moved.push_back(queue);
   }
 
   void remove_queue(const QueuePtr& queue) {
@@ -267,7 +404,7 @@ class MetadataMachine::Draft {
       next_.queues_by_owner = without_inner(next_.queues_by_owner, owner_key(*queue->owner), queue->id.value());
     }
     put(std::move(vhost));
-    out_.deleted.push_back(queue);
+    out_.queues.deleted.push_back(queue);
   }
 
   void remove_exchange(const Exchange& reference) {
@@ -331,19 +468,42 @@ class MetadataMachine::Draft {
   Topology next_;
 };
 
+QueueChanges changes_between(const Topology& before, const Topology& after) {
+  QueueChanges changes;
+  after.queues_by_id.for_each([&](std::uint64_t, const QueuePtr& queue) {
+    const Queue* old = before.find_queue(queue->id);
+    if (old == nullptr) {
+      changes.created.push_back(queue);
+    } else if (old->members != queue->members || old->target != queue->target) {
+      changes.moved.push_back(queue);
+    }
+  });
+  before.queues_by_id.for_each([&](std::uint64_t, const QueuePtr& queue) {
+    if (after.find_queue(queue->id) == nullptr) changes.deleted.push_back(queue);
+  });
+  for (auto* list : {&changes.created, &changes.deleted, &changes.moved}) {
+    std::ranges::sort(*list, {}, [](const QueuePtr& queue) { return queue->id; });
+  }
+  return changes;
+}
+
 MetadataMachine::MetadataMachine(IndexFactory make_index)
     : make_index_(std::move(make_index)), topology_(std::make_shared<const Topology>()) {}
 
 Result<void> MetadataMachine::apply(LogIndex index, ByteView payload, MetadataEffects& out) {
   CHECK_GT(index.value(), topology_->version);
-  const auto commands = decode_commands(payload);
-  if (!commands) {
-    return failure(commands.error().code,
-                   "metadata log entry " + std::to_string(index.value()) + ": " + commands.error().text);
+  const auto entry = decode_entry(payload);
+  if (!entry) {
+    return failure(entry.error().code,
+                   "metadata log entry " + std::to_string(index.value()) + ": " + entry.error().text);
   }
   Draft draft(*this, index, out);
-  for (const MetadataCommand& command : *commands) {
-    out.outcomes.push_back(std::visit([&](const auto& c) { return draft.on(c); }, command));
+  out.origin = entry->origin;
+  out.is_repeated = entry->origin && !draft.admit(*entry->origin);
+  if (!out.is_repeated) {
+    for (const MetadataCommand& command : entry->commands) {
+      out.outcomes.push_back(std::visit([&](const auto& c) { return draft.on(c); }, command));
+    }
   }
   topology_ = std::move(draft).finish();
   return {};

@@ -19,11 +19,11 @@ inline constexpr std::uint64_t kIdsPerEntry = 64;
 /// The index in the metadata log at which the queue was declared.
 inline std::uint64_t declared_at(GroupId queue) { return queue.value() / kIdsPerEntry; }
 
-/// The outcome of each command of an entry, in order, and the queues that came and went.
 struct MetadataEffects {
-  std::vector<Outcome> outcomes;
-  std::vector<QueuePtr> created;
-  std::vector<QueuePtr> deleted;
+  std::optional<Origin> origin;   // who sent the entry
+  bool is_repeated = false;       // it has been applied before, or comes too early: nothing was done
+  std::vector<Outcome> outcomes;  // of each command, in order
+  QueueChanges queues;
 };
 
 class MetadataMachine {

@@ -68,6 +68,8 @@ Bytes encode_topology(const Topology& topology) {
       *words.add_permissions() = to_proto(name, vhost, patterns);
     });
   });
+  topology.nodes.for_each([&](std::uint64_t, const ClusterNode& node) { *words.add_nodes() = to_proto(node); });
+  topology.origins.for_each([&](std::uint64_t, const Origin& origin) { *words.add_origins() = to_proto(origin); });
   Bytes out = Bytes::allocate(words.ByteSizeLong());
   CHECK(words.SerializeToArray(out.mutable_data(), static_cast<int>(out.size())));
   return out;
@@ -131,6 +133,13 @@ Result<TopologyPtr> decode_topology(ByteView bytes, const MetadataMachine::Index
     User user = *found;
     user.permissions = user.permissions.with(in.vhost(), codec::patterns_from(in));
     topology.users = topology.users.with(in.user(), std::move(user));
+  }
+  for (const proto::ClusterNode& in : words.nodes()) {
+    if (topology.find_node(NodeId(in.id())) != nullptr) return misfit("node", in.name());
+    topology.nodes = topology.nodes.with(std::uint64_t{in.id()}, from_proto(in));
+  }
+  for (const proto::Origin& in : words.origins()) {
+    topology.origins = topology.origins.with(std::uint64_t{in.node()}, from_proto(in));
   }
   return std::make_shared<const Topology>(std::move(topology));
 }

@@ -2,6 +2,7 @@
 // version from a command; every shard holds the newest it has heard of and routes, checks and lists from it without
 // asking anybody. Versions share what did not change, so a binding among a million costs a few nodes.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -12,6 +13,7 @@
 #include "base/ids.h"
 #include "base/persistent_map.h"
 #include "cluster/metadata/routing_index.h"
+#include "raft/types.h"
 
 namespace quorate::cluster {
 
@@ -48,6 +50,9 @@ struct Exchange {
   PersistentMap<std::string, BindingPtr> bindings;  // where it is the source, by binding_identity()
 };
 
+/// A classic queue has one member; a quorum queue is replicated, and confirms wait for a majority.
+enum class QueueType : std::uint8_t { classic, quorum };
+
 struct Queue {
   GroupId id;  // follows from the index of its declaration in the metadata log
   std::string vhost;
@@ -56,7 +61,36 @@ struct Queue {
   bool auto_delete = false;
   std::optional<Owner> owner;  // exclusive to it
   std::string arguments;       // encoded AMQP table
-  NodeId node;                 // where it lives
+  NodeId node;                 // where it was declared; a queue with one member lives there
+  QueueType type = QueueType::classic;
+  std::vector<raft::ReplicaId> members;  // of a durable queue, ascending
+  std::vector<raft::ReplicaId> target;   // the members it is to have instead; empty = no change under way
+
+  bool has_member_on(NodeId where) const {
+    const auto is_there = [where](raft::ReplicaId replica) { return raft::node_of(replica) == where; };
+    return std::ranges::any_of(members, is_there) || std::ranges::any_of(target, is_there);
+  }
+};
+
+/// A member of the cluster, and where the others reach it.
+struct ClusterNode {
+  NodeId id;
+  std::string name;  // "rabbit@n1"
+  std::string host;
+  std::uint16_t port = 0;   // of the inter-node listener
+  std::string directory;    // identity of its data directory: a node that lost it is another node
+  Epoch epoch;              // of its latest start that the cluster knows of
+  bool drained = false;     // leads nothing and serves no clients until revived
+  raft::ReplicaId replica;  // of the metadata group
+  bool operator==(const ClusterNode&) const = default;
+};
+
+/// What a node has sent to the metadata: its entries of one epoch are numbered from 1.
+struct Origin {
+  NodeId node;
+  Epoch epoch;
+  std::uint64_t number = 0;
+  bool operator==(const Origin&) const = default;
 };
 
 using ExchangePtr = std::shared_ptr<const Exchange>;
@@ -92,6 +126,8 @@ struct Topology {
   PersistentMap<std::uint64_t, ExchangePtr> exchanges_by_id;
   PersistentMap<std::uint64_t, QueuePtr> queues_by_id;
   PersistentMap<std::string, PersistentMap<std::uint64_t, QueuePtr>> queues_by_owner;  // exclusive ones, by owner_key()
+  PersistentMap<std::uint64_t, ClusterNode> nodes;                                     // by id
+  PersistentMap<std::uint64_t, Origin> origins;  // the last entry applied, by node
 
   const Vhost* find_vhost(std::string_view name) const {
     const VhostPtr* found = vhosts.find(name);
@@ -107,12 +143,22 @@ struct Topology {
     const QueuePtr* found = place != nullptr ? place->queues.find(name) : nullptr;
     return found != nullptr ? found->get() : nullptr;
   }
+  const ClusterNode* find_node(NodeId id) const { return nodes.find(std::uint64_t{id.value()}); }
   const Queue* find_queue(GroupId id) const {
     const QueuePtr* found = queues_by_id.find(id.value());
     return found != nullptr ? found->get() : nullptr;
   }
 };
 using TopologyPtr = std::shared_ptr<const Topology>;
+
+/// The queues that came, went, or are to live elsewhere from one version to a later one.
+struct QueueChanges {
+  std::vector<QueuePtr> created;
+  std::vector<QueuePtr> deleted;
+  std::vector<QueuePtr> moved;  // as they are now
+};
+/// Ascending by id, whatever lies between the two versions.
+QueueChanges changes_between(const Topology& before, const Topology& after);
 
 std::string destination_key(Destination::Kind kind, std::string_view name);
 /// What makes a binding unique in its vhost.

@@ -20,7 +20,8 @@ enum class ItemKind : std::uint8_t {
   queue_mail = 4,    // key: the queue's group
   session_mail = 5,  // key: the session's serial
   metadata = 6,      // what other nodes ask of the metadata leader; key: none
-  leadership = 7,    // key: none
+  leadership = 7,    // key: the queue's group
+  who_leads = 8,     // key: the queue's group
 };
 inline constexpr std::size_t kItemKindsMax = 32;
 inline constexpr std::size_t kItemHeadBytes = 1 + 8 + 4;

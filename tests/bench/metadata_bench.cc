@@ -26,7 +26,7 @@ class Metadata {
     }
   }
   void submit(MetadataCommand command) {
-    const Bytes entry = encode_commands({std::move(command)});
+    const Bytes entry = encode_entry({.commands = {std::move(command)}});
     MetadataEffects effects;
     CHECK(machine_.apply(++index_, entry.view(), effects).has_value());
     CHECK(effects.outcomes.front() == Outcome::done);

@@ -57,6 +57,9 @@ class OneShard final : public Surroundings, public queue::MailReceiver {
                                          .transient_bodies = transient_bodies_,
                                          .node = node(),
                                          .epoch = epoch(),
+                                         .topology = [this]() -> const cluster::Topology& { return *topology(); },
+                                         .announce = [](const queue::Leadership&, bool) {},
+                                         .report_placed = [](GroupId, std::vector<raft::ReplicaId>) {},
                                          .request_delete = [](GroupId) {},
                                          .mark_dirty = {},
                                          .on_failure = [](const Error&) { CHECK(false); }});
@@ -95,17 +98,20 @@ class OneShard final : public Surroundings, public queue::MailReceiver {
   bool admit(Counted, std::uint32_t) override { return true; }
   void leave(Counted) override {}
   void remark(std::string) override {}
+  std::vector<NodeId> place(std::size_t) override { return {node()}; }
+  std::size_t initial_quorum_size() const override { return 1; }
   bool is_congested() const override { return false; }
   void send(queue::QueueMail mail) override { switchboard_.send(std::move(mail)); }
   void send(queue::SessionMail mail) override { switchboard_.send(std::move(mail)); }
   void submit(const queue::SessionId&, cluster::MetadataCommand) override { CHECK(false); }
   void on_mail(queue::QueueMail mail) override { queues_->on_mail(std::move(mail)); }
   void on_mail(queue::SessionMail mail) override { session_->on_mail(std::move(mail)); }
+  void on_mail(queue::Parcel) override { CHECK(false); }
 
  private:
   void apply(cluster::MetadataCommand command) {
     cluster::MetadataEffects effects;
-    const Bytes entry = cluster::encode_commands({std::move(command)});
+    const Bytes entry = cluster::encode_entry({.commands = {std::move(command)}});
     CHECK(metadata_.apply(++version_, entry.view(), effects).has_value());
   }
   void turn() {

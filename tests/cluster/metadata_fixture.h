@@ -117,7 +117,7 @@ class MetadataFixture : public ::testing::Test {
   std::vector<Outcome> submit_all(const std::vector<MetadataCommand>& commands) {
     effects_ = {};
     ++index_;
-    const Bytes payload = encode_commands(commands);
+    const Bytes payload = encode_entry({.commands = commands});
     const auto applied = machine_.apply(index_, payload.view(), effects_);
     EXPECT_TRUE(applied) << applied.error().text;
     check_topology(topology());

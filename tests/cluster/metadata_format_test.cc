@@ -2,6 +2,7 @@
 // damaged bytes do worse than an error.
 #include <gtest/gtest.h>
 
+#include "base/cursor.h"
 #include "cluster/metadata/machine.h"
 #include "tests/cluster/every_metadata_command.h"
 #include "tests/cluster/metadata_fixture.h"
@@ -11,12 +12,12 @@ namespace {
 
 TEST(MetadataCommands, EachReadsBackAsItWas) {
   for (const MetadataCommand& command : every_metadata_command()) {
-    const Bytes bytes = encode_commands({command});
-    const auto again = decode_commands(bytes.view());
+    const Bytes bytes = encode_entry({.commands = {command}});
+    const auto again = decode_entry(bytes.view());
     ASSERT_TRUE(again) << command.index();
-    ASSERT_EQ(again->size(), 1u);
-    EXPECT_EQ(again->front().index(), command.index());
-    EXPECT_EQ(encode_commands(*again), bytes);
+    ASSERT_EQ(again->commands.size(), 1u);
+    EXPECT_EQ(again->commands.front().index(), command.index());
+    EXPECT_EQ(encode_entry(*again), bytes);
   }
 }
 
@@ -24,35 +25,41 @@ TEST(MetadataCommands, KeepTheirFieldNumbersForEver) {
   const std::vector<MetadataCommand> commands = every_metadata_command();
   ASSERT_EQ(commands.size(), std::variant_size_v<MetadataCommand>);
   for (std::size_t i = 0; i < commands.size(); ++i) {
-    const Bytes bytes = encode_commands({commands[i]});
-    EXPECT_EQ(bytes.data()[0], std::byte{0x0a});              // MetadataCommands.commands
-    EXPECT_EQ(bytes.data()[2], std::byte((i + 1) << 3 | 2));  // the command's own number
+    const Bytes bytes = encode_entry({.commands = {commands[i]}});
+    ByteReader reader(bytes.view());
+    std::uint64_t tag = 0;
+    std::uint64_t size = 0;
+    ASSERT_TRUE(reader.read_varint(tag) && reader.read_varint(size));
+    EXPECT_EQ(tag, 0x0au);  // MetadataCommands.commands
+    ASSERT_TRUE(reader.read_varint(tag));
+    EXPECT_EQ(tag, (i + 1) << 3 | 2);  // the command's own number
   }
 }
 
 TEST(MetadataCommands, FieldsKeepTheirValues) {
-  const auto queue = decode_commands(encode_commands({every_metadata_command()[8]}).view());
+  const auto queue = decode_entry(encode_entry({.commands = {every_metadata_command()[8]}}).view());
   ASSERT_TRUE(queue);
-  const auto& declared = std::get<DeclareQueue>(queue->front()).queue;
+  const auto& declared = std::get<DeclareQueue>(queue->commands.front()).queue;
   EXPECT_EQ(declared.name, "q\xff");
   EXPECT_TRUE(declared.durable && declared.auto_delete);
   EXPECT_EQ(declared.owner->connection, ConnectionId(5));
   EXPECT_EQ(declared.node, NodeId(2));
-  const auto bind = decode_commands(encode_commands({every_metadata_command()[10]}).view());
-  EXPECT_EQ(std::get<Bind>(bind->front()).binding, std::get<Bind>(every_metadata_command()[10]).binding);
+  const auto bind = decode_entry(encode_entry({.commands = {every_metadata_command()[10]}}).view());
+  EXPECT_EQ(std::get<Bind>(bind->commands.front()).binding, std::get<Bind>(every_metadata_command()[10]).binding);
 }
 
 TEST(MetadataCommands, CutAnywhereDoNoHarm) {
   const auto all = every_metadata_command();
-  const Bytes whole = encode_commands({all.begin(), all.begin() + kMetadataCommandsMax});
-  for (std::size_t size = 0; size < whole.size(); ++size) (void)decode_commands(whole.view().first(size));
+  const Bytes whole = encode_entry({.commands = {all.begin(), all.begin() + kMetadataCommandsMax},
+                                    .origin = Origin{.node = NodeId(1), .epoch = Epoch(2), .number = 3}});
+  for (std::size_t size = 0; size < whole.size(); ++size) (void)decode_entry(whole.view().first(size));
 }
 
 TEST(MetadataCommands, MoreThanAnEntryHoldsAreRefused) {
-  Bytes one = encode_commands({PutVhost{.name = "v"}});
+  Bytes one = encode_entry({.commands = {PutVhost{.name = "v"}}});
   std::string many;
   for (std::size_t i = 0; i <= kMetadataCommandsMax; ++i) many += one.text();
-  EXPECT_FALSE(decode_commands(as_bytes(many)));
+  EXPECT_FALSE(decode_entry(as_bytes(many)));
 }
 
 class MetadataSnapshotFormat : public MetadataFixture {
@@ -100,8 +107,8 @@ TEST_F(MetadataSnapshotFormat, AFlippedBitIsRefusedOrFitsTogether) {
     MetadataEffects effects;
     const LogIndex next(again.topology()->version + 1);
     if (next.value() == 0) continue;
-    ASSERT_TRUE(
-        again.apply(next, encode_commands({NodeStarted{.node = NodeId(1), .epoch = Epoch(9)}}).view(), effects));
+    ASSERT_TRUE(again.apply(
+        next, encode_entry({.commands = {NodeStarted{.node = NodeId(1), .epoch = Epoch(9)}}}).view(), effects));
     check_topology(*again.topology());
   }
 }

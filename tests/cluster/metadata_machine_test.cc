@@ -32,7 +32,7 @@ TEST_F(Metadata, DeclaringAgainFindsWhatIsThere) {
   EXPECT_EQ(find_exchange("e")->type, "direct");
   EXPECT_EQ(queue("q"), Outcome::done);
   EXPECT_EQ(queue("q"), Outcome::exists);
-  EXPECT_TRUE(effects_.created.empty());
+  EXPECT_TRUE(effects_.queues.created.empty());
 }
 
 TEST_F(Metadata, AnUnknownTypeIsRefused) {
@@ -108,10 +108,10 @@ TEST_F(Metadata, DeletingAQueueRemovesItsBindings) {
   bind("amq.direct", "q");
   bind("amq.topic", "q", "#");
   EXPECT_EQ(delete_queue("q"), Outcome::done);
-  ASSERT_EQ(effects_.deleted.size(), 1u);
-  EXPECT_EQ(effects_.deleted.front()->name, "q");
+  ASSERT_EQ(effects_.queues.deleted.size(), 1u);
+  EXPECT_EQ(effects_.queues.deleted.front()->name, "q");
   EXPECT_EQ(reached("amq.direct"), 0u);
-  EXPECT_EQ(submit(DeleteQueue{.id = effects_.deleted.front()->id}), Outcome::not_found);
+  EXPECT_EQ(submit(DeleteQueue{.id = effects_.queues.deleted.front()->id}), Outcome::not_found);
 }
 
 TEST_F(Metadata, AQueueDeclaredAgainHasNewIdentityAndNoBindings) {
@@ -194,7 +194,7 @@ TEST_F(Metadata, DeletingAVhostTakesEverythingInIt) {
   exchange("a", {.durable = true, .auto_delete = true});
   bind("a", "q");
   EXPECT_EQ(submit(DeleteVhost{.name = "/"}), Outcome::done);
-  EXPECT_EQ(effects_.deleted.size(), 2u);
+  EXPECT_EQ(effects_.queues.deleted.size(), 2u);
   EXPECT_TRUE(topology().exchanges_by_id.empty());
   EXPECT_TRUE(topology().users.find("u")->permissions.empty());
 }
@@ -205,7 +205,7 @@ TEST_F(Metadata, AClosedConnectionTakesItsExclusiveQueues) {
   queue("other", {.owner = owner(2)});
   bind("amq.direct", "mine");
   EXPECT_EQ(submit(ConnectionClosed{.owner = owner(1)}), Outcome::done);
-  EXPECT_EQ(effects_.deleted.size(), 2u);
+  EXPECT_EQ(effects_.queues.deleted.size(), 2u);
   EXPECT_EQ(find_queue("mine"), nullptr);
   EXPECT_NE(find_queue("other"), nullptr);
   EXPECT_EQ(submit(ConnectionClosed{.owner = owner(1)}), Outcome::done);
@@ -220,7 +220,7 @@ TEST_F(Metadata, AStartedNodeDropsWhatLivedInItsMemoryOnly) {
   bind("transient", "durable");
   bind_exchange("amq.direct", "transient");
   submit(NodeStarted{.node = NodeId(1), .epoch = Epoch(2)});
-  EXPECT_EQ(effects_.deleted.size(), 2u);
+  EXPECT_EQ(effects_.queues.deleted.size(), 2u);
   EXPECT_NE(find_queue("durable"), nullptr);
   EXPECT_NE(find_queue("current"), nullptr);
   EXPECT_EQ(find_queue("transient"), nullptr);

@@ -91,7 +91,7 @@ TEST(MetadataProperty, FitsTogetherAndAgreesWithItsSnapshots) {
     ++index;
     auto commands = chance.entry(*machine.topology());
     if (i == 0) commands.front() = PutVhost{.name = "/"};
-    const Bytes payload = encode_commands(commands);
+    const Bytes payload = encode_entry({.commands = commands});
     MetadataEffects effects;
     ASSERT_TRUE(machine.apply(index, payload.view(), effects));
     ASSERT_EQ(effects.outcomes.size(), commands.size());
@@ -100,8 +100,8 @@ TEST(MetadataProperty, FitsTogetherAndAgreesWithItsSnapshots) {
       MetadataEffects again;
       ASSERT_TRUE(replica->apply(index, payload.view(), again));
       ASSERT_EQ(again.outcomes, effects.outcomes);
-      ASSERT_EQ(ids(again.created), ids(effects.created));
-      ASSERT_EQ(ids(again.deleted), ids(effects.deleted));
+      ASSERT_EQ(ids(again.queues.created), ids(effects.queues.created));
+      ASSERT_EQ(ids(again.queues.deleted), ids(effects.queues.deleted));
       ASSERT_EQ(replica->serialize(), machine.serialize());
       ASSERT_NO_FATAL_FAILURE(check_topology(*replica->topology()));
     }

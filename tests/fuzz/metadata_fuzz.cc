@@ -39,11 +39,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (!machine.restore(rest)) return 0;
     check_snapshot(machine);
     if (machine.topology()->version > UINT64_MAX / 128) return 0;  // no log gets there
-    apply(machine, encode_commands({NodeStarted{.node = NodeId(1), .epoch = Epoch(UINT32_MAX)}}).view());
-    apply(machine, encode_commands({PutVhost{.name = "new"}, DeleteVhost{.name = "/"}}).view());
+    apply(machine, encode_entry({.commands = {NodeStarted{.node = NodeId(1), .epoch = Epoch(UINT32_MAX)}}}).view());
+    apply(machine, encode_entry({.commands = {PutVhost{.name = "new"}, DeleteVhost{.name = "/"}}}).view());
     return 0;
   }
-  apply(machine, encode_commands({PutVhost{.name = "/"}}).view());
+  apply(machine, encode_entry({.commands = {PutVhost{.name = "/"}}}).view());
   while (!rest.empty()) {
     const std::size_t length = std::min<std::size_t>(std::to_integer<std::size_t>(rest.front()), rest.size() - 1);
     apply(machine, rest.subspan(1, length));

@@ -41,6 +41,8 @@ class PlainSurroundings final : public Surroundings {
   }
   void leave(Counted) override { --admitted_; }
   void remark(std::string) override {}
+  std::vector<NodeId> place(std::size_t) override { return {node()}; }
+  std::size_t initial_quorum_size() const override { return 1; }
   bool is_congested() const override { return false; }
   void send(queue::QueueMail mail) override { mail_.push_back(std::move(mail)); }
   void send(queue::SessionMail mail) override { answers_.push_back(std::move(mail)); }
@@ -89,7 +91,7 @@ class PlainSurroundings final : public Surroundings {
   }
   cluster::Outcome apply(cluster::MetadataCommand command) {
     cluster::MetadataEffects effects;
-    const Bytes entry = cluster::encode_commands({std::move(command)});
+    const Bytes entry = cluster::encode_entry({.commands = {std::move(command)}});
     CHECK(machine_.apply(LogIndex(machine_.topology()->version + 1), entry.view(), effects).has_value());
     return effects.outcomes.front();
   }

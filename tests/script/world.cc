@@ -45,19 +45,22 @@ void World::open() {
   node_shard_ = std::make_unique<NodeShard>(
       *shard_, *storage_, unused_options_,
       NodeShard::Options{.node = kThisNode, .epoch = Epoch(epoch_), .seed = epoch_, .on_failure = &stop_on_failure});
-  metadata_ = std::make_unique<cluster::MetadataHost>(*shard_, node_shard_->groups(), &make_index);
+  metadata_ = std::make_unique<cluster::MetadataHost>(
+      *shard_, node_shard_->groups(),
+      cluster::MetadataHost::Options{
+          .node = kThisNode, .epoch = Epoch(epoch_), .make_index = &make_index, .forward = {}});
   shard_->add_hook(*metadata_);
   node_shard_->connect({node_shard_.get()}, *metadata_);
 
   bool recovered = false;
-  const auto started = metadata_->start([&] {
-    metadata_->submit(cluster::NodeStarted{.node = kThisNode, .epoch = Epoch(epoch_)},
-                      [&](cluster::Outcome, const cluster::TopologyPtr& topology) {
-                        metadata_->set_publish([this](const auto&... change) { node_shard_->on_topology(change...); });
-                        node_shard_->recover(topology, [&] { recovered = true; });
-                      });
-  });
+  const raft::ReplicaId self = raft::replica_on(kThisNode, kMetadataGroup.value());
+  const auto started = metadata_->start({.self = self, .configuration = {.voters = {self}}});
   CHECK(started.has_value());
+  metadata_->submit(cluster::NodeStarted{.node = kThisNode, .epoch = Epoch(epoch_)},
+                    [&](cluster::Outcome, const cluster::TopologyPtr& topology) {
+                      metadata_->set_publish([this](const auto&... change) { node_shard_->on_topology(change...); });
+                      node_shard_->recover(topology, [&] { recovered = true; });
+                    });
   settle();
   CHECK(recovered);
 }

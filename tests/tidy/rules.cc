@@ -74,6 +74,9 @@ struct Word {
 };
 constexpr std::string_view kThreads[] = {"broker/node/node",
                                          "cluster/mailbox",
+                                         "broker/main",
+                                         "broker/node/cluster_link",
+                                         "cluster/formation",
                                          "cluster/plane/loop",
                                          "cluster/plane/outbound",
                                          "cluster/plane/outgoing_lane",

@@ -346,7 +346,7 @@ TEST_F(QueueTest, DeletionAnswersEverybody) {
   EXPECT_EQ(delete_requests_.size(), 1u);  // once is enough
   publish("b");
   send(5, Count{});
-  directory_of_queues_->on_topology(topology(2, false), {}, {definition(kDurable, "durable", true)});
+  directory_of_queues_->on_topology(topology(2, false), {.deleted = {definition(kDurable, "durable", true)}});
   settle();
   const std::string all = got();
   for (const char* answer : {"taken1", "taken2", "gone1", "deleted0", "counted"}) {
@@ -360,7 +360,7 @@ TEST_F(QueueTest, DeletionAnswersEverybody) {
 
 TEST_F(QueueTest, MailToADeletedQueueIsAnswered) {
   settle();
-  directory_of_queues_->on_topology(topology(2, false), {}, {definition(kDurable, "durable", true)});
+  directory_of_queues_->on_topology(topology(2, false), {.deleted = {definition(kDurable, "durable", true)}});
   settle();
   publish("a");
   attach(1);
@@ -380,7 +380,7 @@ TEST_F(QueueTest, MailToAQueueThatIsNotThereYetWaitsForIt) {
   publish("a", later);
   settle();
   EXPECT_EQ(got(), "");
-  directory_of_queues_->on_topology(topology(2), {definition(later, "later", true)}, {});
+  directory_of_queues_->on_topology(topology(2), {.created = {definition(later, "later", true)}});
   settle();
   EXPECT_EQ(got(), "taken1");
 }

@@ -43,7 +43,7 @@ class QueueWorld : public MailReceiver, public ::testing::Test {
     storage_ = std::make_unique<storage::DiskStorage>(*log_, *writer_, *reader_, *snapshots_);
     shard_ = std::make_unique<cluster::Shard>(ShardId(0), clock_);
     shard_->connect({shard_.get()});
-    switchboard_ = std::make_unique<Switchboard>(*shard_);
+    switchboard_ = std::make_unique<Switchboard>(*shard_, kNode, nullptr);
     switchboard_->connect({this});
     groups_ = std::make_unique<cluster::GroupHost>(
         *shard_, *storage_, nullptr, cluster::HostOptions{.node = kNode, .epoch = Epoch(epoch_)}, note_failure());
@@ -54,6 +54,9 @@ class QueueWorld : public MailReceiver, public ::testing::Test {
                                    .transient_bodies = transient_bodies_,
                                    .node = kNode,
                                    .epoch = Epoch(epoch_),
+                                   .topology = [this]() -> const cluster::Topology& { return *topology_; },
+                                   .announce = [](const Leadership&, bool) {},
+                                   .report_placed = [](GroupId, std::vector<raft::ReplicaId>) {},
                                    .request_delete = [this](GroupId id) { delete_requests_.push_back(id); },
                                    .mark_dirty = {},
                                    .on_failure = note_failure()});
@@ -163,10 +166,11 @@ class QueueWorld : public MailReceiver, public ::testing::Test {
     return std::make_shared<const cluster::Topology>(std::move(topology));
   }
   static cluster::QueuePtr definition(GroupId id, const char* name, bool durable) {
-    return std::make_shared<const cluster::Queue>(
-        cluster::Queue{.id = id, .vhost = "/", .name = name, .durable = durable, .auto_delete = !durable});
+    return std::make_shared<const cluster::Queue>(cluster::Queue{
+        .id = id, .vhost = "/", .name = name, .durable = durable, .auto_delete = !durable, .node = kNode});
   }
 
+  cluster::TopologyPtr topology_ = topology();
   CacheBudget budget_;  // a test may change its limits
   CacheBudget transient_bodies_;
   std::vector<Error> failures_;
@@ -180,6 +184,7 @@ class QueueWorld : public MailReceiver, public ::testing::Test {
  private:
   void on_mail(QueueMail mail) override { directory_of_queues_->on_mail(std::move(mail)); }
   void on_mail(SessionMail mail) override { mail_.push_back(std::move(mail)); }
+  void on_mail(Parcel parcel) override { directory_of_queues_->on_mail(std::move(parcel)); }
 
   template <class T>
   static T must(Result<T> result) {
@@ -220,6 +225,9 @@ class QueueWorld : public MailReceiver, public ::testing::Test {
     static constexpr const char* kOutcomes[] = {"deleted", "in_use", "not_empty"};
     return kOutcomes[static_cast<std::size_t>(e.outcome)] + std::to_string(e.count);
   }
+  static std::string text_of(const Through& e) { return "through" + std::to_string(e.number); }
+  static std::string text_of(const Refused& e) { return "refused" + std::to_string(e.number); }
+  static std::string text_of(const Forgotten&) { return "forgotten"; }
   static std::string text_of(const Gone& e) { return "gone" + std::to_string(e.link); }
 
   storage::TestDirectory directory_;

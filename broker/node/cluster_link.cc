@@ -1,0 +1,246 @@
+#include "broker/node/cluster_link.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/log.h"
+#include "broker/node/node_shard.h"
+#include "broker/queue/mail_wire.h"
+#include "cluster/plane/wire.h"
+
+namespace quorate {
+namespace {
+
+cluster::PlaneOptions plane_options(const ClusterOptions& options) {
+  cluster::PlaneOptions plane{.listen_host = options.listen_host, .port = options.port, .secret = options.secret};
+  if (!options.certificate_file.empty()) {
+    plane.tls = cluster::PlaneTls{
+        .cacertfile = options.ca_certificate_file, .certfile = options.certificate_file, .keyfile = options.key_file};
+  }
+  const bool is_open_to_all = options.secret.empty() && !plane.tls;
+  if (plane.listen_host.empty()) plane.listen_host = is_open_to_all ? "127.0.0.1" : "0.0.0.0";
+  return plane;
+}
+
+ShardId on_shard_of_session(std::uint64_t serial, std::size_t shards) {
+  return ShardId(static_cast<std::uint32_t>(queue::shard_of({.serial = serial}).value() % shards));
+}
+
+void complain(NodeId from, std::string_view what) {
+  log::error(log::Category::cluster, "message.unreadable from={} kind={}", from.value(), what);
+}
+
+}  // namespace
+
+ClusterLink::ClusterLink(const Config& config, const Clock& clock, storage::SnapshotStore& facts) : config_(config) {
+  if (config_.cluster.has_others()) {
+    plane_ = std::make_unique<cluster::Plane>(plane_options(config_.cluster), clock, *this);
+  }
+  formation_ = std::make_unique<cluster::Formation>(
+      cluster::Formation::Options{
+          .node_name = config_.node_name, .host = own_host(), .port = config_.cluster.port, .seeds = seeds()},
+      facts, plane_.get());
+}
+
+ClusterLink::~ClusterLink() { close(); }
+
+std::vector<cluster::Seed> ClusterLink::seeds() const {
+  std::vector<cluster::Seed> seeds;
+  for (const ClusterSeed& seed : config_.cluster.seeds) {
+    seeds.push_back({.name = seed.name, .host = seed.host, .port = seed.port});
+  }
+  return seeds;
+}
+
+/// As the others were told, or as the node's name says.
+std::string ClusterLink::own_host() const {
+  const auto seed = std::ranges::find(config_.cluster.seeds, config_.node_name, &ClusterSeed::name);
+  if (seed != config_.cluster.seeds.end()) return seed->host;
+  const auto at = config_.node_name.rfind('@');
+  return at == std::string::npos ? config_.node_name : config_.node_name.substr(at + 1);
+}
+
+Result<cluster::FormationRecord> ClusterLink::form(const std::stop_token& stop) {
+  if (plane_) {
+    if (auto started = plane_->start(); !started) return std::unexpected(started.error());
+  }
+  return formation_->run(stop);
+}
+
+void ClusterLink::connect(const std::vector<NodeShard*>& shards, cluster::MetadataHost& metadata,
+                          cluster::ClusterWatch& watch) {
+  shards_ = shards;
+  metadata_ = &metadata;
+  if (!plane_) return;
+  std::vector<cluster::Shard*> places;
+  for (NodeShard* shard : shards) places.push_back(&shard->shard());
+  using cluster::ItemKind;
+  static constexpr std::array<cluster::Incoming::Route, 8> kRoutes = {{
+      {ItemKind::group, &cluster::on_shard_of_group},
+      {ItemKind::shard, &cluster::on_shard_named},
+      {ItemKind::heartbeat, &cluster::on_first_shard},
+      {ItemKind::queue_mail, &cluster::on_shard_of_group},
+      {ItemKind::session_mail, &on_shard_of_session},
+      {ItemKind::metadata, &cluster::on_first_shard},
+      {ItemKind::leadership, &cluster::on_shard_of_group},
+      {ItemKind::who_leads, &cluster::on_shard_of_group},
+  }};
+  incoming_ = std::make_unique<cluster::Incoming>(places, kRoutes);
+  incoming_->handle(ShardId(0), ItemKind::heartbeat, [&watch](NodeId from, std::uint64_t, const Bytes& body) {
+    const auto heartbeat = cluster::decode_heartbeat(body);
+    if (!heartbeat) return complain(from, "heartbeat");
+    watch.receive(from, *heartbeat);
+  });
+  incoming_->handle(ShardId(0), ItemKind::metadata,
+                    [this](NodeId, std::uint64_t, const Bytes& body) { metadata_->on_forwarded(body); });
+  for (NodeShard* shard : shards) connect(*shard);
+}
+
+void ClusterLink::connect(NodeShard& shard) {
+  using cluster::ItemKind;
+  const auto on = [&](ItemKind kind, auto handler) { incoming_->handle(shard.shard().id(), kind, std::move(handler)); };
+  const auto receive = [&shard](NodeId from, std::uint64_t, const Bytes& body) {
+    auto message = cluster::decode_peer_message(body);
+    if (!message) return complain(from, "group");
+    shard.groups().receive(from, std::move(*message));
+  };
+  on(ItemKind::group, receive);
+  on(ItemKind::shard, receive);
+  on(ItemKind::queue_mail, [&shard](NodeId from, std::uint64_t, const Bytes& body) {
+    queue::Parcel parcel;
+    const bool is_parcel = queue::decode(body, parcel) && parcel.from.node == from && parcel.first > 0;
+    if (!is_parcel) return complain(from, "parcel");
+    shard.on_mail(std::move(parcel));
+  });
+  on(ItemKind::session_mail, [&shard](NodeId from, std::uint64_t, const Bytes& body) {
+    queue::SessionMail mail;
+    if (!queue::decode(body, mail)) return complain(from, "session mail");
+    shard.on_mail(std::move(mail));
+  });
+  on(ItemKind::leadership, [&shard](NodeId from, std::uint64_t, const Bytes& body) {
+    queue::Leadership leadership;
+    if (!queue::decode(body, leadership)) return complain(from, "leadership");
+    shard.on_remote(leadership);
+  });
+  on(ItemKind::who_leads, [&shard](NodeId from, std::uint64_t, const Bytes& body) {
+    queue::WhoLeads question;
+    if (!queue::decode(body, question)) return complain(from, "who leads");
+    shard.on_remote(from, question);
+  });
+}
+
+void ClusterLink::open(const cluster::FormationRecord& record, Epoch epoch) {
+  {
+    const std::lock_guard lock(mutex_);
+    self_ = record.self;
+    cluster_id_ = record.cluster_id;
+    nodes_ = record.nodes;
+  }
+  if (!plane_) return;
+  formation_->set_on_join([this](cluster::ClusterNode node, auto done) { take_in(std::move(node), std::move(done)); });
+  plane_->set_identity({.cluster_id = record.cluster_id,
+                        .node = record.self,
+                        .node_name = config_.node_name,
+                        .directory_id = directory(),
+                        .epoch = epoch,
+                        .protocol = kProtocol});
+  plane_->set_peers(peers(record.nodes));
+}
+
+void ClusterLink::close() {
+  if (plane_) plane_->stop();
+}
+
+cluster::ClusterNode ClusterLink::here(const cluster::FormationRecord& record) const {
+  return {.id = record.self,
+          .name = config_.node_name,
+          .host = own_host(),
+          .port = config_.cluster.port,
+          .directory = directory(),
+          .replica = record.replica};
+}
+
+std::vector<cluster::PeerAddress> ClusterLink::peers(const std::vector<cluster::ClusterNode>& nodes) const {
+  std::vector<cluster::PeerAddress> peers;
+  for (const cluster::ClusterNode& node : nodes) {
+    if (node.id != self_) peers.push_back({.node = node.id, .host = node.host, .port = node.port});
+  }
+  return peers;
+}
+
+void ClusterLink::on_nodes(const cluster::TopologyPtr& topology) {
+  std::vector<cluster::ClusterNode> nodes;
+  topology->nodes.for_each([&](std::uint64_t, const cluster::ClusterNode& node) { nodes.push_back(node); });
+  if (plane_) plane_->set_peers(peers(nodes));
+  if (auto saved = formation_->on_nodes(*topology); !saved) {
+    log::warn(log::Category::cluster, "nodes.not_remembered reason=\"{}\"", saved.error().text);
+  }
+  const std::lock_guard lock(mutex_);
+  nodes_ = std::move(nodes);
+}
+
+std::string ClusterLink::name_of(NodeId node) const {
+  const std::lock_guard lock(mutex_);
+  const auto at = std::ranges::find(nodes_, node, &cluster::ClusterNode::id);
+  return at != nodes_.end() ? at->name : "node " + std::to_string(node.value());
+}
+
+// --- from the plane ---
+
+Result<void> ClusterLink::judge(const cluster::Identity& peer) {
+  const std::lock_guard lock(mutex_);
+  if (peer.cluster_id != cluster_id_) return failure(ErrorCode::invalid_argument, "belongs to another cluster");
+  if (peer.protocol != kProtocol) {
+    return failure(ErrorCode::invalid_argument, "speaks version " + std::to_string(peer.protocol) +
+                                                    " of the inter-node protocol, this node " +
+                                                    std::to_string(kProtocol));
+  }
+  const auto row = std::ranges::find(nodes_, peer.node, &cluster::ClusterNode::id);
+  if (row == nodes_.end()) return failure(ErrorCode::not_found, "is no node of this cluster (yet, or any more)");
+  if (row->directory != peer.directory_id) {
+    return failure(ErrorCode::invalid_argument, "has another data directory than the node of that name");
+  }
+  return {};
+}
+
+void ClusterLink::on_frame(NodeId from, cluster::Lane, Bytes frame) {
+  if (!incoming_->on_frame(from, frame)) complain(from, "frame");
+}
+
+void ClusterLink::on_connection(NodeId peer, cluster::Lane lane, bool up) {
+  log::debug(log::Category::cluster, "lane.{} node={} lane={}", up ? "up" : "down", name_of(peer),
+             static_cast<int>(lane));
+  // Up as well: what was sent while there was no stream was dropped.
+  for (NodeShard* shard : shards_) {
+    shard->shard().post_from_outside([shard, peer] { shard->on_node_unreachable(peer); });
+  }
+  if (metadata_ == nullptr) return;
+  metadata_->shard().post_from_outside([this, peer] { metadata_->on_node_unreachable(peer); });
+}
+
+void ClusterLink::on_question(std::string_view kind, Bytes question, cluster::AnswerFunction answer) {
+  if (kind == cluster::Formation::kQuestion) return formation_->answer(question.view(), std::move(answer));
+  answer(failure(ErrorCode::invalid_argument, "no such question: " + std::string(kind)));
+}
+
+/// Several may be asked to take the same node in: the first makes its row, the others find it.
+void ClusterLink::take_in(cluster::ClusterNode node, std::move_only_function<void(Result<cluster::ClusterNode>)> done) {
+  cluster::Shard& shard = metadata_->shard();
+  shard.post_from_outside([this, node = std::move(node), done = std::move(done)]() mutable {
+    const std::string name = node.name;
+    const std::string directory = node.directory;
+    metadata_->submit(
+        cluster::PutNode{.node = std::move(node)},
+        [name, directory, done = std::move(done)](cluster::Outcome, const cluster::TopologyPtr& topology) mutable {
+          std::optional<cluster::ClusterNode> row;
+          topology->nodes.for_each([&](std::uint64_t, const cluster::ClusterNode& found) {
+            if (found.name == name && found.directory == directory) row = found;
+          });
+          if (row) return done(*row);
+          done(failure(ErrorCode::already_exists, "another node is called " + name));
+        });
+  });
+}
+
+}  // namespace quorate

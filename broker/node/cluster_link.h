@@ -1,0 +1,79 @@
+// ClusterLink: a node's end of everything between nodes: it finds or founds the cluster, lets only its nodes in, and
+// brings what they send to the shard it is meant for. On a node that is alone, by its configuration, nothing listens.
+//
+// Threads: form(), open() and close() on the thread that starts and stops the node; on_nodes() on shard 0; what comes
+// from the plane on its thread, and from there to the shards.
+#pragma once
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "broker/node/config.h"
+#include "cluster/cluster_watch.h"
+#include "cluster/formation.h"
+#include "cluster/metadata/host.h"
+#include "cluster/plane/incoming.h"
+#include "cluster/plane/plane.h"
+
+namespace quorate {
+
+class NodeShard;
+
+class ClusterLink final : public cluster::PlaneClient {
+ public:
+  static constexpr std::uint32_t kProtocol = 1;
+
+  ClusterLink(const Config& config, const Clock& clock, storage::SnapshotStore& facts);
+  ~ClusterLink() override;
+
+  /// Blocks until this node belongs to a cluster, which may have no other node.
+  Result<cluster::FormationRecord> form(const std::stop_token& stop);
+  bool is_clustered() const { return plane_ != nullptr; }
+  cluster::Plane& plane() { return *plane_; }
+  const std::string& directory() const { return formation_->directory(); }
+  /// For whom the node waits; empty when it does not.
+  std::string status() const { return formation_->status(); }
+
+  /// Where what comes from other nodes goes. Before open().
+  void connect(const std::vector<NodeShard*>& shards, cluster::MetadataHost& metadata, cluster::ClusterWatch& watch);
+  /// From now on streams are opened and accepted.
+  void open(const cluster::FormationRecord& record, Epoch epoch);
+  /// Nothing comes or leaves any more.
+  void close();
+
+  /// This node's row as it should be.
+  cluster::ClusterNode here(const cluster::FormationRecord& record) const;
+  /// The cluster has these nodes.
+  void on_nodes(const cluster::TopologyPtr& topology);
+  std::string name_of(NodeId node) const;
+
+  // cluster::PlaneClient
+  Result<void> judge(const cluster::Identity& peer) override;
+  void on_frame(NodeId from, cluster::Lane lane, Bytes frame) override;
+  void on_connection(NodeId peer, cluster::Lane lane, bool up) override;
+  void on_question(std::string_view kind, Bytes question, cluster::AnswerFunction answer) override;
+
+ private:
+  void connect(NodeShard& shard);
+  void take_in(cluster::ClusterNode node, std::move_only_function<void(Result<cluster::ClusterNode>)> done);
+  std::vector<cluster::PeerAddress> peers(const std::vector<cluster::ClusterNode>& nodes) const;
+  std::vector<cluster::Seed> seeds() const;
+  std::string own_host() const;
+
+  const Config& config_;
+  std::unique_ptr<cluster::Plane> plane_;
+  std::unique_ptr<cluster::Formation> formation_;
+  std::unique_ptr<cluster::Incoming> incoming_;
+  std::vector<NodeShard*> shards_;
+  cluster::MetadataHost* metadata_ = nullptr;
+
+  mutable std::mutex mutex_;  // guards what the plane's thread looks at
+  NodeId self_;
+  std::uint64_t cluster_id_ = 0;
+  std::vector<cluster::ClusterNode> nodes_;
+};
+
+}  // namespace quorate

@@ -1,0 +1,424 @@
+#include "broker/queue/courier.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "base/limits.h"
+#include "base/overloaded.h"
+
+namespace quorate::queue {
+namespace {
+
+constexpr Duration kLookAfter = std::chrono::milliseconds(100);
+/// Who does not know the leader asks again after this long.
+constexpr Duration kAskAgain = std::chrono::milliseconds(200);
+/// A link that hears nothing for so long sends everything again.
+constexpr Duration kPatience = std::chrono::seconds(1);
+/// Of one parcel; a link with more sends several.
+constexpr std::size_t kParcelCommandsMax = 512;
+constexpr std::size_t kParcelBytesMax = 1u << 20;
+
+bool is_question(const QueueMailBody& what) {
+  return std::holds_alternative<Count>(what) || std::holds_alternative<DeleteIf>(what);
+}
+/// Has an answer besides Through.
+bool is_request(const QueueMailBody& what) {
+  return std::holds_alternative<Attach>(what) || std::holds_alternative<Cancel>(what) ||
+         std::holds_alternative<Get>(what) || std::holds_alternative<Purge>(what);
+}
+std::uint64_t size_of(const QueueMailBody& what) {
+  const auto* publish = std::get_if<Publish>(&what);
+  return publish != nullptr ? publish->message.encoded().size() + limits::kMessageOverheadBytes : 0;
+}
+
+/// Which answers fit which request.
+template <class Answer>
+bool is_answered_by(const QueueMailBody& what) {
+  if constexpr (std::is_same_v<Answer, Attached>) return std::holds_alternative<Attach>(what);
+  if constexpr (std::is_same_v<Answer, Cancelled>) return std::holds_alternative<Cancel>(what);
+  if constexpr (std::is_same_v<Answer, GetOk> || std::is_same_v<Answer, GetEmpty>) {
+    return std::holds_alternative<Get>(what);
+  }
+  if constexpr (std::is_same_v<Answer, Purged>) return std::holds_alternative<Purge>(what);
+  if constexpr (std::is_same_v<Answer, Counted>) return std::holds_alternative<Count>(what);
+  if constexpr (std::is_same_v<Answer, Deleted>) return std::holds_alternative<DeleteIf>(what);
+  return false;
+}
+
+}  // namespace
+
+Courier::Courier(cluster::Shard& shard, Surroundings surroundings)
+    : shard_(shard), surroundings_(std::move(surroundings)) {}
+
+// --- from the sessions ---
+
+void Courier::send(QueueMail mail) {
+  if (!is_tracked(mail.queue)) return surroundings_.switchboard.send(std::move(mail));
+  const bool is_end = std::holds_alternative<Down>(mail.what);
+  if (is_end && find(mail.from, mail.queue) == nullptr) return;
+  Link& link = link_of(mail.from, mail.queue);
+  if (link.ended) return;
+  if (link.kept.empty() && link.questions.empty()) link.progress_at = shard_.now();
+  if (is_question(mail.what)) {
+    link.questions.push_back({.what = std::move(mail.what)});
+  } else {
+    link.ended = is_end;
+    link.kept.push_back({.number = link.next++, .what = std::move(mail.what)});
+    ++link.unsent;
+  }
+  mark_dirty(link);
+}
+
+void Courier::end(const SessionId& session) {
+  for (auto at = links_.lower_bound({session.serial, GroupId()});
+       at != links_.end() && at->first.first == session.serial; ++at) {
+    Link& link = at->second;
+    if (!link.ended) {
+      link.kept.push_back({.number = link.next++, .what = Down{.session = session}});
+      ++link.unsent;
+      link.ended = true;
+    }
+    link.questions.clear();
+    for (Sent& sent : link.kept) sent.answered = true;  // nobody waits any more
+    mark_dirty(link);
+  }
+}
+
+/// Null when this shard does not know the queue (any more).
+Courier::Route* Courier::route_to(GroupId queue) {
+  if (const auto at = routes_.find(queue); at != routes_.end()) return &at->second;
+  const cluster::Queue* definition = surroundings_.topology()->find_queue(queue);
+  if (definition == nullptr) return nullptr;
+  Route route{.tracked = queue::is_tracked(*definition, surroundings_.switchboard.node())};
+  return &routes_.emplace(queue, std::move(route)).first->second;
+}
+
+/// What this shard does not know, the queue's home shard on this node decides about.
+bool Courier::is_tracked(GroupId queue) {
+  const Route* route = route_to(queue);
+  return route != nullptr && route->tracked;
+}
+
+Courier::Link* Courier::find(const SessionId& session, GroupId queue) {
+  const auto at = links_.find({session.serial, queue});
+  return at == links_.end() ? nullptr : &at->second;
+}
+
+Courier::Link& Courier::link_of(const SessionId& session, GroupId queue) {
+  const LinkKey key{session.serial, queue};
+  const auto [at, added] = links_.try_emplace(key, Link{.session = session, .queue = queue});
+  if (added) {
+    at->second.progress_at = shard_.now();
+    routes_.at(queue).links.push_back(key);
+  }
+  return at->second;
+}
+
+void Courier::remove(const LinkKey& key) {
+  if (const auto route = routes_.find(key.second); route != routes_.end()) std::erase(route->second.links, key);
+  links_.erase(key);
+}
+
+void Courier::mark_dirty(Link& link) {
+  if (std::exchange(link.dirty, true)) return;
+  dirty_.push_back({link.session.serial, link.queue});
+}
+
+// --- to the queues ---
+
+bool Courier::on_turn_end() {
+  if (dirty_.empty() && !look_at_) return false;
+  bool shipped = false;
+  for (const LinkKey& key : std::exchange(dirty_, {})) {
+    const auto at = links_.find(key);
+    if (at == links_.end()) continue;
+    Link& link = at->second;
+    link.dirty = false;
+    const auto known = routes_.find(link.queue);
+    if (known == routes_.end()) continue;
+    Route& route = known->second;
+    if (route.leader) {
+      ship(link, route);
+      shipped = true;
+    } else if (!route.asked_at) {
+      ask_who_leads(link.queue, route);
+      shipped = true;
+    }
+  }
+  const Instant now = shard_.now();
+  if (!look_at_ || *look_at_ <= now) look_after(now);
+  return shipped;
+}
+
+void Courier::ship(Link& link, const Route& route) {
+  do {
+    Parcel parcel{.queue = link.queue,
+                  .from = link.session,
+                  .term = route.term,
+                  .first = link.next - link.unsent,
+                  .heard = link.through};
+    std::uint64_t bytes = 0;
+    while (link.unsent > 0 && parcel.commands.size() < kParcelCommandsMax && bytes < kParcelBytesMax) {
+      const Sent& sent = link.kept[link.kept.size() - link.unsent];
+      // The queue forgets the session with its Down and would take an echo of its first command for a new session.
+      if (std::holds_alternative<Down>(sent.what) && link.through + 1 < sent.number) break;
+      parcel.commands.push_back(sent.what);
+      bytes += size_of(sent.what);
+      --link.unsent;
+    }
+    if (link.unsent == 0 || link.ended) {
+      for (const std::uint32_t consumer : std::exchange(link.to_resume, {})) {
+        parcel.resumes.push_back({.link = consumer, .received = link.consumers[consumer].last});
+      }
+      for (Question& question : link.questions) {
+        if (!std::exchange(question.sent, true)) parcel.questions.push_back(question.what);
+      }
+    }
+    const bool is_empty = parcel.commands.empty() && parcel.resumes.empty() && parcel.questions.empty();
+    if (is_empty) return;
+    surroundings_.switchboard.send(*route.leader, std::move(parcel));
+  } while (link.unsent > 0);
+}
+
+void Courier::mark_for_repeat(Link& link) {
+  link.unsent = link.kept.size();
+  for (Question& question : link.questions) question.sent = false;
+  link.to_resume.clear();
+  for (auto& [consumer, received] : link.consumers) {
+    link.to_resume.push_back(consumer);
+    received.resumed_at = shard_.now();
+  }
+  link.progress_at = shard_.now();
+  mark_dirty(link);
+}
+
+void Courier::repeat_all(Route& route) {
+  for (const LinkKey& key : route.links) mark_for_repeat(links_.at(key));
+}
+
+void Courier::ask_who_leads(GroupId queue, Route& route) {
+  const cluster::Queue* definition = surroundings_.topology()->find_queue(queue);
+  if (definition == nullptr) return;
+  route.asked_at = shard_.now();
+  const NodeId here = surroundings_.switchboard.node();
+  std::vector<NodeId> places;
+  for (const raft::ReplicaId member : definition->members) places.push_back(raft::node_of(member));
+  if (places.empty()) places.push_back(definition->node);
+  for (const NodeId place : places) {
+    if (place == here) {
+      surroundings_.ask_here(queue);
+    } else if (surroundings_.switchboard.remote() != nullptr) {
+      surroundings_.switchboard.remote()->send(place, WhoLeads{.queue = queue});
+    }
+  }
+}
+
+/// Whoever does not get on asks again or sends again: a message that gets lost is nobody's fault.
+void Courier::look_after(Instant now) {
+  look_at_.reset();
+  for (auto& [queue, route] : routes_) {
+    if (!route.links.empty() && look_after(queue, route, now)) look_at_ = now + kLookAfter;
+  }
+  if (!links_.empty() && !look_at_) look_at_ = now + kPatience;
+}
+
+/// True: somebody waits.
+bool Courier::look_after(GroupId queue, Route& route, Instant now) {
+  const bool is_gone = surroundings_.topology()->find_queue(queue) == nullptr;
+  bool is_needed = false;
+  bool is_stuck = false;
+  for (const LinkKey& key : std::vector<LinkKey>(route.links)) {
+    Link& link = links_.at(key);
+    if (link.kept.empty() && link.questions.empty()) continue;
+    is_needed = true;
+    if (now - link.progress_at < kPatience) continue;
+    if (is_gone) {  // its leader went with it: nobody will ever say how many messages were deleted
+      surroundings_.deliver({.to = link.session, .queue = queue, .what = Gone{}});
+      remove(key);
+      continue;
+    }
+    is_stuck = true;
+    mark_for_repeat(link);
+  }
+  const bool is_asked = route.asked_at && now - *route.asked_at < kAskAgain;
+  if (is_needed && !is_asked && (is_stuck || !route.leader)) ask_who_leads(queue, route);
+  return is_needed;
+}
+
+// --- news ---
+
+void Courier::on_leadership(const Leadership& news) {
+  const auto at = routes_.find(news.queue);
+  if (at == routes_.end() || !at->second.tracked) return;
+  Route& route = at->second;
+  if (news.term < route.term) return;
+  const bool is_known = news.term == route.term && news.leader == route.leader;
+  if (is_known || (news.term == route.term && !news.leader && route.leader)) return;
+  route.term = news.term;
+  route.leader = news.leader;
+  if (!route.leader) return;
+  route.asked_at.reset();
+  repeat_all(route);
+}
+
+void Courier::on_node_unreachable(NodeId node) {
+  for (auto& [queue, route] : routes_) {
+    if (route.leader == node) repeat_all(route);
+  }
+}
+
+void Courier::on_topology(const cluster::QueueChanges& changes) {
+  for (const cluster::QueuePtr& queue : changes.moved) {
+    const auto at = routes_.find(queue->id);
+    if (at != routes_.end() && queue::is_tracked(*queue, surroundings_.switchboard.node())) at->second.tracked = true;
+  }
+  for (const cluster::QueuePtr& queue : changes.deleted) drop_queue(queue->id);
+}
+
+/// Publications to a queue that is gone count as taken, as if they had come before its end.
+void Courier::drop_queue(GroupId queue) {
+  const auto at = routes_.find(queue);
+  if (at == routes_.end()) return;
+  for (const LinkKey& key : std::vector<LinkKey>(at->second.links)) {
+    Link& link = links_.at(key);
+    close(link);
+    if (link.deleted) surroundings_.deliver(std::move(*std::exchange(link.deleted, std::nullopt)));
+    // How many messages were deleted with it only its leader knows.
+    const bool waits_for_count =
+        std::ranges::any_of(link.questions, [](const Question& q) { return std::holds_alternative<DeleteIf>(q.what); });
+    if (!waits_for_count) {
+      for (std::size_t i = 0; i < link.questions.size(); ++i) {
+        surroundings_.deliver({.to = link.session, .queue = queue, .what = Gone{}});
+      }
+      remove(key);
+    }
+  }
+  if (at->second.links.empty()) routes_.erase(at);
+}
+
+void Courier::close(Link& link) {
+  const SessionId session = link.session;
+  std::deque<Sent> kept = std::exchange(link.kept, {});
+  link.unsent = 0;
+  for (Sent& sent : kept) {
+    if (is_request(sent.what) && !sent.answered) {
+      const auto* attach = std::get_if<Attach>(&sent.what);
+      if (attach != nullptr) link.consumers.erase(attach->consumer.link);
+      surroundings_.deliver({.to = session,
+                             .queue = link.queue,
+                             .what = Gone{.link = attach != nullptr ? attach->consumer.link : kGetLink}});
+    } else {
+      tell_taken(link, sent);
+    }
+  }
+  for (const auto& [consumer, received] : std::exchange(link.consumers, {})) {
+    if (received.cancelled) continue;
+    surroundings_.deliver({.to = session, .queue = link.queue, .what = Gone{.link = consumer}});
+  }
+}
+
+// --- from the queues ---
+
+void Courier::on_mail(SessionMail mail) {
+  const auto at = links_.find({mail.to.serial, mail.queue});
+  if (at == links_.end() || at->second.session != mail.to) {
+    // A consumer from when the queue lived on this node alone.
+    if (!std::holds_alternative<Delivery>(mail.what) || !is_tracked(mail.queue)) return;
+    link_of(mail.to, mail.queue);
+    return on_mail(std::move(mail));
+  }
+  Link& link = at->second;
+  std::visit([&](auto& what) { on(link, mail, what); }, mail.what);
+}
+
+void Courier::on(Link& link, SessionMail& mail, Delivery& delivery) {
+  Received& received = link.consumers[delivery.link];
+  const bool is_next = delivery.id == received.last + 1;
+  if (received.is_known && delivery.id <= received.last) return;
+  // What a no_ack consumer has missed exists nowhere any more.
+  if (received.is_known && !is_next && !delivery.settled) {
+    const Instant now = shard_.now();
+    if (received.resumed_at && now - *received.resumed_at < kPatience) return;
+    received.resumed_at = now;
+    link.to_resume.push_back(delivery.link);
+    return mark_dirty(link);
+  }
+  received.last = delivery.id;
+  received.is_known = true;
+  received.resumed_at.reset();
+  surroundings_.deliver(std::move(mail));
+}
+
+void Courier::on(Link& link, SessionMail&, Through& through) {
+  if (through.number > link.through) link.progress_at = shard_.now();
+  link.through = std::max(link.through, through.number);
+  for (Sent& sent : link.kept) {
+    if (sent.number > through.number) break;
+    tell_taken(link, sent);
+  }
+  while (!link.kept.empty()) {
+    const Sent& front = link.kept.front();
+    if (front.number > through.number || (is_request(front.what) && !front.answered)) break;
+    // What is carried out needs no sending any more, even if a repetition was due.
+    link.unsent = std::min(link.unsent, link.kept.size() - 1);
+    link.kept.pop_front();
+  }
+  if (link.ended && link.kept.empty()) return remove({link.session.serial, link.queue});
+  const bool may_end = link.ended && link.unsent > 0 && link.kept.front().number == link.through + 1;
+  if (may_end) mark_dirty(link);
+}
+
+void Courier::tell_taken(Link& link, Sent& sent) {
+  const auto* publish = std::get_if<Publish>(&sent.what);
+  if (publish == nullptr || std::exchange(sent.answered, true)) return;
+  surroundings_.deliver({.to = link.session,
+                         .queue = link.queue,
+                         .what = Taken{.seq = publish->seq, .bytes = size_of(sent.what), .refused = sent.refused}});
+}
+
+void Courier::on(Link& link, SessionMail&, Refused& refused) {
+  const auto at = std::ranges::find(link.kept, refused.number, &Sent::number);
+  if (at != link.kept.end()) at->refused = true;
+}
+
+void Courier::on(Link& link, SessionMail& mail, Forgotten&) {
+  const LinkKey key{link.session.serial, link.queue};
+  const bool was_ended = link.ended;
+  remove(key);
+  if (!was_ended) surroundings_.deliver(std::move(mail));
+}
+
+template <class Answer>
+void Courier::on(Link& link, SessionMail& mail, Answer& answer) {
+  const auto question =
+      std::ranges::find_if(link.questions, [](const Question& q) { return is_answered_by<Answer>(q.what); });
+  link.progress_at = shard_.now();
+  const bool is_over = surroundings_.topology()->find_queue(link.queue) == nullptr;
+  if (question != link.questions.end()) {
+    link.questions.erase(question);
+    if constexpr (std::is_same_v<Answer, Deleted>) {
+      if (answer.outcome == DeleteOutcome::deleted && !is_over) {
+        link.deleted = std::move(mail);
+        return;
+      }
+    }
+    surroundings_.deliver(std::move(mail));
+    if (is_over && link.kept.empty() && link.questions.empty()) remove({link.session.serial, link.queue});
+    return;
+  }
+  const auto request = std::ranges::find_if(
+      link.kept, [](const Sent& sent) { return !sent.answered && is_answered_by<Answer>(sent.what); });
+  if (request == link.kept.end()) return;  // a repetition
+  request->answered = true;
+  if constexpr (std::is_same_v<Answer, Attached>) {
+    if (answer.result == AttachResult::attached) link.consumers[answer.link] = {.is_known = true};
+  }
+  if constexpr (std::is_same_v<Answer, Cancelled>) {
+    // What it still holds may be sent again, so it is not forgotten.
+    if (const auto at = link.consumers.find(answer.link); at != link.consumers.end()) at->second.cancelled = true;
+  }
+  surroundings_.deliver(std::move(mail));
+}
+
+}  // namespace quorate::queue

@@ -1,0 +1,131 @@
+// Courier: carries the mail of one shard's sessions to queues that may be anywhere, so that each command is carried out
+// exactly once and in order, whoever leads the queue and whatever is lost on the way (raft.md §2.13, §2.14).
+//
+// A queue that lives on this node alone is simply handed its mail. For any other there is a link per session: commands
+// are numbered and kept until the queue says that they are carried out (Through); when another leader is announced, or
+// a stream broke, everything still kept is sent again, and what had been done already is recognized there by its
+// number. Deliveries are numbered per consumer by the queue: one that comes twice is dropped, and after a gap the queue
+// is asked for the rest (Resume). A parcel names the term of the leader it is meant for, so one that was held up
+// somewhere cannot do anything later.
+//
+// Concurrency: the shard's thread.
+#pragma once
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "broker/queue/mail.h"
+#include "broker/queue/switchboard.h"
+#include "cluster/metadata/topology.h"
+#include "cluster/shard.h"
+
+namespace quorate::queue {
+
+class Courier final : public cluster::TurnHook {
+ public:
+  struct Surroundings {
+    Switchboard& switchboard;
+    /// The newest topology this shard has seen.
+    std::function<const cluster::TopologyPtr&()> topology;
+    /// Asks the replica on this node who leads; the answer is on_leadership().
+    std::function<void(GroupId)> ask_here;
+    /// To the session itself.
+    std::function<void(SessionMail)> deliver;
+  };
+  Courier(cluster::Shard& shard, Surroundings surroundings);
+
+  // From the sessions of this shard:
+  void send(QueueMail mail);
+  /// The session sends no more. What it has sent is still carried out, and the queues are told that it has ended.
+  void end(const SessionId& session);
+
+  /// From a queue, if it is `tracked`.
+  void on_mail(SessionMail mail);
+  void on_leadership(const Leadership& news);
+  /// What was sent to that node lately may be lost.
+  void on_node_unreachable(NodeId node);
+  void on_topology(const cluster::QueueChanges& changes);
+
+  bool on_turn_end() override;
+  /// For status and tests.
+  std::size_t link_count() const { return links_.size(); }
+
+ private:
+  /// A command under way.
+  struct Sent {
+    std::uint64_t number = 0;
+    QueueMailBody what;
+    bool answered = false;  // of a request: the session has its answer. Of a publication: it has been told
+    bool refused = false;
+  };
+  struct Question {
+    QueueMailBody what;
+    bool sent = false;
+  };
+  struct Received {
+    std::uint64_t last = 0;  // delivery
+    bool is_known = false;   // `last` counts
+    bool cancelled = false;
+    std::optional<Instant> resumed_at;
+  };
+  struct Link {
+    SessionId session;
+    GroupId queue;
+    std::uint64_t next = 1;     // number
+    std::uint64_t through = 0;  // carried out up to here
+    std::deque<Sent> kept;      // Invariant: consecutive numbers, the last one next - 1.
+    std::size_t unsent = 0;     // how many of `kept`, at its end
+    std::deque<Question> questions;
+    std::map<std::uint32_t, Received> consumers;  // by link
+    std::vector<std::uint32_t> to_resume;
+    std::optional<SessionMail> deleted;  // the answer to DeleteIf, until this shard knows of the deletion
+    bool ended = false;                  // Down has been sent
+    bool dirty = false;
+    Instant progress_at{};  // of the last sign that something arrives
+  };
+  using LinkKey = std::pair<std::uint64_t, GroupId>;  // session's serial
+  /// What this shard knows of a queue that it sends mail to.
+  struct Route {
+    bool tracked = false;
+    std::optional<NodeId> leader;
+    Term term;
+    std::optional<Instant> asked_at;
+    std::vector<LinkKey> links;
+  };
+
+  Route* route_to(GroupId queue);
+  bool is_tracked(GroupId queue);
+  Link& link_of(const SessionId& session, GroupId queue);
+  Link* find(const SessionId& session, GroupId queue);
+  void remove(const LinkKey& key);
+  void mark_dirty(Link& link);
+  void mark_for_repeat(Link& link);
+  void repeat_all(Route& route);
+  void ship(Link& link, const Route& route);
+  void ask_who_leads(GroupId queue, Route& route);
+  void look_after(Instant now);
+  bool look_after(GroupId queue, Route& route, Instant now);
+
+  void on(Link& link, SessionMail& mail, Delivery& delivery);
+  void on(Link& link, SessionMail& mail, Through& through);
+  void on(Link& link, SessionMail& mail, Refused& refused);
+  void on(Link& link, SessionMail& mail, Forgotten& forgotten);
+  template <class Answer>
+  void on(Link& link, SessionMail& mail, Answer& answer);
+  void tell_taken(Link& link, Sent& sent);
+  void drop_queue(GroupId queue);
+  void close(Link& link);
+
+  cluster::Shard& shard_;
+  Surroundings surroundings_;
+  std::unordered_map<GroupId, Route> routes_;
+  std::map<LinkKey, Link> links_;
+  std::vector<LinkKey> dirty_;
+  std::optional<Instant> look_at_;  // when to look after what is stuck
+};
+
+}  // namespace quorate::queue

@@ -1,0 +1,67 @@
+// ClusterWatch: beats for this node, listens for the others, and tells the node what follows: who answers, whether this
+// node is with a majority of its cluster, and who has been silent for so long that its clients are given up.
+// Lives on shard 0. Each beat gives every shard a turn, so one that is stuck is noticed here and, because it is missing
+// in the beats, everywhere.
+#pragma once
+#include <boost/asio/steady_timer.hpp>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "cluster/node_liveness.h"
+#include "cluster/shard.h"
+
+namespace quorate::cluster {
+
+class ClusterWatch {
+ public:
+  struct Surroundings {
+    std::function<void(NodeId to, const Heartbeat&)> send;
+    /// All shards of the node are well and its disk answers, or not.
+    std::function<void(NodeId node, bool live)> on_node_live;
+    /// It has not answered for kGiveUp: what its clients hold goes to others.
+    std::function<void(NodeId node)> on_given_up;
+    /// More than half of the cluster answers, this node included.
+    std::function<void(bool has_majority)> on_majority;
+    /// Whether this node's disk answers in time.
+    std::function<bool()> is_disk_well;
+  };
+  /// RabbitMQ's consumer_disconnected_timeout of quorum queues.
+  static constexpr Duration kGiveUp = std::chrono::seconds(60);
+
+  ClusterWatch(Shard& shard, Epoch epoch, Surroundings surroundings);
+
+  // On the shard's thread.
+  void start();
+  void stop();
+  /// All nodes of the cluster but this one.
+  void set_others(const std::vector<NodeId>& others);
+  void receive(NodeId from, const Heartbeat& heartbeat);
+  bool is_live(NodeId node) const { return nodes_.contains(node) && nodes_.at(node).live; }
+  bool has_majority() const { return has_majority_; }
+
+ private:
+  struct Node {
+    std::uint64_t live_shards = 0;
+    bool live = false;
+    bool given_up = false;
+    Instant silent_since{};
+  };
+
+  void tick();
+  void on_change(NodeId node, ShardId shard, bool live);
+  void settle(NodeId id, Node& node);
+  void count_majority();
+
+  Shard& shard_;
+  Surroundings surroundings_;
+  NodeLiveness liveness_;
+  std::map<NodeId, Node> nodes_;
+  bool has_majority_ = true;
+  boost::asio::steady_timer timer_;
+  bool stopped_ = false;
+};
+
+}  // namespace quorate::cluster

@@ -1,0 +1,105 @@
+// Formation: how a node comes to belong to a cluster, once for the life of its data directory.
+//
+// A node with an empty directory asks the nodes it was told of, again and again, and in parallel with them:
+//   - somebody belongs to a cluster that counts this very directory among its own: so does this node.
+//   - somebody belongs to a cluster that does not know this node's name: it asks to join.
+//   - somebody belongs to a cluster that knows the name with another directory: it must not act under it, for what it
+//     once promised is lost (raft.md §2.15). It says so and waits until the others have forgotten the old one.
+//   - nobody belongs to a cluster, and everybody has answered and was told of the same nodes: the first of the list
+//     founds it, writes that down and tells the others when they ask next.
+// So a cluster is founded once, in whatever order its nodes start; and a directory that was lost cannot found a second
+// one as long as any of the others is there to object.
+//
+// Threads: run() blocks its caller; answer() and status() are for any thread.
+#pragma once
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "base/random.h"
+#include "base/result.h"
+#include "cluster/metadata/topology.h"
+#include "cluster/plane/plane.h"
+#include "storage/snapshot_store.h"
+
+namespace quorate::cluster {
+
+/// An address to ask, as configured: NAME@HOST[:PORT].
+struct Seed {
+  std::string name;  // "rabbit@n1"
+  std::string host;
+  std::uint16_t port = 0;
+  bool operator==(const Seed&) const = default;
+};
+
+/// What a node remembers of its cluster.
+struct FormationRecord {
+  std::uint64_t cluster_id = 0;
+  NodeId self;
+  raft::ReplicaId replica;  // of the metadata group
+  bool is_founder = false;  // `nodes` are the group's first members, if its log is still empty
+  std::vector<ClusterNode> nodes;
+};
+
+class Formation {
+ public:
+  struct Options {
+    std::string node_name;
+    std::string host;  // where the others reach this node
+    std::uint16_t port = 0;
+    std::vector<Seed> seeds;  // empty: a cluster of one; this node may be among them
+  };
+  /// Takes a node in: the answer is its row in the topology.
+  using OnJoin = std::function<void(ClusterNode, std::move_only_function<void(Result<ClusterNode>)>)>;
+
+  /// `plane` may be absent when there are no seeds. Both outlive this.
+  Formation(Options options, storage::SnapshotStore& facts, Plane* plane);
+
+  /// Reads the record, or blocks until there is one. ErrorCode::unavailable: asked to stop before that.
+  Result<FormationRecord> run(const std::stop_token& stop);
+
+  /// This directory's own identity, for ever. After run() has begun.
+  const std::string& directory() const { return directory_; }
+  /// For whom run() waits, in an operator's words; empty when it does not.
+  std::string status() const;
+
+  // Once this node belongs to a cluster:
+  void set_on_join(OnJoin on_join);
+  /// The nodes are others now: what is remembered and told follows.
+  Result<void> on_nodes(const Topology& topology);
+
+  /// The question of another node's run().
+  void answer(ByteView question, AnswerFunction answer);
+  static constexpr std::string_view kQuestion = "formation";
+
+ private:
+  struct Answer;
+  struct Round;
+
+  Result<void> load();
+  Result<void> save(const FormationRecord& record);
+  FormationRecord found_alone() const;
+  std::vector<Answer> ask_all(bool wants_to_join);
+  Result<bool> consider(const std::vector<Answer>& answers, bool& wants_to_join);
+  Result<bool> found_if_first(const std::vector<Answer>& answers);
+  void set_status(std::string status);
+  std::vector<Seed> others() const;
+
+  const Options options_;
+  storage::SnapshotStore& facts_;
+  Plane* const plane_;
+  std::string directory_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable_any asked_to_stop_;
+  std::optional<FormationRecord> record_;
+  OnJoin on_join_;
+  std::string status_;
+};
+
+}  // namespace quorate::cluster
