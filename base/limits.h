@@ -64,6 +64,12 @@ inline constexpr std::size_t kEarlyMessagesMax = 4096;
 /// Elections that one shard holds at the same time; the others wait a moment.
 inline constexpr std::size_t kCampaignsMax = 256;
 
+// --- resource alarms ---
+/// Between two looks at memory and disk: the nearer a limit, the sooner the next, as if the rest went this fast.
+inline constexpr std::chrono::nanoseconds kAlarmLookMax = 1s;
+inline constexpr std::chrono::nanoseconds kAlarmLookMin = 100ms;
+inline constexpr std::uint64_t kAlarmApproachBytesPerSecond = 1'000'000'000;
+
 // --- shards ---
 /// Handlers that one turn of a shard runs before it looks at its mailbox again.
 inline constexpr std::size_t kTurnHandlersMax = 64;
