@@ -194,6 +194,7 @@ class SocketConnection final : public Connection {
       // Waiting needs no buffer, so that an idle connection costs none; the bytes land in the shard's slab.
       const auto [error] = co_await stream_.async_wait(tcp::socket::wait_read, asio::as_tuple(asio::use_awaitable));
       if (error || closed_) co_return false;
+      if (!session_->is_reading()) co_return true;  // blocked while it waited: the bytes stay with the client
       std::vector<std::byte>& slab = set_.read_slab();
       error_code read_error;
       const std::size_t size = stream_.read_some(asio::buffer(slab), read_error);
@@ -332,6 +333,14 @@ void ConnectionSet::shut_down(std::string_view reason) {
     } else {
       connection->drop();
     }
+    mark_dirty(*connection);
+  }
+}
+
+void ConnectionSet::set_blocked(const std::string& reason) {
+  blocked_reason_ = reason;
+  for (auto& [key, connection] : connections_) {
+    if (Session* session = connection->session(); session != nullptr) session->on_blocked(reason);
     mark_dirty(*connection);
   }
 }

@@ -49,6 +49,8 @@ class ConnectionSet final : public cluster::TurnHook {
   void shut_down(std::string_view reason);
   /// Clients are welcome again.
   void reopen() { closing_ = false; }
+  /// An alarm blocks publishers, those of connections to come as well; "" = it is over.
+  void set_blocked(const std::string& reason);
   /// Closes what is left.
   void drop_all();
   std::size_t size() const { return connections_.size(); }
@@ -67,7 +69,10 @@ class ConnectionSet final : public cluster::TurnHook {
   Surroundings& surroundings() { return surroundings_; }
   const SessionOptions& options() const { return options_; }
   /// From now on mark_dirty(session) finds its connection.
-  void introduce(Session& session, Connection& connection) { by_session_[&session] = &connection; }
+  void introduce(Session& session, Connection& connection) {
+    by_session_[&session] = &connection;
+    if (!blocked_reason_.empty()) session.on_blocked(blocked_reason_);
+  }
   /// Where one read lands; its bytes are used before the next read of any connection.
   std::vector<std::byte>& read_slab() { return read_slab_; }
 
@@ -84,6 +89,7 @@ class ConnectionSet final : public cluster::TurnHook {
   std::vector<Connection*> paused_;  // may name a connection twice
   boost::asio::steady_timer look_again_;
   bool closing_ = false;
+  std::string blocked_reason_;
   std::vector<Connection*> dirty_;  // may name a connection twice
 };
 
