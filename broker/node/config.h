@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/result.h"
+#include "broker/alarms/limits.h"
 
 namespace quorate {
 
@@ -152,6 +153,9 @@ struct Config {
   std::uint32_t connection_max = kUnlimited;
   std::uint32_t consumer_max_per_channel = kUnlimited;
   std::uint64_t message_size_max_bytes = 16'777'216;
+
+  // --- when publishers are blocked ---
+  alarms::Limits alarms;
 
   LogOptions log;
 

@@ -75,6 +75,7 @@ Result<void> Node::start() {
   }
   first_shard().post_from_outside([this] {
     served_ = true;
+    alarms_->start();
     pause_or_resume();
   });
   return {};
@@ -178,6 +179,13 @@ void Node::build_shards() {
           .on_majority = [this](bool has_majority) { on_majority(has_majority); },
           .is_disk_well = [this] { return writer_->busy_for(clock_.now()) < kDiskStallMax; }});
   link_->connect(node_shards, *metadata_, *watch_);
+  alarms_ = std::make_unique<alarms::AlarmWatch>(
+      first_shard(),
+      alarms::AlarmWatch::Options{.node = self(),
+                                  .node_name = config_.node_name,
+                                  .data_dir = config_.data_dir,
+                                  .limits = config_.alarms,
+                                  .on_change = [this](const std::string& reason) { block_publishers(reason); }});
   listeners_ = std::make_unique<Listeners>(config_, node_shards);
 }
 
@@ -353,6 +361,10 @@ void Node::recover_queues(const cluster::TopologyPtr& topology) {
 }
 
 void Node::interrupt_start() { stop_.request_stop(); }
+/// From shard 0; every shard tells its connections.
+void Node::block_publishers(const std::string& reason) {
+  on_every_shard([reason](NodeShard& shard) { shard.connections().set_blocked(reason); });
+}
 
 void Node::fail(const Error& error) {
   failed_ = true;
@@ -362,6 +374,7 @@ void Node::fail(const Error& error) {
 
 void Node::reload(const Config& config) {
   log::set_levels(log_options(config));
+  first_shard().post_from_outside([this, limits = config.alarms] { alarms_->set_limits(limits); });
   if (auto reloaded = listeners_->reload_tls(); reloaded) {
     log::info(log::Category::general, "configuration reloaded");
   } else {
@@ -384,6 +397,7 @@ void Node::stop() {
   note_clean_end();
   listeners_.reset();
   watch_.reset();
+  alarms_.reset();
   metadata_.reset();
   node_shards_.clear();
   posts_.clear();

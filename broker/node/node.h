@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "broker/node/cluster_link.h"
+#include "broker/alarms/alarm_watch.h"
 #include "broker/node/config.h"
 #include "broker/node/listeners.h"
 #include "broker/node/node_shard.h"
@@ -44,7 +45,8 @@ class Node {
   /// Refuses, tells the clients, flushes, stops; within seconds. May be called after a failed start().
   void stop();
 
-  /// SIGHUP: certificates and log levels are read again from `config`; the rest of it needs a restart.
+  /// SIGHUP: certificates, log levels and the limits of the alarms are read again from `config`; the rest of it needs a
+  /// restart.
   void reload(const Config& config);
 
   std::vector<std::string> listener_names() const { return listeners_->names(); }
@@ -70,6 +72,7 @@ class Node {
   template <class Task>
   void on_every_shard(Task task);
   void recover_queues(const cluster::TopologyPtr& topology);
+  void block_publishers(const std::string& reason);
   void fail(const Error& error);
   void note_clean_end();
   void stop_clients();
@@ -103,6 +106,7 @@ class Node {
   cluster::TopologyPtr followed_;                    // on shard 0: whose nodes are known to all parts
   bool has_majority_ = true;                         // on shard 0
   bool serving_ = false;                             // on shard 0: clients are welcome
+  std::unique_ptr<alarms::AlarmWatch> alarms_;       // on shard 0
   std::unique_ptr<Listeners> listeners_;
 
   class Startup;
