@@ -7,7 +7,7 @@ namespace {
 
 constexpr std::string_view kErlang = "concerns the Erlang runtime or an old store of RabbitMQ; Quorate has neither";
 constexpr std::string_view kStorage = "tunes files of RabbitMQ; the log of Quorate chooses these itself";
-constexpr std::string_view kAlarms = "memory and disk alarms are not built yet";
+constexpr std::string_view kAlarms = "how often memory and disk are looked at follows from how near their limits are";
 constexpr std::string_view kLimits = "this limit is not built yet";
 constexpr std::string_view kAuth = "only the internal users of the cluster are built yet";
 constexpr std::string_view kQueues = "this queue setting is not built yet";
@@ -48,8 +48,6 @@ constexpr InertKey kInertKeys[] = {
     {"default_users.*", kAuth},
     {"definitions.*", kOperations},
     {"deprecated_features.permit.$feature", kErlang},
-    {"disk_free_limit.absolute", kAlarms},
-    {"disk_free_limit.relative", kAlarms},
     {"disk_monitor_failure_retries", kAlarms},
     {"disk_monitor_failure_retry_interval", kAlarms},
     {"distribution.listener.interface", kErlang},
@@ -167,14 +165,11 @@ constexpr InertKey kInertKeys[] = {
     {"tcp_listen_options.packet", kErlang},
     {"tcp_listen_options.reuseaddr", kErlang},
     {"tcp_listen_options.send_timeout", kErlang},
-    {"total_memory_available_override_value", kAlarms},
     {"tracing.*", kOperations},
     {"trust_store.*", kAuth},
     {"vhost_max", kLimits},
     {"vhost_restart_strategy", kErlang},
     {"vm_memory_calculation_strategy", kErlang},
-    {"vm_memory_high_watermark.absolute", kAlarms},
-    {"vm_memory_high_watermark.relative", kAlarms},
     {"vm_memory_high_watermark_paging_ratio", kErlang},
     {"web_mqtt.*", kProtocols},
     {"web_stomp.*", kProtocols},

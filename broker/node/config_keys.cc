@@ -146,6 +146,7 @@ constexpr ConfigKey fixed(std::string_view name, std::string_view doc) {
 
 // --- the rows, sorted by name ----------------------------------------------------------------------------------------
 
+using A = alarms::Limits;
 using C = Config;
 using K = ClusterOptions;
 using L = LogOptions;
@@ -154,6 +155,7 @@ using T = TlsOptions;
 using FrameSize = Size<limits::kFrameMinBytes, (1ull << 31) - 1>;
 using Milliseconds = Number<1, 86'400'000>;
 using Level = OneOf<kLevels>;
+using Bytes = OptionalSize<0, std::numeric_limits<std::uint64_t>::max()>;
 using BufferSize = Size<0, 1ull << 30>;
 using Shards = NumberOr<1, 256, kAuto, 0>;
 
@@ -205,6 +207,11 @@ constexpr ConfigKey kKeys[] = {
     one<Text, &C::default_user>("default_user", "User created when the node starts on an empty data folder."),
     words<&C::default_user_tags>("default_user_tags.$tag", "Tags of default_user."),
     one<Text, &C::default_vhost>("default_vhost", "Virtual host created when the node starts on an empty data folder."),
+    one<Bytes, &C::alarms, &A::disk_absolute>(
+        "disk_free_limit.absolute",
+        "Publishers are blocked while the volume of data_dir has less free; 50MB when neither is set."),
+    one<Share<100>, &C::alarms, &A::disk_relative>(
+        "disk_free_limit.relative", "The same as a multiple of the memory available; disk_free_limit.absolute wins."),
     one<FrameSize, &C::frame_max_bytes>("frame_max", "Largest AMQP frame that is negotiated."),
     one<Milliseconds, &C::handshake_timeout>(
         "handshake_timeout", "Milliseconds from accepting a client until it has opened its virtual host."),
@@ -280,6 +287,14 @@ constexpr ConfigKey kKeys[] = {
         "tcp_listen_options.recbuf", "Receive buffer of clients' sockets; 0: the operating system's choice."),
     one<BufferSize, &C::sockets, &S::send_buffer_bytes>(
         "tcp_listen_options.sndbuf", "Send buffer of clients' sockets; 0: the operating system's choice."),
+    one<Bytes, &C::alarms, &A::total_memory>(
+        "total_memory_available_override_value",
+        "The memory available, in place of the least of the machine's and the limits of its cgroups."),
+    one<Bytes, &C::alarms, &A::memory_absolute>(
+        "vm_memory_high_watermark.absolute",
+        "Publishers are blocked while the process uses more memory; wins over vm_memory_high_watermark.relative."),
+    one<Share<1>, &C::alarms, &A::memory_relative>("vm_memory_high_watermark.relative",
+                                                   "The same as a share of the memory available; 0 blocks at once."),
 };
 
 }  // namespace

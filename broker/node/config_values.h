@@ -105,6 +105,33 @@ struct Size {
   static std::string print(const auto& field) { return std::to_string(number_of(field)); }
 };
 
+/// A size that may be left open.
+template <std::uint64_t kMin, std::uint64_t kMax>
+struct OptionalSize {
+  static Accepted parse(std::string_view text, std::optional<std::uint64_t>& field) {
+    std::uint64_t bytes = 0;
+    if (auto accepted = Size<kMin, kMax>::parse(text, bytes); !accepted) return accepted;
+    field = bytes;
+    return {};
+  }
+  static std::string print(const std::optional<std::uint64_t>& field) { return field ? std::to_string(*field) : ""; }
+};
+
+/// A share such as 0.4; the field may be one that can be left open.
+template <unsigned kMax>
+struct Share {
+  static Accepted parse(std::string_view text, auto& field) {
+    double share = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), share);
+    const bool is_share = error == std::errc{} && end == text.data() + text.size() && share >= 0 && share <= kMax;
+    if (!is_share) return expected(fmt::format("a share from 0 to {}, such as 0.4", kMax));
+    field = share;
+    return {};
+  }
+  static std::string print(double field) { return fmt::format("{}", field); }
+  static std::string print(const std::optional<double>& field) { return field ? print(*field) : ""; }
+};
+
 struct Flag {
   static Accepted parse(std::string_view text, bool& field) {
     const bool yes = text == "true" || text == "on";

@@ -75,6 +75,12 @@ TEST(Config, RefusesABadLineWithItsPlaceAndWhatIsExpected) {
       {"auth_backends.1 = ldap",
        "q.conf:1: auth_backends.1: expected internal: nothing else is supported, found 'ldap'"},
       {"proxy_protocol = true", "q.conf:1: proxy_protocol: expected false: nothing else is supported, found 'true'"},
+      {"vm_memory_high_watermark.relative = 40",
+       "q.conf:1: vm_memory_high_watermark.relative: expected a share from 0 to 1, such as 0.4, found '40'"},
+      {"disk_free_limit.relative = nan",
+       "q.conf:1: disk_free_limit.relative: expected a share from 0 to 100, such as 0.4, found 'nan'"},
+      {"vm_memory_high_watermark.relative = 0.5x",
+       "q.conf:1: vm_memory_high_watermark.relative: expected a share from 0 to 1, such as 0.4, found '0.5x'"},
       {"default_user = encrypted:abc",
        "q.conf:1: default_user: encrypted values are not supported; $(NAME) reads a secret from the environment"},
       {"heartbeat", "q.conf:1: expected 'key = value'"},
@@ -113,7 +119,16 @@ TEST(Config, ReadsTheFormatOfRabbitmqConf) {
       "shards = 3\n"
       "anonymous_login_user = none\n"
       "log.file = false\n"
+      "vm_memory_high_watermark.relative = 0.25\n"
+      "vm_memory_high_watermark.absolute = 2GB\n"
+      "disk_free_limit.relative = 1.5\n"
+      "total_memory_available_override_value = 4GiB\n"
       "ssl_cert_login_from = common_name");
+  EXPECT_EQ(config.alarms, (alarms::Limits{.memory_relative = 0.25,
+                                           .memory_absolute = 2'000'000'000,
+                                           .disk_relative = 1.5,
+                                           .disk_absolute = {},
+                                           .total_memory = 4ull << 30}));
   EXPECT_EQ(config.heartbeat, std::chrono::seconds(31));
   EXPECT_EQ(config.default_user, "a # b");
   EXPECT_EQ(config.default_pass, "it's");
