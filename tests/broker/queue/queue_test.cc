@@ -8,6 +8,7 @@
 #include <csignal>
 #include <limits>
 
+#include "base/limits.h"
 #include "tests/broker/queue/queue_world.h"
 
 namespace quorate::queue {
@@ -183,6 +184,18 @@ TEST_F(QueueTest, AFailureElsewhereOnTheShardTakesNothingMoreEither) {
   settle();
   EXPECT_EQ(got(), "");
   groups_->close(GroupId(7));
+}
+
+TEST_F(QueueTest, AQuestionBehindMoreThanATurnAppliesIsAnsweredInALaterTurn) {
+  settle();
+  for (std::size_t i = 0; i < 4; ++i) publish(body_of(i, limits::kApplyBudgetBytes));
+  send(1, Count{});
+  turn();  // comes to an end
+  EXPECT_LT(queue().machine().ready_count(), 4u);
+  EXPECT_EQ(got(), "");
+  settle();
+  const std::string answers = got();
+  EXPECT_NE(answers.find("counted4"), std::string::npos) << answers;
 }
 
 TEST_F(QueueTest, AQuestionAfterAFailureDoesNotKeepTheTurnFromEnding) {
