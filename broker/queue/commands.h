@@ -124,7 +124,7 @@ inline constexpr std::uint64_t kNumberMax = std::uint64_t{1} << 62;
 struct From {
   SessionId session;
   std::uint64_t first = 0;  // 0: what follows is not numbered
-  std::uint64_t heard = 0;  // the session has heard Through up to here: no answer to these is needed again
+  std::uint64_t heard = 0;  // it has heard all answers up to here
 };
 
 /// A node does not answer: its consumers of this epoch get nothing new, and keep what they hold.

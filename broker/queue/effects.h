@@ -38,9 +38,13 @@ enum class AttachResult : std::uint8_t { attached, in_exclusive_use };
 
 namespace effect {
 
+// Answers carry the number of the command, or 0 when it had none: an echo is answered again, and is not to be taken for
+// the answer to a later question.
+
 struct Attached {
   ConsumerKey consumer;
   AttachResult result = AttachResult::attached;
+  std::uint64_t number = 0;
 };
 /// Checked out to the consumer under `id`. `settled`: it is gone already (no_ack), only its body is still owed.
 struct Deliver {
@@ -51,19 +55,23 @@ struct Deliver {
 };
 struct Cancelled {
   ConsumerKey consumer;
+  std::uint64_t number = 0;
 };
 /// basic.get found nothing.
 struct GetEmpty {
   SessionId session;
+  std::uint64_t number = 0;
 };
 /// basic.get found `delivery`; `ready_left` remain.
 struct GetOk {
   Deliver delivery;
   std::uint64_t ready_left = 0;
+  std::uint64_t number = 0;
 };
 struct Purged {
   SessionId session;
   std::uint64_t count = 0;
+  std::uint64_t number = 0;
 };
 /// No message of this entry is needed any more.
 struct EntryDead {
@@ -71,10 +79,13 @@ struct EntryDead {
 };
 /// The last consumer has gone.
 struct Unused {};
-/// Every numbered command of the session up to `number` has had its effect, or never will have another one. Comes after
-/// the session's other effects of an entry, for each session that the entry heard, be it again or out of turn.
+/// The session's commands from `first` to `number` have had their effect, and all there is to answer to them stands
+/// before this among the effects of the same entry. Comes for each session that the entry heard, be it again or out of
+/// turn; `first` is `number` + 1 when it heard nothing of use. A session that has heard the answers to fewer than
+/// `first` - 1 has missed some, and asks again.
 struct Through {
   SessionId session;
+  std::uint64_t first = 0;
   std::uint64_t number = 0;
 };
 /// The queue did not take the publication that the session sent under this number.
@@ -82,8 +93,7 @@ struct Refused {
   SessionId session;
   std::uint64_t number = 0;
 };
-/// The queue does not know the session, which has sent commands before: they were ended as by Down. Nothing of the run
-/// had an effect.
+/// The queue has known the session and does not any more: it was ended. Nothing of the run had an effect.
 struct Forgotten {
   SessionId session;
 };

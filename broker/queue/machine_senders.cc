@@ -25,34 +25,36 @@ bool QueueMachine::has_its_turn(const Command& command, Effects& out) {
 
 // --- what was answered is remembered until the session asks for something else ---
 
-void QueueMachine::remember(Reply::Kind kind, std::uint64_t value, std::uint64_t ready_left) {
+/// The number of the command being applied, or 0.
+std::uint64_t QueueMachine::remember(Reply::Kind kind, std::uint64_t value, std::uint64_t ready_left) {
   Sender* sender = senders_.current();
-  if (sender == nullptr) return;
+  if (sender == nullptr) return 0;
   sender->reply = {.kind = kind, .number = senders_.number(), .value = value, .ready_left = ready_left};
+  return sender->reply.number;
 }
 
-void QueueMachine::answer(const effect::Attached& reply, Effects& out) {
-  remember(Reply::Kind::attached, static_cast<std::uint64_t>(reply.result));
+void QueueMachine::answer(effect::Attached reply, Effects& out) {
+  reply.number = remember(Reply::Kind::attached, static_cast<std::uint64_t>(reply.result));
   out.emplace_back(reply);
 }
 
-void QueueMachine::answer(const effect::Cancelled& reply, Effects& out) {
-  remember(Reply::Kind::cancelled, 0);
+void QueueMachine::answer(effect::Cancelled reply, Effects& out) {
+  reply.number = remember(Reply::Kind::cancelled, 0);
   out.emplace_back(reply);
 }
 
-void QueueMachine::answer(const effect::Purged& reply, Effects& out) {
-  remember(Reply::Kind::purged, reply.count);
+void QueueMachine::answer(effect::Purged reply, Effects& out) {
+  reply.number = remember(Reply::Kind::purged, reply.count);
   out.emplace_back(reply);
 }
 
-void QueueMachine::answer(const effect::GetOk& reply, Effects& out) {
-  remember(Reply::Kind::got, reply.delivery.id, reply.ready_left);
+void QueueMachine::answer(effect::GetOk reply, Effects& out) {
+  reply.number = remember(Reply::Kind::got, reply.delivery.id, reply.ready_left);
   out.emplace_back(reply);
 }
 
-void QueueMachine::answer(const effect::GetEmpty& reply, Effects& out) {
-  remember(Reply::Kind::got, 0);
+void QueueMachine::answer(effect::GetEmpty reply, Effects& out) {
+  reply.number = remember(Reply::Kind::got, 0);
   out.emplace_back(reply);
 }
 
@@ -66,24 +68,25 @@ void QueueMachine::answer_again(const Command& command, Effects& out) const {
   const Reply& reply = senders_.current()->reply;
   if (reply.number != senders_.number()) return;
   const auto is = [&](Reply::Kind kind) { return reply.kind == kind; };
-  std::visit(Overloaded{[&](const Attach& c) {
-                          if (!is(Reply::Kind::attached)) return;
-                          const auto result =
-                              reply.value == 0 ? AttachResult::attached : AttachResult::in_exclusive_use;
-                          out.emplace_back(effect::Attached{.consumer = c.consumer, .result = result});
-                        },
-                        [&](const Cancel& c) {
-                          if (is(Reply::Kind::cancelled)) out.emplace_back(effect::Cancelled{.consumer = c.consumer});
-                        },
-                        [&](const Purge& c) {
-                          if (!is(Reply::Kind::purged)) return;
-                          out.emplace_back(effect::Purged{.session = c.session, .count = reply.value});
-                        },
-                        [&](const Get& c) {
-                          if (is(Reply::Kind::got)) get_again(c, reply, out);
-                        },
-                        [](const auto&) {}},
-             command);
+  std::visit(
+      Overloaded{[&](const Attach& c) {
+                   if (!is(Reply::Kind::attached)) return;
+                   const auto result = reply.value == 0 ? AttachResult::attached : AttachResult::in_exclusive_use;
+                   out.emplace_back(effect::Attached{.consumer = c.consumer, .result = result, .number = reply.number});
+                 },
+                 [&](const Cancel& c) {
+                   if (is(Reply::Kind::cancelled))
+                     out.emplace_back(effect::Cancelled{.consumer = c.consumer, .number = reply.number});
+                 },
+                 [&](const Purge& c) {
+                   if (!is(Reply::Kind::purged)) return;
+                   out.emplace_back(effect::Purged{.session = c.session, .count = reply.value, .number = reply.number});
+                 },
+                 [&](const Get& c) {
+                   if (is(Reply::Kind::got)) get_again(c, reply, out);
+                 },
+                 [](const auto&) {}},
+      command);
 }
 
 /// What was fetched is still the getter's, or it is gone: fetched without acknowledgement, or settled since.
@@ -92,11 +95,12 @@ void QueueMachine::get_again(const Get& command, const Reply& reply, Effects& ou
   const Consumer* getter = find(key);
   const MessageRef* message = getter == nullptr ? nullptr : getter->held.find(reply.value);
   if (message == nullptr) {
-    out.emplace_back(effect::GetEmpty{.session = command.session});
+    out.emplace_back(effect::GetEmpty{.session = command.session, .number = reply.number});
     return;
   }
   out.emplace_back(effect::GetOk{.delivery = {.consumer = key, .id = reply.value, .message = *message},
-                                 .ready_left = reply.ready_left});
+                                 .ready_left = reply.ready_left,
+                                 .number = reply.number});
 }
 
 }  // namespace quorate::queue

@@ -107,12 +107,12 @@ class QueueMachine {
   void on(const SessionsGone& command, Effects& out);
 
   bool has_its_turn(const Command& command, Effects& out);
-  void remember(Reply::Kind kind, std::uint64_t value, std::uint64_t ready_left = 0);
-  void answer(const effect::Attached& reply, Effects& out);
-  void answer(const effect::Cancelled& reply, Effects& out);
-  void answer(const effect::Purged& reply, Effects& out);
-  void answer(const effect::GetOk& reply, Effects& out);
-  void answer(const effect::GetEmpty& reply, Effects& out);
+  std::uint64_t remember(Reply::Kind kind, std::uint64_t value, std::uint64_t ready_left = 0);
+  void answer(effect::Attached reply, Effects& out);
+  void answer(effect::Cancelled reply, Effects& out);
+  void answer(effect::Purged reply, Effects& out);
+  void answer(effect::GetOk reply, Effects& out);
+  void answer(effect::GetEmpty reply, Effects& out);
   void answer_again(const Command& command, Effects& out) const;
   void get_again(const Get& command, const Reply& reply, Effects& out) const;
 

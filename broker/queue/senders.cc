@@ -9,21 +9,59 @@
 namespace quorate::queue {
 
 bool Senders::begin_run(const From& from) {
-  run_ = {.tracked = from.first > 0, .session = from.session, .next = from.first};
+  end_run();
+  run_ = {.tracked = from.first > 0, .session = from.session, .first = from.first, .next = from.first};
   if (!run_.tracked) return true;
   auto at = senders_.find(from.session);
   if (at == senders_.end()) {
-    if (from.first > 1) return false;
+    if (from.heard > 0) return false;
+    const std::size_t place = place_of_stranger(from.session);
+    if (from.first > 1) return true;  // what it began with was lost
     at = senders_.try_emplace(from.session).first;
+    at->second.heard_place = place;
+    heard_[place].sender = &at->second;
   }
-  if (at->second.expired) return false;
-  run_.sender = &at->second;
-  if (!std::exchange(run_.sender->is_heard, true)) heard_.push_back({.session = from.session, .sender = run_.sender});
-  std::vector<IdRange>& refused = run_.sender->refused;
-  const auto unheard = std::ranges::find_if(refused, [&](const IdRange& ids) { return ids.last > from.heard; });
-  refused.erase(refused.begin(), unheard);
-  if (!refused.empty()) refused.front().first = std::max(refused.front().first, from.heard + 1);
+  Sender& sender = at->second;
+  if (sender.expired) return false;
+  run_.sender = &sender;
+  if (sender.heard_place == Sender::kUnheard) {
+    sender.heard_place = heard_.size();
+    heard_.push_back({.session = from.session, .sender = &sender, .first = sender.last + 1, .number = sender.last});
+  }
+  forget_refused(sender.refused, from.heard);
   return true;
+}
+
+/// Of a session that has no Sender, in the list of those the entry heard.
+std::size_t Senders::place_of_stranger(const SessionId& session) {
+  const auto is_stranger = [&](const Heard& heard) { return heard.session == session && heard.sender == nullptr; };
+  const auto at = std::ranges::find_if(heard_, is_stranger);
+  if (at != heard_.end()) return static_cast<std::size_t>(at - heard_.begin());
+  heard_.push_back({.session = session});
+  return heard_.size() - 1;
+}
+
+void Senders::forget_refused(std::vector<IdRange>& refused, std::uint64_t heard) {
+  const auto unheard = std::ranges::find_if(refused, [&](const IdRange& ids) { return ids.last > heard; });
+  refused.erase(refused.begin(), unheard);
+  if (!refused.empty()) refused.front().first = std::max(refused.front().first, heard + 1);
+}
+
+/// What the entry answers to a session is one range: of several runs that leave a gap between them the later counts.
+void Senders::end_run() {
+  if (run_.sender == nullptr) return;
+  Heard& heard = heard_[run_.sender->heard_place];
+  const std::uint64_t last = std::min(run_.next - 1, run_.sender->last);
+  if (last < run_.first) return;
+  const bool is_nothing = heard.number < heard.first;
+  const bool is_apart = run_.first > heard.number + 1 || last + 1 < heard.first;
+  if (is_nothing || is_apart) {
+    heard.first = run_.first;
+    heard.number = last;
+  } else {
+    heard.first = std::min(heard.first, run_.first);
+    heard.number = std::max(heard.number, last);
+  }
 }
 
 Senders::Turn Senders::take_numbered_turn() {
@@ -36,11 +74,12 @@ Senders::Turn Senders::take_numbered_turn() {
 }
 
 void Senders::end_entry(Effects& out) {
+  end_run();
   for (const Heard& heard : heard_) {
-    if (heard.sender != nullptr) heard.sender->is_heard = false;
-    const std::uint64_t number = heard.sender != nullptr ? heard.sender->last : heard.number;
-    out.emplace_back(effect::Through{.session = heard.session, .number = number});
+    if (heard.sender != nullptr) heard.sender->heard_place = Sender::kUnheard;
+    out.emplace_back(effect::Through{.session = heard.session, .first = heard.first, .number = heard.number});
   }
+  run_ = {};
   heard_.clear();
 }
 
@@ -85,12 +124,11 @@ void Senders::expire_all(NodeId node, Epoch below) {
 
 /// The entry being applied has nothing more to do with it.
 void Senders::leave(Sender& sender) {
-  if (run_.sender == &sender) run_.sender = nullptr;
-  for (Heard& heard : heard_) {
-    if (heard.sender != &sender) continue;
-    heard.number = sender.last;
-    heard.sender = nullptr;
+  if (run_.sender == &sender) {
+    end_run();
+    run_.sender = nullptr;
   }
+  if (sender.heard_place != Sender::kUnheard) heard_[sender.heard_place].sender = nullptr;
 }
 
 const Sender* Senders::find(const SessionId& session) const {
@@ -163,7 +201,7 @@ bool Senders::read(ByteReader& r) {
 
 void Senders::check_invariants() const {
   CHECK(heard_.empty());
-  for (const auto& [session, sender] : senders_) CHECK(is_sound(sender) && !sender.is_heard);
+  for (const auto& [session, sender] : senders_) CHECK(is_sound(sender) && sender.heard_place == Sender::kUnheard);
 }
 
 }  // namespace quorate::queue

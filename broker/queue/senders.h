@@ -27,7 +27,8 @@ struct Sender {
   Reply reply;
   // Gone, although its node may not know: what comes from it now may be an echo from the start, so it is not forgotten.
   bool expired = false;
-  bool is_heard = false;  // by the entry being applied; no part of the state
+  std::size_t heard_place = kUnheard;  // in the list of those the entry being applied heard; no part of the state
+  static constexpr std::size_t kUnheard = SIZE_MAX;
 };
 
 class Senders {
@@ -83,16 +84,21 @@ class Senders {
     bool tracked = false;
     SessionId session;
     Sender* sender = nullptr;  // null when nothing more of this run can have an effect
-    std::uint64_t next = 0;    // number of the next command
+    std::uint64_t first = 0;
+    std::uint64_t next = 0;  // number of the next command
   };
   struct Heard {
     SessionId session;
-    Sender* sender = nullptr;  // null once the session is over
-    std::uint64_t number = 0;  // where it ended
+    Sender* sender = nullptr;  // null when it is over, or never began
+    std::uint64_t first = 1;   // The entry answers first..number; none of them when number + 1 = first.
+    std::uint64_t number = 0;
   };
   using Map = std::map<SessionId, Sender>;
 
   Turn take_numbered_turn();
+  void end_run();
+  std::size_t place_of_stranger(const SessionId& session);
+  static void forget_refused(std::vector<IdRange>& refused, std::uint64_t heard);
   void leave(Sender& sender);
 
   Map senders_;

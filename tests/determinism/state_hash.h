@@ -42,21 +42,31 @@ inline std::vector<std::byte> bytes_of(const Effects& effects) {
                          [&](const effect::GetOk& e) {
                            delivery(e.delivery);
                            w.write_varint(e.ready_left);
+                           w.write_varint(e.number);
                          },
-                         [&](const effect::GetEmpty& e) { session(e.session); },
+                         [&](const effect::GetEmpty& e) {
+                           session(e.session);
+                           w.write_varint(e.number);
+                         },
                          [&](const effect::Attached& e) {
                            consumer(e.consumer);
                            w.write(static_cast<std::uint8_t>(e.result));
+                           w.write_varint(e.number);
                          },
-                         [&](const effect::Cancelled& e) { consumer(e.consumer); },
+                         [&](const effect::Cancelled& e) {
+                           consumer(e.consumer);
+                           w.write_varint(e.number);
+                         },
                          [&](const effect::Purged& e) {
                            session(e.session);
                            w.write_varint(e.count);
+                           w.write_varint(e.number);
                          },
                          [&](const effect::EntryDead& e) { w.write_varint(e.index.value()); },
                          [](const effect::Unused&) {},
                          [&](const effect::Through& e) {
                            session(e.session);
+                           w.write_varint(e.first);
                            w.write_varint(e.number);
                          },
                          [&](const effect::Refused& e) {
@@ -78,8 +88,8 @@ using StateHashes = std::array<std::uint32_t, 10>;
 
 /// A new value is right when a command was meant to do something else, or a snapshot to be written otherwise; nodes of
 /// the version before then compute other states.
-inline constexpr StateHashes kExpectedHashes = {0x08a22679, 0x6e5442e2, 0x0386c4a8, 0x3305d7c9, 0x4f212037,
-                                                0x32fd79f9, 0x5224c33d, 0xf9a8008a, 0x478a9f03, 0xe7ba6a84};
+inline constexpr StateHashes kExpectedHashes = {0x15a7b37f, 0xa7c88bb1, 0x8def17c0, 0x25f4cebe, 0x60439a3b,
+                                                0xa5ab3b32, 0x9c0702aa, 0xeace7e66, 0x22fbb5e7, 0x530b9dd7};
 
 /// After each kCommandsPerHash commands: over all effects and every so many states until then.
 inline StateHashes hash_random_commands() {

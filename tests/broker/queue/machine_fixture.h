@@ -150,7 +150,8 @@ class MachineFixture : public ::testing::Test {
   static std::string text(const effect::Unused&) { return "unused"; }
   static std::string text(const SessionId& session) { return std::to_string(session.serial); }
   static std::string text(const effect::Through& e) {
-    return "through " + text(e.session) + "#" + std::to_string(e.number);
+    const std::string from = e.first == 1 ? "" : std::to_string(e.first) + "-";
+    return "through " + text(e.session) + "#" + from + std::to_string(e.number);
   }
   static std::string text(const effect::Refused& e) {
     return "rejected " + text(e.session) + "#" + std::to_string(e.number);

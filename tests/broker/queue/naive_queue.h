@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <list>
 #include <map>
-#include <optional>
 #include <set>
 #include <string>
 #include <type_traits>
@@ -31,18 +30,25 @@ struct EffectText {
            (e.settled ? " settled" : "");
   }
   std::string operator()(const effect::GetOk& e) const {
-    return (*this)(e.delivery) + " left " + std::to_string(e.ready_left);
+    return (*this)(e.delivery) + " left " + std::to_string(e.ready_left) + " #" + std::to_string(e.number);
   }
-  std::string operator()(const effect::GetEmpty& e) const { return "empty for " + std::to_string(e.session.serial); }
+  std::string operator()(const effect::GetEmpty& e) const {
+    return "empty for " + std::to_string(e.session.serial) + " #" + std::to_string(e.number);
+  }
   std::string operator()(const effect::Attached& e) const {
-    return text_of(e.consumer) + (e.result == AttachResult::attached ? " attached" : " refused");
+    return text_of(e.consumer) + (e.result == AttachResult::attached ? " attached" : " refused") + " #" +
+           std::to_string(e.number);
   }
-  std::string operator()(const effect::Cancelled& e) const { return text_of(e.consumer) + " cancelled"; }
-  std::string operator()(const effect::Purged& e) const { return "purged " + std::to_string(e.count); }
+  std::string operator()(const effect::Cancelled& e) const {
+    return text_of(e.consumer) + " cancelled" + " #" + std::to_string(e.number);
+  }
+  std::string operator()(const effect::Purged& e) const {
+    return "purged " + std::to_string(e.count) + " #" + std::to_string(e.number);
+  }
   std::string operator()(const effect::EntryDead& e) const { return "dead " + std::to_string(e.index.value()); }
   std::string operator()(const effect::Unused&) const { return "unused"; }
   std::string operator()(const effect::Through& e) const {
-    return text_of(e.session) + " through " + std::to_string(e.number);
+    return text_of(e.session) + " through " + std::to_string(e.first) + "-" + std::to_string(e.number);
   }
   std::string operator()(const effect::Refused& e) const {
     return text_of(e.session) + " refused " + std::to_string(e.number);
@@ -75,9 +81,11 @@ class NaiveQueue {
       serve();
     }
     if (has_messages && !is_alive(index)) say(effect::EntryDead{.index = index});
-    for (const auto& [session, ended] : heard_) {
-      const std::uint64_t through = ended ? *ended : known_[session].last;
-      say(effect::Through{.session = session, .number = through});
+    end_run();
+    for (const auto& [session, last, answered] : heard_) {
+      say(effect::Through{.session = session,
+                          .first = answered.empty() ? last + 1 : *answered.begin(),
+                          .number = answered.empty() ? last : *answered.rbegin()});
     }
     return said_;
   }
@@ -125,6 +133,11 @@ class NaiveQueue {
     std::uint64_t count = 0;  // purged, or left after a get
     std::uint64_t id = 0;     // fetched
   };
+  struct Heard {
+    SessionId session;
+    std::uint64_t last = 0;  // when the entry began with it
+    std::set<std::uint64_t> answered;
+  };
   struct Known {
     std::uint64_t last = 0;
     Answer answer;
@@ -136,6 +149,12 @@ class NaiveQueue {
     return bytes >= kEndless ? kEndless : std::min(kEndless, window + static_cast<std::int64_t>(bytes));
   }
   void say(const auto& effect) { said_.push_back(EffectText{}(effect)); }
+  /// To the command being applied.
+  void answer(auto effect) {
+    answer_.is_one = true;
+    if (in_run() && known_.contains(from_.session)) effect.number = from_.first - 1;
+    say(effect);
+  }
 
   bool in_run() const { return from_.first > 0; }
   bool is_next(const Command& command) {
@@ -144,9 +163,10 @@ class NaiveQueue {
     const auto at = known_.find(from_.session);
     if (run_is_over_ || at == known_.end()) return false;
     if (number <= at->second.last) std::visit([&](const auto& c) { repeat(c, number, at->second.answer); }, command);
-    if (number != at->second.last + 1) return false;
-    at->second.last = number;
-    return true;
+    const bool is_next = number == at->second.last + 1;
+    if (is_next) at->second.last = number;
+    if (number <= at->second.last) answered_.insert(number);
+    return is_next;
   }
   template <class C>
   static bool is_kind(std::size_t index) {
@@ -155,25 +175,36 @@ class NaiveQueue {
   template <class C>
   void repeat(const C& c, std::uint64_t number, const Answer& answer) {
     if (!answer.is_one || answer.number != number || !is_kind<C>(answer.kind)) return;
-    if constexpr (std::is_same_v<C, Attach>) say(effect::Attached{.consumer = c.consumer, .result = answer.result});
-    if constexpr (std::is_same_v<C, Cancel>) say(effect::Cancelled{.consumer = c.consumer});
-    if constexpr (std::is_same_v<C, Purge>) say(effect::Purged{.session = c.session, .count = answer.count});
+    if constexpr (std::is_same_v<C, Attach>)
+      say(effect::Attached{.consumer = c.consumer, .result = answer.result, .number = number});
+    if constexpr (std::is_same_v<C, Cancel>) say(effect::Cancelled{.consumer = c.consumer, .number = number});
+    if constexpr (std::is_same_v<C, Purge>)
+      say(effect::Purged{.session = c.session, .count = answer.count, .number = number});
     if constexpr (std::is_same_v<C, Get>) {
       const ConsumerKey key{.session = c.session, .link = kGetLink};
       const auto& held = consumers_[key].held;
       const auto message = held.find(answer.id);
-      if (message == held.end()) return say(effect::GetEmpty{.session = c.session});
+      if (message == held.end()) return say(effect::GetEmpty{.session = c.session, .number = number});
       say(effect::GetOk{.delivery = {.consumer = key, .id = answer.id, .message = message->second},
-                        .ready_left = answer.count});
+                        .ready_left = answer.count,
+                        .number = number});
     }
   }
   void end(const SessionId& session) {
     if (!known_.contains(session)) return;
-    for (auto& [heard, ended] : heard_) {
-      if (heard == session && !ended) ended = known_[session].last;
-    }
     if (session == from_.session) run_is_over_ = true;
     known_.erase(session);
+  }
+  /// The numbers that one entry answers have no gap: where they would, only the later ones count.
+  void end_run() {
+    for (auto& [session, last, answered] : heard_) {
+      if (session != from_.session || answered_.empty()) continue;
+      std::set<std::uint64_t> all = answered_;
+      all.insert(answered.begin(), answered.end());
+      const bool has_gap = *all.rbegin() - *all.begin() + 1 != all.size();
+      answered = has_gap ? answered_ : all;
+    }
+    answered_.clear();
   }
   void end_all(NodeId node, Epoch below, bool expired = false) {
     const auto known = known_;
@@ -187,14 +218,16 @@ class NaiveQueue {
   }
 
   void on(const From& c) {
+    end_run();
     from_ = c;
     run_is_over_ = false;
     if (!in_run()) return;
-    if (expired_.contains(c.session) || (!known_.contains(c.session) && c.first > 1))
-      return say(effect::Forgotten{.session = c.session});
-    known_[c.session];
-    const auto is_same = [&](const auto& heard) { return heard.first == c.session && !heard.second; };
-    if (std::ranges::none_of(heard_, is_same)) heard_.emplace_back(c.session, std::nullopt);
+    const bool is_forgotten = expired_.contains(c.session) || (!known_.contains(c.session) && c.heard > 0);
+    if (is_forgotten) return say(effect::Forgotten{.session = c.session});
+    if (c.first == 1) known_[c.session];
+    const auto is_same = [&](const Heard& heard) { return heard.session == c.session; };
+    if (std::ranges::any_of(heard_, is_same)) return;
+    heard_.push_back({.session = c.session, .last = known_.contains(c.session) ? known_[c.session].last : 0});
   }
 
   void on(const Enqueue& c) {
@@ -204,15 +237,14 @@ class NaiveQueue {
   void on(const Attach& c) {
     const auto attached = consumers();
     const bool taken = std::ranges::any_of(attached, [&](const auto& key) { return consumers_[key].exclusive; });
-    answer_.is_one = true;
-    if (consumers_.contains(c.consumer)) return say(effect::Attached{.consumer = c.consumer});
+    if (consumers_.contains(c.consumer)) return answer(effect::Attached{.consumer = c.consumer});
     answer_.result = AttachResult::in_exclusive_use;
     if (taken || (c.exclusive && !attached.empty())) {
-      say(effect::Attached{.consumer = c.consumer, .result = AttachResult::in_exclusive_use});
+      answer(effect::Attached{.consumer = c.consumer, .result = AttachResult::in_exclusive_use});
       return;
     }
     answer_.result = AttachResult::attached;
-    say(effect::Attached{.consumer = c.consumer});
+    answer(effect::Attached{.consumer = c.consumer});
     consumers_[c.consumer] = {.is_attached = true,
                               .no_ack = c.no_ack,
                               .exclusive = c.exclusive,
@@ -222,8 +254,7 @@ class NaiveQueue {
     line_up(c.consumer);
   }
   void on(const Cancel& c) {
-    answer_.is_one = true;
-    say(effect::Cancelled{.consumer = c.consumer});
+    answer(effect::Cancelled{.consumer = c.consumer});
     detach(c.consumer);
     tidy(c.consumer);
   }
@@ -240,8 +271,7 @@ class NaiveQueue {
     line_up(c.consumer);
   }
   void on(const Get& c) {
-    answer_.is_one = true;
-    if (ready_.empty()) return say(effect::GetEmpty{.session = c.session});
+    if (ready_.empty()) return answer(effect::GetEmpty{.session = c.session});
     const ConsumerKey key{.session = c.session, .link = kGetLink};
     Consumer& getter = consumers_[key];
     getter.no_ack = c.no_ack;
@@ -249,13 +279,12 @@ class NaiveQueue {
     reply.ready_left = ready_.size();
     answer_.id = reply.delivery.id;
     answer_.count = reply.ready_left;
-    say(reply);
+    answer(reply);
     if (c.no_ack) bury(reply.delivery.message);
   }
   void on(const Purge& c) {
-    answer_.is_one = true;
     answer_.count = ready_.size();
-    say(effect::Purged{.session = c.session, .count = ready_.size()});
+    answer(effect::Purged{.session = c.session, .count = ready_.size()});
     bury_ready_if([](const MessageRef&) { return true; });
   }
   void on(const Down& c) {
@@ -398,8 +427,9 @@ class NaiveQueue {
   From from_;  // of the command being applied; first: the number of the next
   bool run_is_over_ = false;
   Answer answer_;
-  std::vector<std::pair<SessionId, std::optional<std::uint64_t>>> heard_;  // with the number of a Down
-  std::list<ConsumerKey> line_;  // who can take a message, in the order of becoming able to
+  std::set<std::uint64_t> answered_;  // in the run
+  std::vector<Heard> heard_;          // and in all of the entry
+  std::list<ConsumerKey> line_;       // who can take a message, in the order of becoming able to
   std::vector<std::string> said_;
 };
 

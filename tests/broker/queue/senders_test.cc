@@ -22,7 +22,7 @@ TEST_F(NumberedCommands, ARunCountsOnFromItsFirstNumber) {
   send_letters(1, 1, "abc");
   EXPECT_EQ(events(), "through 1#3");
   send_letters(1, 4, "d");
-  EXPECT_EQ(events(), "through 1#4");
+  EXPECT_EQ(events(), "through 1#4-4");
   EXPECT_EQ(machine_.ready_count(), 4u);
 }
 
@@ -37,16 +37,16 @@ TEST_F(NumberedCommands, WhatFollowsARepetitionIsNew) {
   send_letters(1, 1, "ab");
   send_letters(1, 2, "bc");
   attach(21);
-  EXPECT_EQ(events(), "through 1#2, through 1#3, attached 21, 21:a, 21:b, 21:c");
+  EXPECT_EQ(events(), "through 1#2, through 1#2-3, attached 21, 21:a, 21:b, 21:c");
 }
 
 TEST_F(NumberedCommands, BehindAGapNothingHasAnEffectUntilItIsFilled) {
   send_letters(1, 1, "a");
   send_letters(1, 3, "cd");
-  EXPECT_EQ(events(), "through 1#1, dead 2, through 1#1");
+  EXPECT_EQ(events(), "through 1#1, dead 2, through 1#2-1");
   send_letters(1, 2, "bcd");
   attach(21);
-  EXPECT_EQ(events(), "through 1#4, attached 21, 21:a, 21:b, 21:c, 21:d");
+  EXPECT_EQ(events(), "through 1#2-4, attached 21, 21:a, 21:b, 21:c, 21:d");
 }
 
 TEST_F(NumberedCommands, RunsOfSeveralSessionsShareAnEntry) {
@@ -69,10 +69,27 @@ TEST_F(NumberedCommands, ARunEndsWithItsEntry) {
   EXPECT_EQ(events(), "purged 0, through 1#1, purged 0");
 }
 
-TEST_F(NumberedCommands, ARunWithNothingInItAsksHowFarTheQueueHasCome) {
-  send_letters(1, 1, "ab");
-  send(1, 3, {});
-  EXPECT_EQ(events(), "through 1#2, through 1#2");
+TEST_F(NumberedCommands, ThroughCountsOnlyWhatItsEntryAnswers) {
+  send_letters(1, 1, "abcdef");
+  forget_events();
+  send_letters(1, 2, "bc");
+  EXPECT_EQ(events(), "dead 2, through 1#2-3");
+  const auto echo = [&](std::uint64_t first, std::size_t count) {
+    std::vector<Command> run(count + 1, Enqueue{});
+    run.front() = From{.session = session_of(1), .first = first};
+    return run;
+  };
+  const auto together = [&](const std::vector<std::vector<Command>>& runs) {
+    std::vector<Command> entry;
+    for (const auto& run : runs) entry.insert(entry.end(), run.begin(), run.end());
+    apply(entry);
+    const std::string all = events();
+    return all.substr(all.find("through"));
+  };
+  EXPECT_EQ(together({echo(1, 2), echo(3, 2)}), "through 1#4");
+  EXPECT_EQ(together({echo(4, 2), echo(2, 3)}), "through 1#2-5");
+  EXPECT_EQ(together({echo(1, 2), echo(5, 2)}), "through 1#5-6") << "3 and 4 are not answered here";
+  EXPECT_EQ(together({echo(3, 0)}), "through 1#7-6");
 }
 
 // --- who is known ---
@@ -82,22 +99,29 @@ TEST_F(NumberedCommands, ASessionIsKnownFromItsFirstCommandToItsDown) {
   send_letters(1, 1, "a");
   EXPECT_TRUE(machine_.knows(session_of(1)));
   send(1, 2, {Down{.session = session_of(1)}});
-  EXPECT_EQ(events(), "through 1#1, through 1#2");
+  EXPECT_EQ(events(), "through 1#1, through 1#2-2");
   EXPECT_FALSE(machine_.knows(session_of(1)));
 }
 
-TEST_F(NumberedCommands, AnUnknownSessionThatHasSentBeforeIsForgotten) {
-  send_letters(1, 4, "ab");
+TEST_F(NumberedCommands, AnUnknownSessionThatHasHeardSomethingIsForgotten) {
+  send_letters(1, 4, "ab", 3);
   EXPECT_EQ(events(), "forgotten 1, dead 1");
   EXPECT_EQ(machine_.ready_count(), 0u);
   EXPECT_FALSE(machine_.knows(session_of(1)));
+}
+
+TEST_F(NumberedCommands, ASessionWhoseFirstCommandsWereLostBeginsAgain) {
+  send_letters(1, 3, "c");
+  EXPECT_EQ(events(), "dead 1, through 1#0");
+  send_letters(1, 1, "abc");
+  EXPECT_EQ(events(), "through 1#3");
 }
 
 TEST_F(NumberedCommands, ARepeatedDownIsForgotten) {
   send_letters(1, 1, "a");
   send(1, 2, {Down{.session = session_of(1)}});
   forget_events();
-  send(1, 2, {Down{.session = session_of(1)}});
+  send(1, 2, {Down{.session = session_of(1)}}, 1);
   EXPECT_EQ(events(), "forgotten 1");
 }
 
@@ -147,7 +171,7 @@ TEST_F(NumberedCommands, ACancelIsAnsweredAgain) {
   send(1, 2, {Cancel{.consumer = consumer_of(11)}});
   forget_events();
   send(1, 2, {Cancel{.consumer = consumer_of(11)}});
-  EXPECT_EQ(events(), "cancelled 11, through 1#2");
+  EXPECT_EQ(events(), "cancelled 11, through 1#2-2");
 }
 
 TEST_F(NumberedCommands, APurgeIsAnsweredWithTheCountItHad) {
@@ -193,6 +217,30 @@ TEST_F(NumberedCommands, AnotherCommandUnderTheNumberOfTheLastAnswerGetsNone) {
   forget_events();
   send(1, 1, {get_as(1)});
   EXPECT_EQ(events(), "through 1#1");
+}
+
+TEST_F(NumberedCommands, AnAnswerCarriesTheNumberOfItsCommand) {
+  publish("a");
+  const auto numbers = [&](const std::vector<Command>& commands) {
+    Effects effects;
+    EXPECT_TRUE(machine_.apply(++index_, packed(commands), effects));
+    std::vector<std::uint64_t> found;
+    for (const Effect& effect : effects) {
+      if (const auto* reply = std::get_if<effect::Attached>(&effect)) found.push_back(reply->number);
+      if (const auto* reply = std::get_if<effect::Cancelled>(&effect)) found.push_back(reply->number);
+      if (const auto* reply = std::get_if<effect::GetOk>(&effect)) found.push_back(reply->number);
+      if (const auto* reply = std::get_if<effect::GetEmpty>(&effect)) found.push_back(reply->number);
+      if (const auto* reply = std::get_if<effect::Purged>(&effect)) found.push_back(reply->number);
+    }
+    return found;
+  };
+  using Numbers = std::vector<std::uint64_t>;
+  const From from{.session = session_of(1), .first = 1};
+  const Cancel cancel{.consumer = consumer_of(11)};
+  const Purge purge{.session = session_of(1)};
+  EXPECT_EQ(numbers({from, get_as(1), get_as(1), purge, attach_as(11), cancel}), (Numbers{1, 2, 3, 4, 5}));
+  EXPECT_EQ(numbers({from, get_as(1), get_as(1), purge, attach_as(11), cancel}), (Numbers{5}));
+  EXPECT_EQ(numbers({get_as(2), cancel}), (Numbers{0, 0}));
 }
 
 // --- what was lost on the way to a consumer ---
