@@ -2,11 +2,13 @@
 
 #include "base/check.h"
 #include "broker/queue/session_codec.h"
+#include "broker/queue/settings_codec.h"
 
 namespace quorate::queue {
 namespace {
 
 constexpr std::uint8_t kPersistentFlag = 1;
+constexpr std::uint8_t kHasPriorityFlag = 2;
 constexpr std::uint8_t kNoAckFlag = 1;
 constexpr std::uint8_t kExclusiveFlag = 2;
 constexpr std::uint8_t kAfterCrashFlag = 1;
@@ -30,7 +32,7 @@ constexpr std::int64_t unzigzag(std::uint64_t value) {
 }
 
 void head(ByteWriter& w, const Enqueue& c) {
-  w.write(static_cast<std::uint8_t>(c.persistent ? kPersistentFlag : 0));
+  w.write(static_cast<std::uint8_t>((c.persistent ? kPersistentFlag : 0) | (c.has_priority ? kHasPriorityFlag : 0)));
   w.write(c.priority);
   w.write_varint(c.body_size);
   w.write_varint(c.message.size());
@@ -43,6 +45,7 @@ bool body(ByteReader& r, Enqueue& c) {
   std::uint8_t flags = 0;
   if (!r.read(flags) || !r.read(c.priority) || !get(r, c.body_size) || !r.read_sized(c.message)) return false;
   c.persistent = (flags & kPersistentFlag) != 0;
+  c.has_priority = (flags & kHasPriorityFlag) != 0;
   return c.body_size <= c.message.size();
 }
 void body(ByteWriter& w, const Attach& c) {
@@ -140,6 +143,9 @@ bool body(ByteReader& r, SessionsGone& c) {
   c.expired = (flags & kExpiredFlag) != 0;
   return true;
 }
+
+void body(ByteWriter& w, const Configure& c) { put(w, c); }
+bool body(ByteReader& r, Configure& c) { return get(r, c); }
 
 template <std::size_t Index = 0>
 bool decode_kind(std::uint8_t kind, ByteReader& reader, Command& command) {

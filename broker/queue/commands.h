@@ -5,6 +5,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -40,6 +41,7 @@ struct IdRange {
 
 struct Enqueue {
   bool persistent = false;
+  bool has_priority = false;  // the publisher has said so; a priority above 0 speaks for itself
   std::uint8_t priority = 0;
   std::uint32_t body_size = 0;  // of the body alone, for counters and windows
   ByteView message;             // Message::encoded(); opaque here
@@ -146,8 +148,26 @@ struct SessionsGone {
   bool expired = false;
 };
 
+enum class Overflow : std::uint8_t { drop_head = 0, reject_publish = 1 };
+
+/// How the queue behaves from here on; all of it, what is not said included.
+struct Configure {
+  /// As quorum queues do: every message is kept over restarts, and what is given back is served first.
+  bool quorum = false;
+  bool single_active_consumer = false;
+  std::uint8_t priority_max = 0;  // 0: no priorities; kQuorumPriorityMax: strict ones, 4 when the publisher said none
+  std::optional<std::uint32_t> delivery_limit;    // failed deliveries after which a message is given up
+  std::optional<std::uint64_t> max_length;        // of ready messages
+  std::optional<std::uint64_t> max_length_bytes;  // of their bodies
+  Overflow overflow = Overflow::drop_head;
+  std::optional<std::uint64_t> message_ttl_ms;
+  bool operator==(const Configure&) const = default;
+};
+inline constexpr std::uint8_t kQuorumPriorityMax = 31;
+inline constexpr std::uint8_t kQuorumPriorityDefault = 4;
+
 using Command = std::variant<Enqueue, Attach, Cancel, Settle, Return, Discard, Credit, Get, Purge, Down, NodeUp, From,
-                             NodeSuspected, NodeTrusted, SessionsGone>;
+                             NodeSuspected, NodeTrusted, SessionsGone, Configure>;
 
 void encode_command(const Command& command, std::vector<std::byte>& out);
 /// The commonest one, without the detour over the variant.

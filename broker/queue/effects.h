@@ -26,7 +26,7 @@ struct Position {
 struct MessageRef {
   Position position;
   std::uint32_t body_size = 0;
-  std::uint16_t delivery_count = 0;  // how often it was handed out and came back
+  std::uint16_t delivery_count = 0;  // how often it was handed out in vain
   std::uint8_t priority = 0;
   bool persistent : 1 = false;
   bool redelivered : 1 = false;
@@ -52,6 +52,7 @@ struct Deliver {
   std::uint64_t id = 0;
   MessageRef message;
   bool settled = false;
+  std::uint16_t acquired_count = 0;  // how often it was handed out before
 };
 struct Cancelled {
   ConsumerKey consumer;

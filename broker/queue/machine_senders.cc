@@ -98,9 +98,10 @@ void QueueMachine::get_again(const Get& command, const Reply& reply, Effects& ou
     out.emplace_back(effect::GetEmpty{.session = command.session, .number = reply.number});
     return;
   }
-  out.emplace_back(effect::GetOk{.delivery = {.consumer = key, .id = reply.value, .message = *message},
-                                 .ready_left = reply.ready_left,
-                                 .number = reply.number});
+  out.emplace_back(effect::GetOk{
+      .delivery = {.consumer = key, .id = reply.value, .message = *message, .acquired_count = acquired_count(*message)},
+      .ready_left = reply.ready_left,
+      .number = reply.number});
 }
 
 }  // namespace quorate::queue

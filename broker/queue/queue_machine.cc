@@ -43,12 +43,13 @@ Result<void> QueueMachine::apply(LogIndex index, ByteView payload, Effects& out)
 // --- messages come ---
 
 void QueueMachine::on(const Enqueue& command, Effects&) {
+  const bool says_priority = command.has_priority || command.priority > 0;
+  const std::uint8_t otherwise = settings_.quorum ? kQuorumPriorityDefault : 0;
   const MessageRef message{.position = Position::of(applied_, offset_),
                            .body_size = command.body_size,
-                           .priority = command.priority,
+                           .priority = says_priority ? command.priority : otherwise,
                            .persistent = command.persistent};
-  CHECK(ready_.empty() || ready_.back().position < message.position);
-  ready_.push_back(message);
+  backlog_.push(message);
   message_bytes_ += message.body_size;
   count_live(applied_);
 }
@@ -109,20 +110,22 @@ void QueueMachine::on(const Down& command, Effects& out) {
 }
 
 void QueueMachine::on(const NodeUp& command, Effects& out) {
-  Effects unused;  // a queue does not delete itself because its node was restarted
+  const auto before = static_cast<std::ptrdiff_t>(out.size());
   for (auto at = consumers_.begin(); at != consumers_.end();) {
     const auto next = std::next(at);
     const SessionId& session = at->first.session;
     if (session.node == command.node && session.epoch < command.epoch) {
-      return_all_and_remove(at, ReturnReason::requeued, unused);
+      return_all_and_remove(at, ReturnReason::requeued, out);
     }
     at = next;
   }
+  // A queue does not delete itself because its node was restarted.
+  const auto is_unused = [](const Effect& effect) { return std::holds_alternative<effect::Unused>(effect); };
+  out.erase(std::remove_if(out.begin() + before, out.end(), is_unused), out.end());
   senders_.end_all(command.node, command.epoch);
-  drop_transient(out);
+  if (!settings_.quorum) drop_transient(out);
   if (!command.after_crash) return;
-  for (MessageRef& message : ready_) message.redelivered = true;
-  for (auto& [position, message] : returned_) message.redelivered = true;
+  backlog_.change_each([](MessageRef& message) { message.redelivered = true; });
 }
 
 void QueueMachine::on(const SessionsGone& command, Effects& out) {
@@ -155,7 +158,7 @@ void QueueMachine::suspect(NodeId node, Epoch epoch, bool suspected) {
 void QueueMachine::return_all_and_remove(Consumers::iterator at, ReturnReason reason, Effects& out) {
   Consumer& consumer = *at->second;
   take_held(consumer, {{.first = 1, .last = consumer.next_id}},
-            [&](const MessageRef& message) { give_back(message, reason); });
+            [&](const MessageRef& message) { give_back(message, reason, out); });
   if (!consumer.cancelled) {
     consumer.cancelled = true;
     count_out_consumer(out);
@@ -186,28 +189,30 @@ void QueueMachine::remove_if_done(const ConsumerKey& key) {
 
 // --- messages go ---
 
-void QueueMachine::on(const Settle& command, Effects& out) { settle_ids(command.consumer, command.ids, out); }
+void QueueMachine::on(const Settle& command, Effects& out) {
+  take_from(command.consumer, command.ids, [&](const MessageRef& message) { bury(message, out); });
+}
 
-void QueueMachine::on(const Discard& command, Effects& out) { settle_ids(command.consumer, command.ids, out); }
+void QueueMachine::on(const Discard& command, Effects& out) {
+  take_from(command.consumer, command.ids,
+            [&](const MessageRef& message) { dead_letter(message, DeathReason::rejected, out); });
+}
 
-void QueueMachine::settle_ids(const ConsumerKey& key, const std::vector<IdRange>& ids, Effects& out) {
+void QueueMachine::on(const Return& command, Effects& out) {
+  take_from(command.consumer, command.ids, [&](const MessageRef& message) { give_back(message, command.reason, out); });
+}
+
+template <class Visit>
+void QueueMachine::take_from(const ConsumerKey& key, const std::vector<IdRange>& ids, Visit&& visit) {
   Consumer* consumer = find(key);
   if (consumer == nullptr) return;
-  take_held(*consumer, ids, [&](const MessageRef& message) { bury(message, out); });
+  take_held(*consumer, ids, visit);
   enter_service(*consumer);
   remove_if_done(key);
 }
 
-void QueueMachine::on(const Return& command, Effects&) {
-  Consumer* consumer = find(command.consumer);
-  if (consumer == nullptr) return;
-  take_held(*consumer, command.ids, [&](const MessageRef& message) { give_back(message, command.reason); });
-  enter_service(*consumer);
-  remove_if_done(command.consumer);
-}
-
 void QueueMachine::on(const Get& command, Effects& out) {
-  if (!has_ready()) {
+  if (backlog_.empty()) {
     answer(effect::GetEmpty{.session = command.session}, out);
     return;
   }
@@ -216,7 +221,7 @@ void QueueMachine::on(const Get& command, Effects& out) {
   if (added) at->second = std::make_unique<Consumer>(Consumer{.key = key, .cancelled = true});
   Consumer& getter = *at->second;
   getter.no_ack = command.no_ack;
-  effect::GetOk reply{.delivery = hand_to(getter, take_next())};
+  effect::GetOk reply{.delivery = hand_to(getter, backlog_.take_next())};
   reply.ready_left = ready_count();
   answer(reply, out);
   if (reply.delivery.settled) bury(reply.delivery.message, out);
@@ -225,23 +230,23 @@ void QueueMachine::on(const Get& command, Effects& out) {
 void QueueMachine::on(const Purge& command, Effects& out) {
   const std::uint64_t count = ready_count();
   answer(effect::Purged{.session = command.session, .count = count}, out);
-  for (const auto& [position, message] : returned_) bury(message, out);
-  for (const MessageRef& message : ready_) bury(message, out);
-  returned_.clear();
-  ready_.clear();
+  backlog_.for_each([&](const MessageRef& message) { bury(message, out); });
+  backlog_.clear();
 }
 
 void QueueMachine::drop_transient(Effects& out) {
-  const auto drop = [&](const MessageRef& message) {
+  backlog_.remove_if([&](const MessageRef& message) {
     if (message.persistent) return false;
     bury(message, out);
     return true;
-  };
-  std::erase_if(ready_, drop);
-  std::erase_if(returned_, [&](const auto& entry) { return drop(entry.second); });
+  });
 }
 
+/// Given up. Here dead-lettering will begin.
+void QueueMachine::dead_letter(const MessageRef& message, DeathReason, Effects& out) { bury(message, out); }
+
 void QueueMachine::bury(const MessageRef& message, Effects& out) {
+  if (message.redelivered) acquired_.erase(message.position);
   CHECK_GE(message_bytes_, message.body_size);
   message_bytes_ -= message.body_size;
   reclaimable_bytes_ += message.body_size + limits::kMessageOverheadBytes;
@@ -294,31 +299,23 @@ QueueMachine::Consumer* QueueMachine::next_in_service() {
 }
 
 void QueueMachine::check_out(Effects& out) {
-  while (has_ready()) {
+  while (!backlog_.empty()) {
     Consumer* consumer = next_in_service();
     if (consumer == nullptr) return;
-    const effect::Deliver delivery = hand_to(*consumer, take_next());
+    const effect::Deliver delivery = hand_to(*consumer, backlog_.take_next());
     out.emplace_back(delivery);
     if (delivery.settled) bury(delivery.message, out);
     enter_service(*consumer);
   }
 }
 
-MessageRef QueueMachine::take_next() {
-  if (!returned_.empty() && (ready_.empty() || returned_.begin()->first < ready_.front().position)) {
-    const MessageRef message = returned_.begin()->second;
-    returned_.erase(returned_.begin());
-    return message;
-  }
-  const MessageRef message = ready_.front();
-  ready_.pop_front();
-  return message;
-}
-
 /// A delivery that is settled at once is to be buried by the caller.
 effect::Deliver QueueMachine::hand_to(Consumer& consumer, MessageRef message) {
-  const effect::Deliver delivery{
-      .consumer = consumer.key, .id = consumer.next_id++, .message = message, .settled = consumer.no_ack};
+  const effect::Deliver delivery{.consumer = consumer.key,
+                                 .id = consumer.next_id++,
+                                 .message = message,
+                                 .settled = consumer.no_ack,
+                                 .acquired_count = acquired_count(message)};
   if (!consumer.cancelled) {
     consumer.window -= static_cast<std::int64_t>(message.body_size) + limits::kMessageOverheadBytes;
   }
@@ -344,11 +341,39 @@ void QueueMachine::take_held(Consumer& consumer, const std::vector<IdRange>& ids
   }
 }
 
-void QueueMachine::give_back(MessageRef message, ReturnReason reason) {
-  if (reason != ReturnReason::unseen) message.redelivered = true;
-  if (reason == ReturnReason::requeued && message.delivery_count < UINT16_MAX) ++message.delivery_count;
-  const auto [at, added] = returned_.try_emplace(message.position, message);
-  CHECK(added);
+/// Only a client that rejected it, or died of it, has failed; see ReturnReason.
+void QueueMachine::give_back(MessageRef message, ReturnReason reason, Effects& out) {
+  if (reason != ReturnReason::unseen) {
+    message.redelivered = true;
+    std::uint16_t& acquired = acquired_[message.position];
+    if (acquired < UINT16_MAX) ++acquired;
+  }
+  if (reason == ReturnReason::requeued) {
+    if (message.delivery_count < UINT16_MAX) ++message.delivery_count;
+    if (settings_.delivery_limit && message.delivery_count > *settings_.delivery_limit) {
+      dead_letter(message, DeathReason::delivery_limit, out);
+      return;
+    }
+  }
+  backlog_.give_back(message);
+}
+
+std::uint16_t QueueMachine::acquired_count(const MessageRef& message) const {
+  if (!message.redelivered) return 0;
+  const auto at = acquired_.find(message.position);
+  return at == acquired_.end() ? 0 : at->second;
+}
+
+// --- how it behaves ---
+
+void QueueMachine::on(const Configure& command, Effects&) {
+  settings_ = command;
+  arrange_backlog();
+}
+
+void QueueMachine::arrange_backlog() {
+  backlog_.arrange(settings_.priority_max,
+                   settings_.quorum ? Backlog::Returns::first : Backlog::Returns::to_their_place);
 }
 
 // --- what the log must keep, and what others may know ---
@@ -389,16 +414,15 @@ void QueueMachine::check_invariants() const {
   std::uint64_t bytes = 0;
   std::uint64_t messages = 0;
   std::map<std::uint64_t, std::uint32_t> live;
+  std::size_t acquired = 0;
   const auto count = [&](const MessageRef& message) {
+    if (message.redelivered && acquired_.contains(message.position)) ++acquired;
     bytes += message.body_size;
     ++messages;
     ++live[message.position.index().value()];
   };
-  for (const MessageRef& message : ready_) count(message);
-  for (const auto& [position, message] : returned_) {
-    CHECK(position == message.position);
-    count(message);
-  }
+  backlog_.check_invariants();
+  backlog_.for_each(count);
   std::uint64_t unsettled = 0;
   std::size_t attached = 0;
   for (const auto& [key, consumer] : consumers_) {
@@ -416,7 +440,7 @@ void QueueMachine::check_invariants() const {
   CHECK_EQ(unsettled, unsettled_count_);
   CHECK_EQ(attached, consumer_count_);
   CHECK_EQ(messages, ready_count() + unsettled_count_);
-  CHECK(std::ranges::is_sorted(ready_, {}, &MessageRef::position));
+  CHECK_EQ(acquired, acquired_.size());
   CHECK_EQ(live.size(), live_.size());
   live_.for_each([&](std::uint64_t index, std::uint32_t alive) { CHECK_EQ(alive, live.at(index)); });
   for (const auto& [priority, waiting] : service_) {

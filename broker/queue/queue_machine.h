@@ -2,8 +2,7 @@
 // the commands. It knows references to messages, never bodies; it has no clock, socket, disk or thread, and equal
 // commands lead to equal states on every replica.
 //
-// A message is in exactly one place: ready, returned, or with one consumer. Ready messages are handed out in the order
-// of the log; returned ones stand before them, at the place they had. Consumers of one priority take turns.
+// A message is in exactly one place: the backlog, or with one consumer. Consumers of one priority take turns.
 //
 // The commands of a session that numbers them (From) have their effect once and in order, whatever was lost, repeated
 // or overtaken on the way; answers to a repeated one are repeated. See senders.h.
@@ -19,6 +18,7 @@
 #include "base/bytes.h"
 #include "base/ids.h"
 #include "base/result.h"
+#include "broker/queue/backlog.h"
 #include "broker/queue/commands.h"
 #include "broker/queue/effects.h"
 #include "broker/queue/numbered.h"
@@ -32,11 +32,12 @@ class QueueMachine {
   /// An error means that the bytes are no commands: corruption, or an entry of a newer version.
   Result<void> apply(LogIndex index, ByteView payload, Effects& out);
 
-  std::uint64_t ready_count() const { return ready_.size() + returned_.size(); }
+  std::uint64_t ready_count() const { return backlog_.size(); }
   std::uint64_t unsettled_count() const { return unsettled_count_; }
   std::uint64_t message_bytes() const { return message_bytes_; }
   std::size_t consumer_count() const { return consumer_count_; }
   LogIndex applied() const { return applied_; }
+  const Configure& settings() const { return settings_; }
   /// Attached consumers in the order of their keys.
   std::vector<ConsumerKey> consumers() const;
   /// Commands of this session were numbered, and its Down has not been seen.
@@ -50,7 +51,7 @@ class QueueMachine {
     const auto at = consumers_.find(key);
     if (at == consumers_.end()) return;
     at->second->held.for_each_after(after, [&](std::uint64_t id, const MessageRef& message) {
-      visit(effect::Deliver{.consumer = key, .id = id, .message = message});
+      visit(effect::Deliver{.consumer = key, .id = id, .message = message, .acquired_count = acquired_count(message)});
     });
   }
   /// A message of this entry still exists.
@@ -72,6 +73,8 @@ class QueueMachine {
   void check_invariants() const;
 
  private:
+  /// Why a message is given up: what a dead-letter exchange will be told (features.md E028).
+  enum class DeathReason : std::uint8_t { rejected, delivery_limit };
   struct Consumer {
     ConsumerKey key;
     bool no_ack = false;
@@ -105,6 +108,7 @@ class QueueMachine {
   void on(const NodeSuspected& command, Effects& out);
   void on(const NodeTrusted& command, Effects& out);
   void on(const SessionsGone& command, Effects& out);
+  void on(const Configure& command, Effects& out);
 
   bool has_its_turn(const Command& command, Effects& out);
   std::uint64_t remember(Reply::Kind kind, std::uint64_t value, std::uint64_t ready_left = 0);
@@ -121,35 +125,40 @@ class QueueMachine {
   void enter_service(Consumer& consumer);
   Consumer* next_in_service();
   void check_out(Effects& out);
-  bool has_ready() const { return !ready_.empty() || !returned_.empty(); }
-  MessageRef take_next();
   effect::Deliver hand_to(Consumer& consumer, MessageRef message);
 
   Consumer* find(const ConsumerKey& key);
   const Consumer* find(const ConsumerKey& key) const { return const_cast<QueueMachine*>(this)->find(key); }
   template <class Visit>
   void take_held(Consumer& consumer, const std::vector<IdRange>& ids, Visit&& visit);
-  void give_back(MessageRef message, ReturnReason reason);
+  void give_back(MessageRef message, ReturnReason reason, Effects& out);
+  void dead_letter(const MessageRef& message, DeathReason reason, Effects& out);
+  std::uint16_t acquired_count(const MessageRef& message) const;
+  void arrange_backlog();
   void return_all_and_remove(Consumers::iterator at, ReturnReason reason, Effects& out);
   void suspect(NodeId node, Epoch epoch, bool suspected);
   void remove_if_done(const ConsumerKey& key);
-  void settle_ids(const ConsumerKey& key, const std::vector<IdRange>& ids, Effects& out);
+  template <class Visit>
+  void take_from(const ConsumerKey& key, const std::vector<IdRange>& ids, Visit&& visit);
   void count_out_consumer(Effects& out);
   void drop_transient(Effects& out);
   void bury(const MessageRef& message, Effects& out);
   void bury_entry_if_empty(LogIndex index, Effects& out);
   void count_live(LogIndex index);
-  bool read_messages(ByteReader& r);
-  bool read_consumers(ByteReader& r);
-  static bool read_consumer(ByteReader& r, Consumer& consumer);
+  bool read_backlog(ByteReader& r, std::uint8_t format);
+  bool read_level(ByteReader& r, std::uint8_t format);
+  bool restore_acquired(const MessageRef& message, std::uint16_t count);
+  bool read_consumers(ByteReader& r, std::uint8_t format);
+  bool read_consumer(ByteReader& r, std::uint8_t format, Consumer& consumer);
   bool restore_live_counts();
 
   LogIndex applied_;
   std::size_t offset_ = 0;        // of the command being applied
   bool skipped_message_ = false;  // the entry being applied carries one that the queue did not take
 
-  std::deque<MessageRef> ready_;             // Invariant: ascending positions.
-  std::map<Position, MessageRef> returned_;  // Served before ready_ whenever its first position is lower.
+  Configure settings_;
+  Backlog backlog_;
+  std::map<Position, std::uint16_t> acquired_;  // How often those were handed out that came back; all are redelivered.
   Senders senders_;
   Consumers consumers_;
   std::map<std::int32_t, std::deque<Consumer*>, std::greater<>> service_;  // Who can take a message, by priority.

@@ -1,5 +1,5 @@
 // The state of a QueueMachine as bytes.
-//   state := format:u8 applied:varint refs(ready) refs(returned) consumers turns senders
+//   state := format:u8 applied:varint settings levels returned consumers turns senders
 // docs/formats/queue_snapshot.md has the grammar and the rules; the senders are written by senders.cc.
 #include <algorithm>
 #include <utility>
@@ -8,12 +8,13 @@
 #include "base/cursor.h"
 #include "broker/queue/queue_machine.h"
 #include "broker/queue/session_codec.h"
+#include "broker/queue/settings_codec.h"
 
 namespace quorate::queue {
 namespace {
 
 constexpr std::uint8_t kFormat = 3;
-constexpr std::uint8_t kFormatWithoutSenders = 2;  // still read
+constexpr std::uint8_t kFormatBefore = 2;  // still read
 constexpr std::uint8_t kPersistent = 1;
 constexpr std::uint8_t kRedelivered = 2;
 constexpr std::uint8_t kNoAck = 1;
@@ -21,33 +22,45 @@ constexpr std::uint8_t kExclusive = 2;
 constexpr std::uint8_t kCancelled = 4;
 constexpr std::uint8_t kSuspected = 8;
 
-void put(ByteWriter& w, const MessageRef& message, Position& before) {
+/// A message and how often it was acquired.
+struct Counted {
+  MessageRef message;
+  std::uint16_t acquired = 0;
+};
+
+void put(ByteWriter& w, const Counted& counted, Position before) {
+  const MessageRef& message = counted.message;
   w.write_varint(message.position.packed - before.packed);
   w.write_varint(message.body_size);
   w.write(static_cast<std::uint8_t>((message.persistent ? kPersistent : 0) | (message.redelivered ? kRedelivered : 0)));
   w.write(message.priority);
   w.write_varint(message.delivery_count);
-  before = message.position;
+  if (message.redelivered) w.write_varint(counted.acquired);
 }
 
 using queue::get;
 
-/// The next of an ascending list; `before` moves on.
-bool get(ByteReader& r, MessageRef& message, Position& before) {
+bool get(ByteReader& r, std::uint16_t& value) {
+  std::uint64_t wide = 0;
+  if (!r.read_varint(wide) || wide > UINT16_MAX) return false;
+  value = static_cast<std::uint16_t>(wide);
+  return true;
+}
+
+bool get(ByteReader& r, std::uint8_t format, Counted& counted, Position before) {
+  MessageRef& message = counted.message;
   std::uint64_t delta = 0;
   std::uint8_t flags = 0;
-  std::uint32_t deliveries = 0;
   if (!r.read_varint(delta) || !get(r, message.body_size) || !r.read(flags) || !r.read(message.priority) ||
-      !get(r, deliveries) || deliveries > UINT16_MAX) {
+      !get(r, message.delivery_count)) {
     return false;
   }
   message.position.packed = before.packed + delta;
   message.persistent = (flags & kPersistent) != 0;
   message.redelivered = (flags & kRedelivered) != 0;
-  message.delivery_count = static_cast<std::uint16_t>(deliveries);
-  const bool ascends = message.position > before;
-  before = message.position;
-  return ascends && message.position.index().value() > 0;
+  counted.acquired = 0;
+  if (message.redelivered && format != kFormatBefore && !get(r, counted.acquired)) return false;
+  return message.position.index().value() > 0;
 }
 
 }  // namespace
@@ -58,12 +71,20 @@ Bytes QueueMachine::serialize() const {
   ByteWriter w(buffer);
   w.write(kFormat);
   w.write_varint(applied_.value());
-  w.write_varint(ready_.size());
-  Position before;
-  for (const MessageRef& message : ready_) put(w, message, before);
-  w.write_varint(returned_.size());
-  before = {};
-  for (const auto& [position, message] : returned_) put(w, message, before);
+  put(w, settings_);
+  const auto counted = [&](const MessageRef& message) {
+    return Counted{.message = message, .acquired = acquired_count(message)};
+  };
+  std::uint64_t levels = 0;
+  backlog_.for_each_level([&](std::size_t, const Backlog::Level&) { ++levels; });
+  w.write_varint(levels);
+  backlog_.for_each_level([&](std::size_t, const Backlog::Level& level) {
+    w.write_varint(level.size());
+    Position before;
+    for (const MessageRef& message : level) put(w, counted(message), std::exchange(before, message.position));
+  });
+  w.write_varint(backlog_.returned_count());
+  backlog_.for_each_returned([&](const MessageRef& message) { put(w, counted(message), {}); });
 
   w.write_varint(consumers_.size());
   std::map<const Consumer*, std::uint64_t> places;
@@ -80,8 +101,7 @@ Bytes QueueMachine::serialize() const {
     std::uint64_t id_before = 0;
     consumer->held.for_each([&](std::uint64_t id, const MessageRef& message) {
       w.write_varint(id - std::exchange(id_before, id));
-      Position zero;
-      put(w, message, zero);
+      put(w, counted(message), {});
     });
   }
   std::vector<std::uint64_t> turns;
@@ -98,40 +118,58 @@ Result<QueueMachine> QueueMachine::deserialize(ByteView bytes) {
   QueueMachine machine;
   ByteReader r(bytes);
   std::uint8_t format = 0;
-  const bool is_known = r.read(format) && (format == kFormat || format == kFormatWithoutSenders);
-  if (!is_known || !machine.read_messages(r) || !machine.read_consumers(r) ||
-      (format != kFormatWithoutSenders && !machine.senders_.read(r)) || !r.done() || !machine.restore_live_counts()) {
+  const bool is_known = r.read(format) && (format == kFormat || format == kFormatBefore);
+  if (!is_known || !machine.read_backlog(r, format) || !machine.read_consumers(r, format) ||
+      (format != kFormatBefore && !machine.senders_.read(r)) || !r.done() || !machine.restore_live_counts()) {
     return failure(ErrorCode::corruption, "not the snapshot of a queue");
   }
   return machine;
 }
 
-bool QueueMachine::read_messages(ByteReader& r) {
+bool QueueMachine::read_backlog(ByteReader& r, std::uint8_t format) {
   std::uint64_t applied = 0;
-  std::uint64_t count = 0;
+  std::uint64_t levels = 1;
   if (!r.read_varint(applied)) return false;
   applied_ = LogIndex(applied);
-  MessageRef message;
-  if (!r.read_varint(count)) return false;
-  for (Position before; count > 0; --count) {
-    if (!get(r, message, before)) return false;
-    ready_.push_back(message);
+  if (format != kFormatBefore && (!get(r, settings_) || !r.read_varint(levels))) return false;
+  arrange_backlog();
+  for (; levels > 0; --levels) {
+    if (!read_level(r, format)) return false;
   }
+  std::uint64_t count = 0;
   if (!r.read_varint(count)) return false;
+  Counted next;
   for (Position before; count > 0; --count) {
-    if (!get(r, message, before)) return false;
-    returned_.emplace_hint(returned_.end(), message.position, message);
+    if (!get(r, format, next, before) || !backlog_.restore_returned(next.message)) return false;
+    if (!restore_acquired(next.message, next.acquired)) return false;
+    if (format == kFormatBefore) before = next.message.position;
   }
   return true;
 }
 
-bool QueueMachine::read_consumers(ByteReader& r) {
+bool QueueMachine::read_level(ByteReader& r, std::uint8_t format) {
+  std::uint64_t count = 0;
+  if (!r.read_varint(count)) return false;
+  Counted next;
+  for (Position before; count > 0; --count) {
+    if (!get(r, format, next, before) || !backlog_.restore_ready(next.message)) return false;
+    if (!restore_acquired(next.message, next.acquired)) return false;
+    before = next.message.position;
+  }
+  return true;
+}
+
+bool QueueMachine::restore_acquired(const MessageRef& message, std::uint16_t count) {
+  return count == 0 || acquired_.emplace(message.position, count).second;
+}
+
+bool QueueMachine::read_consumers(ByteReader& r, std::uint8_t format) {
   std::uint64_t count = 0;
   if (!r.read_varint(count)) return false;
   std::vector<Consumer*> places;
   for (; count > 0; --count) {
     auto consumer = std::make_unique<Consumer>();
-    if (!read_consumer(r, *consumer)) return false;
+    if (!read_consumer(r, format, *consumer)) return false;
     const bool ascends = consumers_.empty() || consumers_.rbegin()->first < consumer->key;
     if (!ascends) return false;
     unsettled_count_ += consumer->held.size();
@@ -150,7 +188,7 @@ bool QueueMachine::read_consumers(ByteReader& r) {
   return true;
 }
 
-bool QueueMachine::read_consumer(ByteReader& r, Consumer& consumer) {
+bool QueueMachine::read_consumer(ByteReader& r, std::uint8_t format, Consumer& consumer) {
   std::uint8_t flags = 0;
   std::uint32_t priority = 0;
   std::uint64_t window = 0;
@@ -168,11 +206,11 @@ bool QueueMachine::read_consumer(ByteReader& r, Consumer& consumer) {
   consumer.window = static_cast<std::int64_t>(window);
   for (std::uint64_t id = 0; held > 0; --held) {
     std::uint64_t delta = 0;
-    MessageRef message;
-    Position zero;
-    if (!r.read_varint(delta) || delta == 0 || delta > kNextIdMax || !get(r, message, zero)) return false;
+    Counted next;
+    if (!r.read_varint(delta) || delta == 0 || delta > kNextIdMax || !get(r, format, next, {})) return false;
     id += delta;
-    if (id >= consumer.next_id || !consumer.held.insert(id, message)) return false;
+    if (id >= consumer.next_id || !consumer.held.insert(id, next.message)) return false;
+    if (!restore_acquired(next.message, next.acquired)) return false;
   }
   const bool is_bounded = consumer.prefetch == 0 || consumer.held.size() <= consumer.prefetch;
   const bool is_getter_cancelled = key.link != kGetLink || consumer.cancelled;
@@ -186,8 +224,7 @@ bool QueueMachine::restore_live_counts() {
     positions.push_back(message.position);
     message_bytes_ += message.body_size;
   };
-  for (const MessageRef& message : ready_) add(message);
-  for (const auto& [position, message] : returned_) add(message);
+  backlog_.for_each(add);
   for (const auto& [key, consumer] : consumers_) {
     consumer->held.for_each([&](std::uint64_t, const MessageRef& message) { add(message); });
   }

@@ -34,6 +34,7 @@ inline std::vector<std::byte> bytes_of(const Effects& effects) {
     w.write_varint(e.message.position.packed);
     w.write_varint(e.message.body_size);
     w.write_varint(e.message.delivery_count);
+    w.write_varint(e.acquired_count);
     w.write(e.message.priority);
     w.write(static_cast<std::uint8_t>((e.message.persistent ? 1 : 0) | (e.message.redelivered ? 2 : 0) |
                                       (e.settled ? 4 : 0)));
@@ -88,8 +89,8 @@ using StateHashes = std::array<std::uint32_t, 10>;
 
 /// A new value is right when a command was meant to do something else, or a snapshot to be written otherwise; nodes of
 /// the version before then compute other states.
-inline constexpr StateHashes kExpectedHashes = {0x15a7b37f, 0xa7c88bb1, 0x8def17c0, 0x25f4cebe, 0x60439a3b,
-                                                0xa5ab3b32, 0x9c0702aa, 0xeace7e66, 0x22fbb5e7, 0x530b9dd7};
+inline constexpr StateHashes kExpectedHashes = {0x62755fff, 0xacb4c743, 0x55604bba, 0x46bfc1a9, 0x406f8a3e,
+                                                0x9d98918f, 0xa290e436, 0x0b81d91e, 0x725339a3, 0xe5d6f9cd};
 
 /// After each kCommandsPerHash commands: over all effects and every so many states until then.
 inline StateHashes hash_random_commands() {

@@ -29,6 +29,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     commands.push_back(Settle{.consumer = key, .ids = {{.first = 0, .last = 5}}});
     commands.push_back(Down{.session = key.session});
   }
+  commands.push_back(Configure{.quorum = true, .priority_max = 31, .delivery_limit = 1});
+  commands.push_back(From{.session = newcomer.session, .first = 1});
+  commands.push_back(SessionsGone{.node = NodeId(1), .below = Epoch(2), .expired = true});
+  commands.push_back(Configure{.priority_max = 2});
   commands.push_back(NodeUp{.node = NodeId(1), .epoch = Epoch(UINT32_MAX), .after_crash = true});
   commands.push_back(Purge{.session = newcomer.session});
   for (const Command& command : commands) {

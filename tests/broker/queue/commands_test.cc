@@ -33,6 +33,7 @@ TEST(QueueCommands, KindsAreTheseNumbersForEver) {
   EXPECT_EQ(encoded(NodeSuspected{}).front(), std::byte{13});
   EXPECT_EQ(encoded(NodeTrusted{}).front(), std::byte{14});
   EXPECT_EQ(encoded(SessionsGone{}).front(), std::byte{15});
+  EXPECT_EQ(encoded(Configure{}).front(), std::byte{16});
 }
 
 TEST(QueueCommands, WhatIsWrittenReadsBack) {
@@ -65,6 +66,22 @@ TEST(QueueCommands, FieldsKeepTheirValues) {
   EXPECT_TRUE(attach.exclusive);
 }
 
+TEST(QueueCommands, SettingsThatAreNotSaidStayUnsaid) {
+  const Configure full = std::get<Configure>(every_command().back());
+  for (unsigned part = 0; part < 5; ++part) {
+    Configure settings;
+    if (part == 1) settings.delivery_limit = full.delivery_limit;
+    if (part == 2) settings.max_length = full.max_length;
+    if (part == 3) settings.max_length_bytes = full.max_length_bytes;
+    if (part == 4) settings = full;
+    const std::vector<std::byte> bytes = encoded(settings);
+    ByteReader reader(bytes);
+    Command command = full;  // what was there before must not shine through
+    ASSERT_TRUE(decode_command(reader, command));
+    EXPECT_EQ(std::get<Configure>(command), settings) << part;
+  }
+}
+
 TEST(QueueCommands, ACutCommandIsRefusedAtEveryByte) {
   for (const Command& command : every_command()) {
     const std::vector<std::byte> whole = encoded(command);
@@ -78,7 +95,7 @@ TEST(QueueCommands, ACutCommandIsRefusedAtEveryByte) {
 }
 
 TEST(QueueCommands, AnUnknownKindIsRefused) {
-  for (const std::uint8_t kind : {0, 16, 255}) {
+  for (const std::uint8_t kind : {0, 17, 255}) {
     const std::byte bytes[] = {std::byte(kind), std::byte{0}, std::byte{0}, std::byte{0}};
     ByteReader reader(bytes);
     Command command;

@@ -12,7 +12,7 @@ inline std::vector<Command> every_command() {
   const SessionId session{.node = NodeId(3), .epoch = Epoch(200), .serial = 70'000};
   const ConsumerKey consumer{.session = session, .link = 4};
   return {
-      Enqueue{.persistent = true, .priority = 9, .body_size = 5, .message = as_bytes("..hello")},
+      Enqueue{.persistent = true, .has_priority = true, .priority = 9, .body_size = 5, .message = as_bytes("..hello")},
       Attach{.consumer = consumer,
              .no_ack = true,
              .exclusive = true,
@@ -32,6 +32,14 @@ inline std::vector<Command> every_command() {
       NodeSuspected{.node = NodeId(300), .epoch = Epoch(1)},
       NodeTrusted{.node = NodeId(1), .epoch = Epoch(300)},
       SessionsGone{.node = NodeId(2), .below = Epoch(std::numeric_limits<std::uint32_t>::max()), .expired = true},
+      Configure{.quorum = true,
+                .single_active_consumer = true,
+                .priority_max = 31,
+                .delivery_limit = std::numeric_limits<std::uint32_t>::max(),
+                .max_length = kMost,
+                .max_length_bytes = 300,
+                .overflow = Overflow::reject_publish,
+                .message_ttl_ms = 0},
   };
 }
 

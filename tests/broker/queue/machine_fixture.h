@@ -61,6 +61,14 @@ class MachineFixture : public ::testing::Test {
   void publish(std::string_view letters, bool persistent = true) {
     for (const char& letter : letters) publish_packed({&letter, 1}, persistent);
   }
+  void publish_with_priority(char letter, std::uint8_t priority) {
+    letters_[Position::of(index_.plus(1), 0)] = letter;
+    apply({Enqueue{.persistent = true,
+                   .has_priority = true,
+                   .priority = priority,
+                   .body_size = 1,
+                   .message = as_bytes({&letter, 1})}});
+  }
   void publish_body(char letter, std::uint32_t body_size) {
     const std::vector<std::byte> body(body_size);
     letters_[Position::of(index_.plus(1), 0)] = letter;

@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -26,8 +27,8 @@ inline std::string text_of(const ConsumerKey& key) { return text_of(key.session)
 struct EffectText {
   std::string operator()(const effect::Deliver& e) const {
     return text_of(e.consumer) + " gets " + std::to_string(e.id) + "=" + std::to_string(e.message.position.packed) +
-           (e.message.redelivered ? " again " : " ") + std::to_string(e.message.delivery_count) +
-           (e.settled ? " settled" : "");
+           (e.message.redelivered ? " again " : " ") + std::to_string(e.message.delivery_count) + "/" +
+           std::to_string(e.acquired_count) + (e.settled ? " settled" : "");
   }
   std::string operator()(const effect::GetOk& e) const {
     return (*this)(e.delivery) + " left " + std::to_string(e.ready_left) + " #" + std::to_string(e.number);
@@ -62,7 +63,6 @@ class NaiveQueue {
     said_.clear();
     heard_.clear();
     from_ = {};
-    applying_ = index;
     bool has_messages = false;
     ByteReader reader(payload);
     Command command;
@@ -80,7 +80,11 @@ class NaiveQueue {
       }
       serve();
     }
-    if (has_messages && !is_alive(index)) say(effect::EntryDead{.index = index});
+    if (has_messages) perhaps_dead_.insert(index);
+    for (const LogIndex entry : perhaps_dead_) {
+      if (!is_alive(entry)) say(effect::EntryDead{.index = entry});
+    }
+    perhaps_dead_.clear();
     end_run();
     for (const auto& [session, last, answered] : heard_) {
       say(effect::Through{.session = session,
@@ -98,7 +102,7 @@ class NaiveQueue {
   }
   std::uint64_t message_bytes() const {
     std::uint64_t bytes = 0;
-    for (const auto& [position, message] : ready_) bytes += message.body_size;
+    for (const Message& message : ready_) bytes += message.body_size;
     for (const auto& [key, consumer] : consumers_) {
       for (const auto& [id, message] : consumer.held) bytes += message.body_size;
     }
@@ -113,6 +117,10 @@ class NaiveQueue {
   }
 
  private:
+  struct Message : MessageRef {
+    std::uint16_t acquired = 0;
+    std::uint64_t returned = 0;  // its turn among those that came back
+  };
   struct Consumer {
     bool is_attached = false;
     bool no_ack = false;
@@ -122,7 +130,7 @@ class NaiveQueue {
     std::int64_t window = 0;
     std::uint64_t last_id = 0;
     bool suspected = false;
-    std::map<std::uint64_t, MessageRef> held;
+    std::map<std::uint64_t, Message> held;
   };
   /// What a session was told last when it asked for something.
   struct Answer {
@@ -185,7 +193,10 @@ class NaiveQueue {
       const auto& held = consumers_[key].held;
       const auto message = held.find(answer.id);
       if (message == held.end()) return say(effect::GetEmpty{.session = c.session, .number = number});
-      say(effect::GetOk{.delivery = {.consumer = key, .id = answer.id, .message = message->second},
+      say(effect::GetOk{.delivery = {.consumer = key,
+                                     .id = answer.id,
+                                     .message = message->second,
+                                     .acquired_count = message->second.acquired},
                         .ready_left = answer.count,
                         .number = number});
     }
@@ -231,8 +242,21 @@ class NaiveQueue {
   }
 
   void on(const Enqueue& c) {
-    ready_[position_] = {
-        .position = position_, .body_size = c.body_size, .priority = c.priority, .persistent = c.persistent};
+    const bool says_priority = c.has_priority || c.priority > 0;
+    Message message;
+    message.position = position_;
+    message.body_size = c.body_size;
+    message.priority = says_priority ? c.priority : settings_.quorum ? 4 : 0;
+    message.persistent = c.persistent;
+    ready_.push_back(message);
+  }
+  void on(const Configure& c) {
+    ready_.sort([&](const Message& a, const Message& b) { return turn_of(a) < turn_of(b); });
+    std::uint64_t turn = 0;
+    for (Message& message : ready_) {
+      if (message.returned > 0) message.returned = ++turn;
+    }
+    settings_ = c;
   }
   void on(const Attach& c) {
     const auto attached = consumers();
@@ -261,7 +285,7 @@ class NaiveQueue {
   void on(const Settle& c) { settle(c.consumer, c.ids); }
   void on(const Discard& c) { settle(c.consumer, c.ids); }
   void on(const Return& c) {
-    for (const MessageRef& message : take(c.consumer, c.ids)) give_back(message, c.reason);
+    for (const Message& message : take(c.consumer, c.ids)) give_back(message, c.reason);
     line_up(c.consumer);
     tidy(c.consumer);
   }
@@ -280,12 +304,12 @@ class NaiveQueue {
     answer_.id = reply.delivery.id;
     answer_.count = reply.ready_left;
     answer(reply);
-    if (c.no_ack) bury(reply.delivery.message);
+    if (c.no_ack) perhaps_dead_.insert(reply.delivery.message.position.index());
   }
   void on(const Purge& c) {
     answer_.count = ready_.size();
     answer(effect::Purged{.session = c.session, .count = ready_.size()});
-    bury_ready_if([](const MessageRef&) { return true; });
+    bury_ready_if([](const Message&) { return true; });
   }
   void on(const Down& c) {
     remove_if([&](const SessionId& session) { return session == c.session; });
@@ -313,8 +337,8 @@ class NaiveQueue {
     const auto said_now = said_.begin() + static_cast<std::ptrdiff_t>(said_before);
     said_.erase(std::remove(said_now, said_.end(), EffectText{}(effect::Unused{})), said_.end());
     end_all(c.node, c.epoch);
-    bury_ready_if([](const MessageRef& message) { return !message.persistent; });
-    for (auto& [position, message] : ready_) message.redelivered |= c.after_crash;
+    if (!settings_.quorum) bury_ready_if([](const Message& message) { return !message.persistent; });
+    for (Message& message : ready_) message.redelivered = message.redelivered || c.after_crash;
   }
 
   void serve() {
@@ -328,7 +352,7 @@ class NaiveQueue {
       if (consumers_[key].suspected) continue;
       const effect::Deliver delivery = hand_to(key);
       say(delivery);
-      if (delivery.settled) bury(delivery.message);
+      if (delivery.settled) perhaps_dead_.insert(delivery.message.position.index());
       line_up(key);
     }
   }
@@ -341,16 +365,28 @@ class NaiveQueue {
   }
   effect::Deliver hand_to(const ConsumerKey& key) {
     Consumer& consumer = consumers_[key];
-    const MessageRef message = ready_.begin()->second;
-    ready_.erase(ready_.begin());
-    const effect::Deliver delivery{
-        .consumer = key, .id = ++consumer.last_id, .message = message, .settled = consumer.no_ack};
+    const auto next = next_ready();
+    const Message message = *next;
+    ready_.erase(next);
+    const effect::Deliver delivery{.consumer = key,
+                                   .id = ++consumer.last_id,
+                                   .message = message,
+                                   .settled = consumer.no_ack,
+                                   .acquired_count = message.acquired};
     consumer.window -= message.body_size + 64;
     if (!consumer.no_ack) consumer.held[delivery.id] = message;
     return delivery;
   }
-  std::vector<MessageRef> take(const ConsumerKey& key, const std::vector<IdRange>& ids) {
-    std::vector<MessageRef> taken;
+  /// Who is first in turn: the lowest.
+  std::tuple<bool, int, std::uint64_t> turn_of(const Message& message) const {
+    if (settings_.quorum && message.returned > 0) return {false, 0, message.returned};
+    return {true, -std::min(message.priority, settings_.priority_max), message.position.packed};
+  }
+  std::list<Message>::iterator next_ready() {
+    return std::ranges::min_element(ready_, {}, [&](const Message& message) { return turn_of(message); });
+  }
+  std::vector<Message> take(const ConsumerKey& key, const std::vector<IdRange>& ids) {
+    std::vector<Message> taken;
     const auto at = consumers_.find(key);
     if (at == consumers_.end()) return taken;
     for (const IdRange& range : ids) {
@@ -363,14 +399,22 @@ class NaiveQueue {
     return taken;
   }
   void settle(const ConsumerKey& key, const std::vector<IdRange>& ids) {
-    for (const MessageRef& message : take(key, ids)) bury(message);
+    for (const Message& message : take(key, ids)) bury(message);
     line_up(key);
     tidy(key);
   }
-  void give_back(MessageRef message, ReturnReason reason) {
-    message.redelivered |= reason != ReturnReason::unseen;
-    message.delivery_count += reason == ReturnReason::requeued ? 1 : 0;
-    ready_[message.position] = message;
+  void give_back(Message message, ReturnReason reason) {
+    if (reason != ReturnReason::unseen) {
+      message.redelivered = true;
+      ++message.acquired;
+    }
+    if (reason == ReturnReason::requeued) {
+      ++message.delivery_count;
+      if (settings_.delivery_limit && message.delivery_count > *settings_.delivery_limit) return bury(message);
+    }
+    message.returned = 1;
+    for (const Message& other : ready_) message.returned = std::max(message.returned, other.returned + 1);
+    ready_.push_back(message);
   }
   void detach(const ConsumerKey& key) {
     const auto at = consumers_.find(key);
@@ -390,37 +434,31 @@ class NaiveQueue {
       if (matches(key.session)) keys.push_back(key);
     }
     for (const ConsumerKey& key : keys) {
-      for (const auto& [id, message] : consumers_[key].held) give_back(message, reason);
+      const auto held = std::exchange(consumers_[key].held, {});
+      for (const auto& [id, message] : held) give_back(message, reason);
       detach(key);
       consumers_.erase(key);
     }
   }
   template <class Matches>
   void bury_ready_if(Matches&& matches) {
-    std::vector<MessageRef> dead;
-    std::erase_if(ready_, [&](const auto& entry) {
-      if (!matches(entry.second)) return false;
-      dead.push_back(entry.second);
-      return true;
-    });
-    for (const MessageRef& message : dead) bury(message);
+    for (const Message& message : ready_) {
+      if (matches(message)) bury(message);
+    }
+    std::erase_if(ready_, matches);
   }
-  void bury(const MessageRef& message) {
-    const LogIndex index = message.position.index();
-    if (index == applying_ || is_alive(index)) return;
-    std::erase(said_, "dead " + std::to_string(index.value()));  // the last of several that go together says it
-    say(effect::EntryDead{.index = index});
-  }
+  void bury(const Message& message) { perhaps_dead_.insert(message.position.index()); }
   bool is_alive(LogIndex index) const {
-    const auto is_of_entry = [&](const auto& entry) { return entry.second.position.index() == index; };
+    const auto is_of_entry = [&](const Message& message) { return message.position.index() == index; };
     return std::ranges::any_of(ready_, is_of_entry) || std::ranges::any_of(consumers_, [&](const auto& entry) {
-             return std::ranges::any_of(entry.second.held, is_of_entry);
+             return std::ranges::any_of(entry.second.held, is_of_entry, [](const auto& held) { return held.second; });
            });
   }
 
-  LogIndex applying_;
+  Configure settings_;
   Position position_;
-  std::map<Position, MessageRef> ready_;
+  std::list<Message> ready_;
+  std::set<LogIndex> perhaps_dead_;  // a message of theirs died
   std::map<ConsumerKey, Consumer> consumers_;
   std::map<SessionId, Known> known_;  // who numbers commands
   std::set<SessionId> expired_;

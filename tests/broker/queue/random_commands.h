@@ -147,7 +147,8 @@ class RandomCommands {
   Command enqueue() {
     const std::uint64_t size = one_in(50) ? sizeof(kBody) : below(50);
     return Enqueue{.persistent = !one_in(3),
-                   .priority = static_cast<std::uint8_t>(below(4)),
+                   .has_priority = one_in(2),
+                   .priority = static_cast<std::uint8_t>(one_in(50) ? 255 : below(4)),
                    .body_size = static_cast<std::uint32_t>(below(size + 1)),
                    .message = as_bytes({kBody, static_cast<std::size_t>(size)})};
   }
@@ -169,6 +170,13 @@ class RandomCommands {
     return NodeUp{.node = id_of(at), .epoch = epoch_of(at), .after_crash = one_in(3)};
   }
 
+  Command settings() {
+    Configure command{.quorum = one_in(2)};
+    if (one_in(2)) command.priority_max = command.quorum ? kQuorumPriorityMax : static_cast<std::uint8_t>(below(3));
+    if (one_in(20)) command.priority_max = 255;
+    if (one_in(2)) command.delivery_limit = below(4);
+    return command;
+  }
   Command suspicion() {
     const std::size_t at = node();
     switch (below(8)) {
@@ -209,7 +217,8 @@ class RandomCommands {
     if (dice < 986) return suspicion();
     if (dice < 993) return Down{.session = session()};
     if (backlog_ > kShallow && !one_in(backlog_ / kShallow)) return enqueue();
-    if (dice < 997) return Purge{.session = session()};
+    if (dice < 995) return settings();
+    if (dice < 998) return Purge{.session = session()};
     return node_up();
   }
 
