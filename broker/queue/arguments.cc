@@ -1,7 +1,9 @@
 #include "broker/queue/arguments.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <optional>
 
 namespace quorate::queue {
 namespace {
@@ -9,6 +11,7 @@ namespace {
 /// Empty when the value will do, else the reason as RabbitMQ prints it.
 using Check = std::string (*)(const Value& value, const Table& all);
 
+constexpr std::int64_t kDeliveryLimitDefault = 20;  // Q021
 constexpr std::int64_t kTenYearsMs = 10LL * 365 * 24 * 3600 * 1000;
 
 std::string quoted(std::string_view text) { return "\"" + std::string(text) + "\""; }
@@ -170,6 +173,43 @@ std::string ineffective_arguments(const Table& arguments) {
     if (!has_effect) names += (names.empty() ? "" : ", ") + name;
   }
   return names;
+}
+
+Configure settings_from(const Table& arguments, bool quorum) {
+  const auto number = [&](std::string_view name) -> std::optional<std::int64_t> {
+    const Value* value = arguments.find(name);
+    std::int64_t found = 0;
+    if (value == nullptr || !value->integer(found)) return std::nullopt;
+    return found;
+  };
+  const auto count = [&](std::string_view name) -> std::optional<std::uint64_t> {
+    const auto found = number(name);
+    if (!found || *found < 0) return std::nullopt;
+    return static_cast<std::uint64_t>(*found);
+  };
+  const Value* overflow = arguments.find("x-overflow");
+  const auto overflow_is = [&](std::string_view text) {
+    return overflow != nullptr && *overflow == Value(std::string(text));
+  };
+  const Value* single = arguments.find("x-single-active-consumer");
+
+  Configure settings{.quorum = quorum,
+                     .single_active_consumer = single != nullptr && *single == Value(true),
+                     .max_length = count("x-max-length"),
+                     .max_length_bytes = count("x-max-length-bytes"),
+                     .message_ttl_ms = count("x-message-ttl")};
+  // A quorum queue takes reject-publish-dlx for drop-head, and has its priorities without asking (features.md §1.8).
+  const bool is_rejecting = overflow_is("reject-publish") || (!quorum && overflow_is("reject-publish-dlx"));
+  settings.overflow = is_rejecting ? Overflow::reject_publish : Overflow::drop_head;
+  if (quorum) {
+    const std::int64_t limit = number("x-delivery-limit").value_or(kDeliveryLimitDefault);
+    if (limit >= 0) settings.delivery_limit = static_cast<std::uint32_t>(std::min<std::int64_t>(limit, UINT32_MAX));
+    settings.priority_max = kQuorumPriorityMax;
+  } else {
+    settings.priority_max =
+        static_cast<std::uint8_t>(std::min<std::uint64_t>(count("x-max-priority").value_or(0), UINT8_MAX));
+  }
+  return settings;
 }
 
 ArgumentVerdict check_same_arguments(const Table& received, const Table& current, std::string_view queue) {

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/value.h"
+#include "broker/queue/commands.h"
 
 namespace quorate::queue {
 
@@ -17,6 +18,9 @@ ArgumentVerdict check_arguments(const Table& arguments, std::string_view queue);
 
 /// Names of arguments that are accepted and have no effect yet, for the log; empty when there are none.
 std::string ineffective_arguments(const Table& arguments);
+
+/// What a queue declared with these arguments, which have been checked, is configured to do.
+Configure settings_from(const Table& arguments, bool quorum);
 
 /// Whether a queue declared with `current` may be redeclared with `received`.
 ArgumentVerdict check_same_arguments(const Table& received, const Table& current, std::string_view queue);

@@ -1,0 +1,50 @@
+// From a queue's arguments to what it is configured to do.
+#include "broker/queue/arguments.h"
+
+#include <gtest/gtest.h>
+
+namespace quorate::queue {
+namespace {
+
+Value number(std::int64_t value) { return Value(value); }
+Value text(const char* value) { return Value(std::string(value)); }
+
+TEST(SettingsFrom, NothingSaid) {
+  EXPECT_EQ(settings_from({}, false), Configure{});
+  EXPECT_EQ(settings_from({}, true),
+            (Configure{.quorum = true, .priority_max = kQuorumPriorityMax, .delivery_limit = 20}));
+}
+
+TEST(SettingsFrom, EveryArgumentThatTheQueueItselfObeys) {
+  const Table arguments{.fields = {{"x-max-length", number(7)},
+                                   {"x-max-length-bytes", number(1'000)},
+                                   {"x-overflow", text("reject-publish")},
+                                   {"x-message-ttl", number(0)},
+                                   {"x-max-priority", number(10)},
+                                   {"x-delivery-limit", number(3)},
+                                   {"x-single-active-consumer", Value(true)}}};
+  Configure expected{.single_active_consumer = true,
+                     .priority_max = 10,
+                     .max_length = 7,
+                     .max_length_bytes = 1'000,
+                     .overflow = Overflow::reject_publish,
+                     .message_ttl_ms = 0};
+  EXPECT_EQ(settings_from(arguments, false), expected);
+  expected.quorum = true;
+  expected.priority_max = kQuorumPriorityMax;
+  expected.delivery_limit = 3;
+  EXPECT_EQ(settings_from(arguments, true), expected);
+}
+
+TEST(SettingsFrom, ANegativeDeliveryLimitIsNone) {
+  EXPECT_EQ(settings_from({.fields = {{"x-delivery-limit", number(-1)}}}, true).delivery_limit, std::nullopt);
+}
+
+TEST(SettingsFrom, RejectingWithDeadLettersIsForClassicQueues) {
+  const Table arguments{.fields = {{"x-overflow", text("reject-publish-dlx")}}};
+  EXPECT_EQ(settings_from(arguments, false).overflow, Overflow::reject_publish);
+  EXPECT_EQ(settings_from(arguments, true).overflow, Overflow::drop_head);
+}
+
+}  // namespace
+}  // namespace quorate::queue
