@@ -89,10 +89,12 @@ struct Through {
   std::uint64_t first = 0;
   std::uint64_t number = 0;
 };
-/// The queue did not take the publication that the session sent under this number.
+/// The queue did not take the publication at this place of the entry, which the session sent under this number; 0 and
+/// no session when it was not numbered.
 struct Refused {
   SessionId session;
   std::uint64_t number = 0;
+  Position position;
 };
 /// The queue has known the session and does not any more: it was ended. Nothing of the run had an effect.
 struct Forgotten {

@@ -1,7 +1,6 @@
 // The queue machine and those who number their commands: whose turn it is, and answers that are given again.
 #include <utility>
 
-#include "base/limits.h"
 #include "base/overloaded.h"
 #include "broker/queue/queue_machine.h"
 
@@ -15,10 +14,7 @@ bool QueueMachine::has_its_turn(const Command& command, Effects& out) {
   if (std::holds_alternative<From>(command)) return true;
   const Senders::Turn turn = senders_.take_turn();
   if (turn == Senders::Turn::free || turn == Senders::Turn::now) return true;
-  if (const auto* message = std::get_if<Enqueue>(&command)) {
-    skipped_message_ = true;
-    reclaimable_bytes_ += message->body_size + limits::kMessageOverheadBytes;
-  }
+  if (const auto* message = std::get_if<Enqueue>(&command)) skip(*message);
   if (turn == Senders::Turn::repeated) answer_again(command, out);
   return false;
 }
@@ -61,8 +57,8 @@ void QueueMachine::answer(effect::GetEmpty reply, Effects& out) {
 // --- a command comes again ---
 
 void QueueMachine::answer_again(const Command& command, Effects& out) const {
-  if (senders_.is_current_refused()) {
-    out.emplace_back(effect::Refused{.session = senders_.session(), .number = senders_.number()});
+  if (std::holds_alternative<Enqueue>(command)) {
+    if (senders_.is_current_refused()) out.emplace_back(refusal());
     return;
   }
   const Reply& reply = senders_.current()->reply;

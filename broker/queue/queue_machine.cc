@@ -32,7 +32,9 @@ Result<void> QueueMachine::apply(LogIndex index, ByteView payload, Effects& out)
     }
     if (!has_its_turn(command, out)) continue;
     std::visit([&](const auto& c) { on(c, out); }, command);
+    if (settings_.single_active_consumer) choose_active();
     check_out(out);
+    if (settings_.overflow == Overflow::drop_head) drop_excess(out);
   }
   if (skipped_message_ && !is_live(index)) live_.insert(index.value(), 0);  // so that it is buried below
   bury_entry_if_empty(index, out);
@@ -42,7 +44,11 @@ Result<void> QueueMachine::apply(LogIndex index, ByteView payload, Effects& out)
 
 // --- messages come ---
 
-void QueueMachine::on(const Enqueue& command, Effects&) {
+void QueueMachine::on(const Enqueue& command, Effects& out) {
+  if (settings_.overflow == Overflow::reject_publish && is_full_for(command)) {
+    refuse(command, out);
+    return;
+  }
   const bool says_priority = command.has_priority || command.priority > 0;
   const std::uint8_t otherwise = settings_.quorum ? kQuorumPriorityDefault : 0;
   const MessageRef message{.position = Position::of(applied_, offset_),
@@ -72,13 +78,16 @@ void QueueMachine::on(const Attach& command, Effects& out) {
   }
   answer(effect::Attached{.consumer = command.consumer}, out);
   if (is_there) return;
+  std::uint64_t attach_number = 0;
+  for (const auto& [key, other] : consumers_) attach_number = std::max(attach_number, other->attach_number);
   const auto at = consumers_.try_emplace(command.consumer).first;
   at->second = std::make_unique<Consumer>(Consumer{.key = command.consumer,
                                                    .no_ack = command.no_ack,
                                                    .exclusive = command.exclusive,
                                                    .priority = command.priority,
                                                    .prefetch = command.prefetch,
-                                                   .window = clamp_window(command.window)});
+                                                   .window = clamp_window(command.window),
+                                                   .attach_number = attach_number + 1});
   ++consumer_count_;
   enter_service(*at->second);
 }
@@ -275,7 +284,8 @@ void QueueMachine::count_live(LogIndex index) {
 
 // --- who gets what ---
 
-bool QueueMachine::is_servable(const Consumer& consumer) {
+bool QueueMachine::is_servable(const Consumer& consumer) const {
+  if (settings_.single_active_consumer && (active_ != consumer.key || active_is_yielding_)) return false;
   return !consumer.cancelled && !consumer.suspected && consumer.window > 0 &&
          (consumer.prefetch == 0 || consumer.held.size() < consumer.prefetch);
 }
@@ -369,6 +379,8 @@ std::uint16_t QueueMachine::acquired_count(const MessageRef& message) const {
 void QueueMachine::on(const Configure& command, Effects&) {
   settings_ = command;
   arrange_backlog();
+  if (!settings_.single_active_consumer) active_.reset();
+  for (const auto& [key, consumer] : consumers_) enter_service(*consumer);
 }
 
 void QueueMachine::arrange_backlog() {

@@ -12,6 +12,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -38,6 +39,8 @@ class QueueMachine {
   std::size_t consumer_count() const { return consumer_count_; }
   LogIndex applied() const { return applied_; }
   const Configure& settings() const { return settings_; }
+  /// The single active consumer, where the queue has one.
+  const std::optional<ConsumerKey>& active_consumer() const { return active_; }
   /// Attached consumers in the order of their keys.
   std::vector<ConsumerKey> consumers() const;
   /// Commands of this session were numbered, and its Down has not been seen.
@@ -74,7 +77,7 @@ class QueueMachine {
 
  private:
   /// Why a message is given up: what a dead-letter exchange will be told (features.md E028).
-  enum class DeathReason : std::uint8_t { rejected, delivery_limit };
+  enum class DeathReason : std::uint8_t { rejected, delivery_limit, maxlen };
   struct Consumer {
     ConsumerKey key;
     bool no_ack = false;
@@ -86,7 +89,8 @@ class QueueMachine {
     std::uint32_t prefetch = 0;
     std::int64_t window = 0;  // below zero after a message larger than what was left; at most kWindowMax
     std::uint64_t next_id = 1;
-    Numbered<MessageRef> held;  // by id: what is not settled
+    std::uint64_t attach_number = 0;  // above that of all who were there before it
+    Numbered<MessageRef> held;        // by id: what is not settled
   };
   static constexpr std::int64_t kWindowMax = std::int64_t{1} << 60;
   static constexpr std::uint64_t kNextIdMax = std::uint64_t{1} << 62;
@@ -121,7 +125,7 @@ class QueueMachine {
   void get_again(const Get& command, const Reply& reply, Effects& out) const;
 
   static std::int64_t clamp_window(std::uint64_t bytes);
-  static bool is_servable(const Consumer& consumer);
+  bool is_servable(const Consumer& consumer) const;
   void enter_service(Consumer& consumer);
   Consumer* next_in_service();
   void check_out(Effects& out);
@@ -135,6 +139,13 @@ class QueueMachine {
   void dead_letter(const MessageRef& message, DeathReason reason, Effects& out);
   std::uint16_t acquired_count(const MessageRef& message) const;
   void arrange_backlog();
+  bool is_full_for(const Enqueue& command) const;
+  void refuse(const Enqueue& command, Effects& out);
+  effect::Refused refusal() const;
+  void skip(const Enqueue& command);
+  void drop_excess(Effects& out);
+  Consumer* best_candidate();
+  void choose_active();
   void return_all_and_remove(Consumers::iterator at, ReturnReason reason, Effects& out);
   void suspect(NodeId node, Epoch epoch, bool suspected);
   void remove_if_done(const ConsumerKey& key);
@@ -150,6 +161,7 @@ class QueueMachine {
   bool restore_acquired(const MessageRef& message, std::uint16_t count);
   bool read_consumers(ByteReader& r, std::uint8_t format);
   bool read_consumer(ByteReader& r, std::uint8_t format, Consumer& consumer);
+  bool restore_active(const ConsumerKey& key);
   bool restore_live_counts();
 
   LogIndex applied_;
@@ -162,7 +174,9 @@ class QueueMachine {
   Senders senders_;
   Consumers consumers_;
   std::map<std::int32_t, std::deque<Consumer*>, std::greater<>> service_;  // Who can take a message, by priority.
-  std::size_t consumer_count_ = 0;                                         // attached and not cancelled
+  std::optional<ConsumerKey> active_;  // attached; none unless there is a single active consumer
+  bool active_is_yielding_ = false;    // follows from the consumers: one with a higher priority waits
+  std::size_t consumer_count_ = 0;     // attached and not cancelled
   std::uint64_t unsettled_count_ = 0;
   std::uint64_t message_bytes_ = 0;
   std::uint64_t reclaimable_bytes_ = 0;

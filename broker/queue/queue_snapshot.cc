@@ -97,6 +97,7 @@ Bytes QueueMachine::serialize() const {
     w.write_varint(consumer->prefetch);
     w.write(static_cast<std::uint64_t>(consumer->window));
     w.write_varint(consumer->next_id);
+    w.write_varint(consumer->attach_number);
     w.write_varint(consumer->held.size());
     std::uint64_t id_before = 0;
     consumer->held.for_each([&](std::uint64_t id, const MessageRef& message) {
@@ -104,6 +105,7 @@ Bytes QueueMachine::serialize() const {
       put(w, counted(message), {});
     });
   }
+  w.write_varint(active_ ? places.at(consumers_.at(*active_).get()) + 1 : 0);
   std::vector<std::uint64_t> turns;
   for (const auto& [priority, waiting] : service_) {
     for (const Consumer* consumer : waiting) turns.push_back(places.at(consumer));
@@ -178,6 +180,9 @@ bool QueueMachine::read_consumers(ByteReader& r, std::uint8_t format) {
     const ConsumerKey key = consumer->key;
     consumers_.emplace_hint(consumers_.end(), key, std::move(consumer));
   }
+  std::uint64_t active = 0;
+  if (format != kFormatBefore && !r.read_varint(active)) return false;
+  if (active > places.size() || (active > 0 && !restore_active(places[active - 1]->key))) return false;
   if (!r.read_varint(count)) return false;
   for (; count > 0; --count) {
     std::uint64_t place = 0;
@@ -195,7 +200,8 @@ bool QueueMachine::read_consumer(ByteReader& r, std::uint8_t format, Consumer& c
   std::uint64_t held = 0;
   ConsumerKey& key = consumer.key;
   if (!get(r, key) || !r.read(flags) || !r.read(priority) || !get(r, consumer.prefetch) || !r.read(window) ||
-      !r.read_varint(consumer.next_id) || !r.read_varint(held)) {
+      !r.read_varint(consumer.next_id) || (format != kFormatBefore && !r.read_varint(consumer.attach_number)) ||
+      !r.read_varint(held)) {
     return false;
   }
   consumer.no_ack = (flags & kNoAck) != 0;
@@ -214,7 +220,16 @@ bool QueueMachine::read_consumer(ByteReader& r, std::uint8_t format, Consumer& c
   }
   const bool is_bounded = consumer.prefetch == 0 || consumer.held.size() <= consumer.prefetch;
   const bool is_getter_cancelled = key.link != kGetLink || consumer.cancelled;
-  return is_bounded && is_getter_cancelled && consumer.window <= kWindowMax && consumer.next_id <= kNextIdMax;
+  return is_bounded && is_getter_cancelled && consumer.window <= kWindowMax && consumer.next_id <= kNextIdMax &&
+         consumer.attach_number <= kNextIdMax;
+}
+
+bool QueueMachine::restore_active(const ConsumerKey& key) {
+  const Consumer& active = *consumers_.at(key);
+  const Consumer* best = best_candidate();
+  active_ = key;
+  active_is_yielding_ = best != nullptr && best->priority > active.priority;
+  return settings_.single_active_consumer && !active.cancelled;
 }
 
 /// False when a message stands in two places or comes from an entry that has not been applied.

@@ -73,6 +73,7 @@ inline std::vector<std::byte> bytes_of(const Effects& effects) {
                          [&](const effect::Refused& e) {
                            session(e.session);
                            w.write_varint(e.number);
+                           w.write_varint(e.position.packed);
                          },
                          [&](const effect::Forgotten& e) { session(e.session); }};
   for (const Effect& effect : effects) {
@@ -89,8 +90,8 @@ using StateHashes = std::array<std::uint32_t, 10>;
 
 /// A new value is right when a command was meant to do something else, or a snapshot to be written otherwise; nodes of
 /// the version before then compute other states.
-inline constexpr StateHashes kExpectedHashes = {0x62755fff, 0xacb4c743, 0x55604bba, 0x46bfc1a9, 0x406f8a3e,
-                                                0x9d98918f, 0xa290e436, 0x0b81d91e, 0x725339a3, 0xe5d6f9cd};
+inline constexpr StateHashes kExpectedHashes = {0xdbf7e586, 0x557d00d9, 0xf6e01c5f, 0x0b5576bb, 0x7407f0d7,
+                                                0xfed472d4, 0x36565ac5, 0x61efcf6b, 0x817cbea9, 0xc1d9242e};
 
 /// After each kCommandsPerHash commands: over all effects and every so many states until then.
 inline StateHashes hash_random_commands() {

@@ -52,7 +52,7 @@ struct EffectText {
     return text_of(e.session) + " through " + std::to_string(e.first) + "-" + std::to_string(e.number);
   }
   std::string operator()(const effect::Refused& e) const {
-    return text_of(e.session) + " refused " + std::to_string(e.number);
+    return text_of(e.session) + " refused " + std::to_string(e.number) + " at " + std::to_string(e.position.packed);
   }
   std::string operator()(const effect::Forgotten& e) const { return text_of(e.session) + " forgotten"; }
 };
@@ -78,7 +78,9 @@ class NaiveQueue {
         answer_.kind = command.index();
         known_[from_.session].answer = answer_;
       }
+      if (settings_.single_active_consumer && !std::holds_alternative<Enqueue>(command)) choose_active();
       serve();
+      drop_excess();
     }
     if (has_messages) perhaps_dead_.insert(index);
     for (const LogIndex entry : perhaps_dead_) {
@@ -130,6 +132,7 @@ class NaiveQueue {
     std::int64_t window = 0;
     std::uint64_t last_id = 0;
     bool suspected = false;
+    std::uint64_t attach_number = 0;
     std::map<std::uint64_t, Message> held;
   };
   /// What a session was told last when it asked for something.
@@ -149,6 +152,7 @@ class NaiveQueue {
   struct Known {
     std::uint64_t last = 0;
     Answer answer;
+    std::set<std::uint64_t> refused;
   };
 
   /// More than anybody can use is as good as endless.
@@ -182,6 +186,11 @@ class NaiveQueue {
   }
   template <class C>
   void repeat(const C& c, std::uint64_t number, const Answer& answer) {
+    if constexpr (std::is_same_v<C, Enqueue>) {
+      if (known_[from_.session].refused.contains(number)) {
+        say(effect::Refused{.session = from_.session, .number = number, .position = position_});
+      }
+    }
     if (!answer.is_one || answer.number != number || !is_kind<C>(answer.kind)) return;
     if constexpr (std::is_same_v<C, Attach>)
       say(effect::Attached{.consumer = c.consumer, .result = answer.result, .number = number});
@@ -236,6 +245,9 @@ class NaiveQueue {
     const bool is_forgotten = expired_.contains(c.session) || (!known_.contains(c.session) && c.heard > 0);
     if (is_forgotten) return say(effect::Forgotten{.session = c.session});
     if (c.first == 1) known_[c.session];
+    if (known_.contains(c.session)) {
+      std::erase_if(known_[c.session].refused, [&](std::uint64_t number) { return number <= c.heard; });
+    }
     const auto is_same = [&](const Heard& heard) { return heard.session == c.session; };
     if (std::ranges::any_of(heard_, is_same)) return;
     heard_.push_back({.session = c.session, .last = known_.contains(c.session) ? known_[c.session].last : 0});
@@ -248,7 +260,39 @@ class NaiveQueue {
     message.body_size = c.body_size;
     message.priority = says_priority ? c.priority : settings_.quorum ? 4 : 0;
     message.persistent = c.persistent;
+    if (settings_.overflow == Overflow::reject_publish && is_above(1, c.body_size)) return refuse();
     ready_.push_back(message);
+  }
+  void refuse() {
+    effect::Refused effect{.position = position_};
+    if (in_run() && known_.contains(from_.session)) {
+      effect.session = from_.session;
+      effect.number = from_.first - 1;
+      known_[from_.session].refused.insert(effect.number);
+    }
+    say(effect);
+  }
+  bool is_above(std::uint64_t more, std::uint64_t more_bytes) const {
+    for (const Message& message : ready_) more_bytes += message.body_size;
+    return (settings_.max_length && ready_.size() + more > *settings_.max_length) ||
+           (settings_.max_length_bytes && more_bytes > *settings_.max_length_bytes);
+  }
+  /// The oldest of the least priority goes; of what a quorum queue got back only the first in turn is looked at.
+  void drop_excess() {
+    while (settings_.overflow == Overflow::drop_head && is_above(0, 0)) {
+      auto victim = next_ready();
+      for (auto at = ready_.begin(); at != ready_.end(); ++at) {
+        const bool is_passed_over = settings_.quorum && at->returned > 0;
+        if (!is_passed_over && age_of(*at) < age_of(*victim)) victim = at;
+      }
+      bury(*victim);
+      ready_.erase(victim);
+    }
+  }
+  std::tuple<int, bool, std::uint64_t> age_of(const Message& message) const {
+    const bool is_first = settings_.quorum && message.returned > 0;
+    return {std::min(message.priority, settings_.priority_max), !is_first,
+            is_first ? message.returned : message.position.packed};
   }
   void on(const Configure& c) {
     ready_.sort([&](const Message& a, const Message& b) { return turn_of(a) < turn_of(b); });
@@ -257,6 +301,31 @@ class NaiveQueue {
       if (message.returned > 0) message.returned = ++turn;
     }
     settings_ = c;
+    if (!c.single_active_consumer) active_ = {};
+    for (const auto& [key, consumer] : consumers_) line_up(key);
+  }
+  void choose_active() {
+    const auto standing = [&](const ConsumerKey& key) {
+      const Consumer& c = consumers_[key];
+      return std::tuple(-static_cast<std::int64_t>(c.priority), c.attach_number);
+    };
+    std::vector<ConsumerKey> attached = consumers();
+    const auto was = std::ranges::find(attached, active_);
+    const ConsumerKey now = was == attached.end() ? ConsumerKey{} : *was;
+    std::erase_if(attached, [&](const ConsumerKey& key) { return consumers_[key].suspected; });
+    active_ = now;
+    yields_ = false;
+    if (!attached.empty()) {
+      const ConsumerKey best = *std::ranges::min_element(attached, {}, standing);
+      const bool is_free = now == ConsumerKey{} || consumers_[now].suspected;
+      const auto is_above_active = [&] { return consumers_[best].priority > consumers_[active_].priority; };
+      if (is_free || (is_above_active() && consumers_[now].held.empty())) active_ = best;
+      yields_ = is_above_active();
+    }
+    if (active_ != ConsumerKey{}) line_up(active_);
+  }
+  bool is_let(const ConsumerKey& key) const {
+    return !settings_.single_active_consumer || (key == active_ && !yields_);
   }
   void on(const Attach& c) {
     const auto attached = consumers();
@@ -268,13 +337,16 @@ class NaiveQueue {
       return;
     }
     answer_.result = AttachResult::attached;
+    std::uint64_t last_attach = 0;
+    for (const auto& [key, other] : consumers_) last_attach = std::max(last_attach, other.attach_number);
     answer(effect::Attached{.consumer = c.consumer});
     consumers_[c.consumer] = {.is_attached = true,
                               .no_ack = c.no_ack,
                               .exclusive = c.exclusive,
                               .priority = c.priority,
                               .prefetch = c.prefetch,
-                              .window = add_window(0, c.window)};
+                              .window = add_window(0, c.window),
+                              .attach_number = last_attach + 1};
     line_up(c.consumer);
   }
   void on(const Cancel& c) {
@@ -349,7 +421,7 @@ class NaiveQueue {
       if (next == line_.end()) return;
       const ConsumerKey key = *next;
       line_.erase(next);
-      if (consumers_[key].suspected) continue;
+      if (consumers_[key].suspected || !is_let(key)) continue;
       const effect::Deliver delivery = hand_to(key);
       say(delivery);
       if (delivery.settled) perhaps_dead_.insert(delivery.message.position.index());
@@ -360,7 +432,7 @@ class NaiveQueue {
     const auto at = consumers_.find(key);
     if (at == consumers_.end() || std::ranges::find(line_, key) != line_.end()) return;
     const Consumer& c = at->second;
-    if (c.is_attached && !c.suspected && c.window > 0 && (c.prefetch == 0 || c.held.size() < c.prefetch))
+    if (c.is_attached && !c.suspected && is_let(key) && c.window > 0 && (c.prefetch == 0 || c.held.size() < c.prefetch))
       line_.push_back(key);
   }
   effect::Deliver hand_to(const ConsumerKey& key) {
@@ -456,6 +528,8 @@ class NaiveQueue {
   }
 
   Configure settings_;
+  ConsumerKey active_;  // node 0: none
+  bool yields_ = false;
   Position position_;
   std::list<Message> ready_;
   std::set<LogIndex> perhaps_dead_;  // a message of theirs died

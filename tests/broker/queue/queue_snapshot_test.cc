@@ -32,7 +32,7 @@ class QueueSnapshot : public MachineFixture {
 };
 
 TEST_F(QueueSnapshot, OfAnEmptyQueueIsAFewBytes) {
-  EXPECT_LE(machine_.serialize().size(), 9u);
+  EXPECT_LE(machine_.serialize().size(), 10u);
   EXPECT_TRUE(QueueMachine::deserialize(machine_.serialize().view()));
 }
 
@@ -81,21 +81,33 @@ TEST_F(QueueSnapshot, OfAnotherFormatIsRefused) {
   EXPECT_TRUE(is_refused(other));
 }
 
-// What the release before wrote ends before the senders.
+// As the release before wrote it: one message with a consumer, one that came back, one that waits.
 TEST_F(QueueSnapshot, OfTheFormatBeforeIsStillRead) {
-  publish("ab");
-  attach({.prefetch = 1}, 11);
-  const Bytes whole = machine_.serialize();
-  std::vector<std::byte> older(whole.view().begin(), whole.view().end());
-  older.front() = std::byte{2};
-  EXPECT_TRUE(is_refused(older));
-  ASSERT_EQ(older.back(), std::byte{0});  // no senders
-  older.pop_back();
-  older.erase(older.begin() + 2, older.begin() + 5);  // no settings, and how many levels there are
+  std::vector<std::byte> older;
+  ByteWriter w(older);
+  for (const std::uint8_t octet : {2, 5}) w.write(octet);  // format, applied
+  const auto message = [&](std::uint64_t entry, std::uint8_t flags, std::uint8_t deliveries) {
+    w.write_varint(entry << Position::kOffsetBits);
+    for (const std::uint8_t octet : {std::uint8_t{1}, flags, std::uint8_t{0}, deliveries}) w.write(octet);
+  };
+  w.write(std::uint8_t{1});
+  message(3, 1, 0);
+  w.write(std::uint8_t{1});
+  message(2, 3, 1);
+  for (const std::uint8_t octet : {1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 1}) w.write(octet);  // 11, with a prefetch of 1
+  w.write(std::uint64_t{1'000});
+  for (const std::uint8_t octet : {2, 1, 1}) w.write(octet);  // its next id, and that it holds number 1
+  message(1, 1, 0);
+  w.write(std::uint8_t{0});  // no turns
   auto machine = QueueMachine::deserialize(older);
   ASSERT_TRUE(machine);
   machine->check_invariants();
-  EXPECT_EQ(machine->serialize(), whole);
+  EXPECT_EQ(machine->ready_count(), 2u);
+  EXPECT_EQ(machine->unsettled_count(), 1u);
+  EXPECT_EQ(machine->consumers(), std::vector{consumer_of(11)});
+  EXPECT_EQ(machine->settings(), Configure{});
+  const Bytes now = machine->serialize();
+  EXPECT_EQ(restored(now).serialize(), now);
 }
 
 TEST_F(QueueSnapshot, AFlippedBitIsRefusedOrGivesASoundMachine) {

@@ -152,6 +152,139 @@ TEST_F(QuorumFeatures, AQuorumQueueKeepsTransientMessagesWhenANodeStarts) {
   EXPECT_EQ(machine_.ready_count(), 0u);
 }
 
+// --- a single active consumer (E041) ---
+
+TEST_F(QuorumFeatures, OneConsumerIsServedAndTheNextOldestFollowsIt) {
+  configure({.single_active_consumer = true});
+  attach(21);
+  attach(11);
+  attach(31);
+  publish("ab");
+  EXPECT_EQ(events(), "attached 21, attached 11, attached 31, 21:a, 21:b");
+  EXPECT_EQ(machine_.active_consumer(), consumer_of(21));
+  cancel(21);
+  machine_ = restored(machine_.serialize());
+  publish("c");
+  EXPECT_EQ(events(), "cancelled 21, 11:c");
+  down(1);
+  EXPECT_EQ(events(), "31:c!");
+  cancel(31);
+  EXPECT_EQ(machine_.active_consumer(), std::nullopt);
+}
+
+TEST_F(QuorumFeatures, AHigherPriorityTakesOverWhenTheActiveOneHasSettled) {
+  configure({.single_active_consumer = true});
+  attach({.prefetch = 2}, 11);
+  publish("ab");
+  forget_events();
+  attach({.priority = 1}, 21);
+  publish("c");
+  settle(11, "a");
+  EXPECT_EQ(events(), "attached 21, dead 3");
+  machine_ = restored(machine_.serialize());
+  EXPECT_EQ(machine_.active_consumer(), consumer_of(11));
+  settle(11, "b");
+  EXPECT_EQ(events(), "dead 4, 21:c");
+  EXPECT_EQ(machine_.active_consumer(), consumer_of(21));
+}
+
+TEST_F(QuorumFeatures, ASuspectedActiveConsumerGivesWayAndDoesNotComeBackByItself) {
+  configure({.single_active_consumer = true});
+  attach(11);
+  apply({Attach{.consumer = {.session = session_of(2, 1, 2), .link = 1}, .window = kWide}});
+  apply({NodeSuspected{.node = NodeId(1), .epoch = Epoch(1)}});
+  forget_events();
+  publish("a");
+  EXPECT_EQ(events(), "21:a");
+  apply({NodeTrusted{.node = NodeId(1), .epoch = Epoch(1)}});
+  publish("b");
+  EXPECT_EQ(events(), "21:b");
+  apply({NodeSuspected{.node = NodeId(2), .epoch = Epoch(1)}, NodeSuspected{.node = NodeId(1), .epoch = Epoch(1)}});
+  publish("c");
+  EXPECT_EQ(events(), "") << "nobody is left";
+}
+
+TEST_F(QuorumFeatures, ASingleActiveConsumerMayBeAskedForAndGivenUpLater) {
+  attach(11);
+  attach(21);
+  configure({.single_active_consumer = true});
+  forget_events();
+  publish("ab");
+  EXPECT_EQ(events(), "11:a, 11:b");
+  configure({});
+  publish("cd");
+  EXPECT_EQ(events(), "11:c, 21:d");
+}
+
+// --- length (E022 to E024) ---
+
+TEST_F(QuorumFeatures, TheOldestReadyMessageIsDroppedFromAFullQueue) {
+  configure({.max_length = 2});
+  publish("abc");
+  EXPECT_EQ(events(), "dead 2");
+  attach({.prefetch = 1}, 11);
+  publish("de");  // b is not ready any more, c is the oldest
+  EXPECT_EQ(events(), "attached 11, 11:b, dead 4");
+}
+
+TEST_F(QuorumFeatures, BytesOfBodiesCountToo) {
+  configure({.max_length_bytes = 100});
+  publish_body('a', 60);
+  publish_body('b', 40);
+  EXPECT_EQ(events(), "");
+  publish_body('c', 1);
+  EXPECT_EQ(events(), "dead 2");
+  publish_body('d', 101);
+  EXPECT_EQ(events(), "dead 3, dead 4, dead 5") << "not even alone";
+}
+
+TEST_F(QuorumFeatures, TheLeastPriorityIsDroppedFirst) {
+  configure({.quorum = true, .priority_max = kQuorumPriorityMax, .max_length = 2});
+  publish_with_priority('a', 2);
+  publish_with_priority('b', 1);
+  publish_with_priority('c', 3);
+  EXPECT_EQ(events(), "dead 3");
+}
+
+TEST_F(QuorumFeatures, WhatComesBackCanMakeAQueueTooLong) {
+  configure({.max_length = 1});
+  publish("a");
+  attach({.prefetch = 1}, 11);
+  publish("b");
+  cancel(11);
+  forget_events();
+  give_back(11, "a");
+  EXPECT_EQ(events(), "dead 2");
+}
+
+TEST_F(QuorumFeatures, AShorterLimitAppliesToWhatIsThere) {
+  publish("abc");
+  configure({.max_length = 1});
+  EXPECT_EQ(events(), "dead 1, dead 2");
+}
+
+TEST_F(QuorumFeatures, AFullQueueMayRejectWhatComes) {
+  configure({.max_length = 1, .overflow = Overflow::reject_publish});
+  send_letters(1, 1, "abc");
+  EXPECT_EQ(events(), "rejected 1#2, rejected 1#3, through 1#3");
+  publish("d");
+  EXPECT_EQ(events(), "rejected 0#0, dead 3");
+  EXPECT_EQ(machine_.ready_count(), 1u);
+}
+
+TEST_F(QuorumFeatures, ARejectionIsToldAgainUntilItHasBeenHeard) {
+  configure({.max_length = 0, .overflow = Overflow::reject_publish});
+  send_letters(1, 1, "abc");
+  configure({});
+  machine_ = restored(machine_.serialize());
+  forget_events();
+  send_letters(1, 2, "bcd", 1);
+  EXPECT_EQ(events(), "rejected 1#2, rejected 1#3, through 1#2-4");
+  const std::size_t with_memory = machine_.serialize().size();
+  send(1, 5, {}, 4);
+  EXPECT_LT(machine_.serialize().size(), with_memory);
+}
+
 TEST_F(QuorumFeatures, SettingsSurviveASnapshot) {
   const Configure settings{.quorum = true, .priority_max = 7, .delivery_limit = 3, .max_length = 10};
   configure(settings);

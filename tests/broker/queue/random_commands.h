@@ -174,7 +174,11 @@ class RandomCommands {
     Configure command{.quorum = one_in(2)};
     if (one_in(2)) command.priority_max = command.quorum ? kQuorumPriorityMax : static_cast<std::uint8_t>(below(3));
     if (one_in(20)) command.priority_max = 255;
-    if (one_in(2)) command.delivery_limit = below(4);
+    if (one_in(2)) command.delivery_limit = static_cast<std::uint32_t>(below(4));
+    command.single_active_consumer = one_in(3);
+    if (one_in(4)) command.max_length = below(backlog_);
+    if (one_in(4)) command.max_length_bytes = below(backlog_ * 20);
+    if (one_in(2)) command.overflow = Overflow::reject_publish;
     return command;
   }
   Command suspicion() {
