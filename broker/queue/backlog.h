@@ -30,7 +30,7 @@ class Backlog {
   std::uint64_t returned_count() const { return returned_.size(); }
 
   /// A new message, from behind all others.
-  void push(const MessageRef& message) {
+  void push(MessageRef message) {
     const std::size_t rank = rank_of(message);
     Level& level = level_of(rank);
     CHECK(level.empty() || level.back().position < message.position);
@@ -110,7 +110,7 @@ class Backlog {
   static constexpr std::size_t kWord = 64;
 
   static std::uint64_t bit_of(std::size_t rank) { return std::uint64_t{1} << (rank % kWord); }
-  std::size_t rank_of(const MessageRef& message) const {
+  std::size_t rank_of(MessageRef message) const {
     return message.priority >= priority_max_ ? 0 : std::size_t{priority_max_} - message.priority;
   }
   Level& level_of(std::size_t rank) {
@@ -138,11 +138,11 @@ class Backlog {
   }
   MessageRef take_returned(Returned::iterator at);
   Returned::iterator least_returned();
-  void count(const MessageRef& message) {
+  void count(MessageRef message) {
     ++size_;
     body_bytes_ += message.body_size;
   }
-  void discount(const MessageRef& message) {
+  void discount(MessageRef message) {
     --size_;
     body_bytes_ -= message.body_size;
   }

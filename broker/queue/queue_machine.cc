@@ -30,11 +30,11 @@ Result<void> QueueMachine::apply(LogIndex index, ByteView payload, Effects& out)
       return failure(ErrorCode::corruption, "log entry " + std::to_string(index.value()) +
                                                 " holds no queue command at offset " + std::to_string(offset_));
     }
-    if (!has_its_turn(command, out)) continue;
+    if (senders_.is_in_run() && !has_its_turn(command, out)) continue;
     std::visit([&](const auto& c) { on(c, out); }, command);
     if (settings_.single_active_consumer) choose_active();
     check_out(out);
-    if (settings_.overflow == Overflow::drop_head) drop_excess(out);
+    if (drops_excess_) drop_excess(out);
   }
   if (skipped_message_ && !is_live(index)) live_.insert(index.value(), 0);  // so that it is buried below
   bury_entry_if_empty(index, out);
@@ -378,86 +378,15 @@ std::uint16_t QueueMachine::acquired_count(const MessageRef& message) const {
 
 void QueueMachine::on(const Configure& command, Effects&) {
   settings_ = command;
-  arrange_backlog();
+  obey_settings();
   if (!settings_.single_active_consumer) active_.reset();
   for (const auto& [key, consumer] : consumers_) enter_service(*consumer);
 }
 
-void QueueMachine::arrange_backlog() {
+void QueueMachine::obey_settings() {
+  drops_excess_ = settings_.overflow == Overflow::drop_head && (settings_.max_length || settings_.max_length_bytes);
   backlog_.arrange(settings_.priority_max,
                    settings_.quorum ? Backlog::Returns::first : Backlog::Returns::to_their_place);
-}
-
-// --- what the log must keep, and what others may know ---
-
-std::vector<ConsumerKey> QueueMachine::consumers() const {
-  std::vector<ConsumerKey> keys;
-  for (const auto& [key, consumer] : consumers_) {
-    if (!consumer->cancelled) keys.push_back(key);
-  }
-  return keys;
-}
-
-std::vector<SessionId> QueueMachine::sessions() const {
-  std::vector<SessionId> sessions;
-  senders_.for_each([&](const SessionId& session) { sessions.push_back(session); });
-  for (const auto& [key, consumer] : consumers_) sessions.push_back(key.session);
-  std::ranges::sort(sessions);
-  sessions.erase(std::ranges::unique(sessions).begin(), sessions.end());
-  return sessions;
-}
-
-bool QueueMachine::is_live(LogIndex index) const { return live_.find(index.value()) != nullptr; }
-
-std::vector<std::pair<LogIndex, LogIndex>> QueueMachine::live_entries() const {
-  std::vector<std::pair<LogIndex, LogIndex>> ranges;
-  live_.for_each([&](std::uint64_t number, std::uint32_t) {
-    const LogIndex index(number);
-    if (!ranges.empty() && ranges.back().second.plus(1) == index) {
-      ranges.back().second = index;
-    } else {
-      ranges.emplace_back(index, index);
-    }
-  });
-  return ranges;
-}
-
-void QueueMachine::check_invariants() const {
-  std::uint64_t bytes = 0;
-  std::uint64_t messages = 0;
-  std::map<std::uint64_t, std::uint32_t> live;
-  std::size_t acquired = 0;
-  const auto count = [&](const MessageRef& message) {
-    if (message.redelivered && acquired_.contains(message.position)) ++acquired;
-    bytes += message.body_size;
-    ++messages;
-    ++live[message.position.index().value()];
-  };
-  backlog_.check_invariants();
-  backlog_.for_each(count);
-  std::uint64_t unsettled = 0;
-  std::size_t attached = 0;
-  for (const auto& [key, consumer] : consumers_) {
-    CHECK(consumer->prefetch == 0 || consumer->held.size() <= consumer->prefetch);
-    CHECK(key.link != kGetLink || consumer->cancelled);
-    consumer->held.for_each([&, next_id = consumer->next_id](std::uint64_t id, const MessageRef& message) {
-      CHECK_LT(id, next_id);
-      count(message);
-    });
-    unsettled += consumer->held.size();
-    attached += consumer->cancelled ? 0 : 1;
-  }
-  senders_.check_invariants();
-  CHECK_EQ(bytes, message_bytes_);
-  CHECK_EQ(unsettled, unsettled_count_);
-  CHECK_EQ(attached, consumer_count_);
-  CHECK_EQ(messages, ready_count() + unsettled_count_);
-  CHECK_EQ(acquired, acquired_.size());
-  CHECK_EQ(live.size(), live_.size());
-  live_.for_each([&](std::uint64_t index, std::uint32_t alive) { CHECK_EQ(alive, live.at(index)); });
-  for (const auto& [priority, waiting] : service_) {
-    for (const Consumer* consumer : waiting) CHECK(consumer->in_service && consumer->priority == priority);
-  }
 }
 
 }  // namespace quorate::queue

@@ -138,7 +138,7 @@ class QueueMachine {
   void give_back(MessageRef message, ReturnReason reason, Effects& out);
   void dead_letter(const MessageRef& message, DeathReason reason, Effects& out);
   std::uint16_t acquired_count(const MessageRef& message) const;
-  void arrange_backlog();
+  void obey_settings();
   bool is_full_for(const Enqueue& command) const;
   void refuse(const Enqueue& command, Effects& out);
   effect::Refused refusal() const;
@@ -169,6 +169,7 @@ class QueueMachine {
   bool skipped_message_ = false;  // the entry being applied carries one that the queue did not take
 
   Configure settings_;
+  bool drops_excess_ = false;  // follows from the settings
   Backlog backlog_;
   std::map<Position, std::uint16_t> acquired_;  // How often those were handed out that came back; all are redelivered.
   Senders senders_;

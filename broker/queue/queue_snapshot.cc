@@ -134,7 +134,7 @@ bool QueueMachine::read_backlog(ByteReader& r, std::uint8_t format) {
   if (!r.read_varint(applied)) return false;
   applied_ = LogIndex(applied);
   if (format != kFormatBefore && (!get(r, settings_) || !r.read_varint(levels))) return false;
-  arrange_backlog();
+  obey_settings();
   for (; levels > 0; --levels) {
     if (!read_level(r, format)) return false;
   }

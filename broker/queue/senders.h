@@ -44,6 +44,7 @@ class Senders {
   void begin_entry() { run_ = {}; }
   /// False: the session is forgotten, and what it sent too.
   bool begin_run(const From& from);
+  bool is_in_run() const { return run_.tracked; }
   /// Counts the next command.
   Turn take_turn() { return run_.tracked ? take_numbered_turn() : Turn::free; }
   /// effect::Through for each session that the entry heard.
