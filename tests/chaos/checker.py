@@ -210,10 +210,10 @@ def measure_gaps(events, verdict):
         return
     target_of, moments = {}, collections.defaultdict(list)
     for event in events:
-        if event.kind == "publish":
+        if event.kind == "publish" and event.subject != "marker":
             target_of[event.message] = event.detail
             moments[event.detail]  # a target without any confirm is one long gap
-        elif event.kind == "confirm" and begin <= event.time <= end:
+        elif event.kind == "confirm" and begin <= event.time <= end and event.message in target_of:
             moments[target_of[event.message]].append(event.time)
     gaps = []  # (seconds, target, from, to)
     for target, times in moments.items():

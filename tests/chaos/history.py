@@ -1,7 +1,8 @@
 """What happened, in the order in which the test saw it: one Event per step of an operation.
 
     kind        says                                                       message    detail
-    publish     a publication was sent (invoke)                            yes        the target
+    publish     a publication was sent (invoke); subject is `marker` for   yes        the target
+                what only proves acks, and then the target is a queue
     confirm     basic.ack came for it (ok)                                 yes
     nack        basic.nack came for it (fail)                              yes
     unknown     its channel ended first, or patience did (info)            yes
