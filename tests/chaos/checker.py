@@ -3,7 +3,7 @@
 
 The promises, by the name under which a broken one is reported:
 
-  lost           what was confirmed is delivered at least once from every queue it was routed to
+  lost           what was confirmed and not returned is delivered at least once from every queue it was routed to
   phantom        nothing is delivered that was not published, and nothing from a queue that it was not routed to
   unroutable     no mandatory message comes back: the bindings are there all the time
   unmarked       of all deliveries of one publication from one queue at most one is without redelivered=true
@@ -114,7 +114,7 @@ def check_publications(events, verdict):
 
 def check_deliveries(events, routes, verdict):
     targets = {}  # message -> target
-    confirmed = []
+    confirmed, returned = [], set()
     ends = {}  # channel -> (time, it ended by itself)
     deliveries = collections.defaultdict(list)  # (queue, message) -> events, in the order of arrival
     requeued, settled = set(), {}  # (queue, message, channel); settled -> time
@@ -123,6 +123,8 @@ def check_deliveries(events, routes, verdict):
             targets[event.message] = event.detail
         elif event.kind == "confirm":
             confirmed.append(event.message)
+        elif event.kind == "return":
+            returned.add(event.message)
         elif event.kind == "deliver":
             deliveries[event.subject, event.message].append(event)
         elif event.kind == "requeue":
@@ -134,7 +136,7 @@ def check_deliveries(events, routes, verdict):
 
     for message in confirmed:
         for queue in routes[targets[message]]:
-            if (queue, message) not in deliveries:
+            if (queue, message) not in deliveries and message not in returned:
                 verdict.broken["lost"].append(name(message, queue))
 
     seen = collections.Counter()

@@ -30,7 +30,7 @@ CASES = [
     ("published again without need", "p1 p1+1 ok1 ok1+1 A:1 A:1+1", ["resent"]),
     ("never published", "p1 ok1 A:1 A:2", ["phantom"]),
     ("from another queue", "p1 ok1 A:1 A@other:1", ["phantom"]),
-    ("returned", "p1 back1 ok1 A:1", ["unroutable"]),
+    ("returned, which is not lost", "p1 back1 ok1", ["unroutable"]),
     ("twice without the mark", "p1 ok1 A:1 A:lost B:1", ["unmarked"]),
     ("again although its holder goes on", "p1 ok1 A:1 B:1*", ["unexplained"]),
     ("again although its holder acked and goes on", "p1 ok1 A:1 A:ack1 B:1*", ["unexplained"]),

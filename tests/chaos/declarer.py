@@ -106,7 +106,10 @@ class Declarer(Client):
             return
         code = getattr(reason, "reply_code", 0)
         if code == NOT_FOUND and self.operation and self.operation[2] == "look":
-            self.end("ok", False)
+            if "inaccessible" in reason.reply_text:  # a classic queue whose node is away: it is there, and is not
+                self.end("fail", reason.reply_text)
+            else:
+                self.end("ok", False)
             self.channel = self.channel_id = None
             if self.connection and self.connection.is_open:
                 self.open_channel()

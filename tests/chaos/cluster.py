@@ -1,0 +1,301 @@
+"""A cluster that faults can be done to: what they need of it, and the cluster of processes on this machine.
+
+Cluster is the interface of the faults. Others that fill it: isolated.py (each node in a network of its own) and
+deploy/chaos (the cluster of docker-compose, or one that `./dev cluster` has started).
+"""
+
+import base64
+import http.client
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import urllib.parse
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, os.path.join(HERE, "..", "interop"))
+from broker import free_port, wait_until  # noqa: E402
+
+START_SECONDS = 60
+SECRET = "chaos"
+READY = "/api/health/checks/ready-to-serve-clients"
+
+
+def binary(name="quorate"):
+    """The program under test; quoratectl lies beside it."""
+    quorate = os.environ.get("QUORATE_BIN", os.path.join(ROOT, "build/dev/bin/quorate"))
+    return quorate if name == "quorate" else os.path.join(os.path.dirname(quorate), name)
+
+
+def http_get(host, port, path, seconds=3):
+    """(status, body as JSON or text); OSError if nobody answers."""
+    connection = http.client.HTTPConnection(host, port, timeout=seconds)
+    try:
+        authorization = "Basic " + base64.b64encode(b"guest:guest").decode()
+        connection.request("GET", path, headers={"Authorization": authorization})
+        response = connection.getresponse()
+        body = response.read()
+        try:
+            return response.status, json.loads(body)
+        except ValueError:
+            return response.status, body.decode(errors="replace")
+    except http.client.HTTPException as error:
+        raise OSError(f"no HTTP: {error!r}") from error
+    finally:
+        connection.close()
+
+
+class Node:
+    """Where one node is: addresses that clients and this test reach."""
+
+    def __init__(self, name, host, amqp_port, http_port):
+        self.name, self.host = name, host  # n1; its node name is rabbit@n1
+        self.amqp_port, self.http_port = amqp_port, http_port
+
+    @property
+    def address(self):
+        return (self.name, self.host, self.amqp_port)
+
+    def is_ready(self):
+        try:
+            return http_get(self.host, self.http_port, READY)[0] == 200
+        except OSError:
+            return False
+
+
+class Cluster:
+    """Nodes by name. What a kind of cluster cannot do raises NotPossible."""
+
+    nodes = {}
+
+    @property
+    def addresses(self):
+        return [node.address for node in self.nodes.values()]
+
+    # --- what every kind answers in the same way -----------------------------------------------------------------
+
+    def leader_of(self, queue):
+        """The name of the node that leads this queue, as any node knows it."""
+        path = f"/api/queues/%2F/{urllib.parse.quote(queue, safe='')}"
+
+        def ask():
+            for node in self.nodes.values():
+                try:
+                    status, found = http_get(node.host, node.http_port, path, seconds=1)
+                except OSError:
+                    continue
+                leader = found.get("leader", "") if status == 200 else ""
+                if leader.partition("@")[2] in self.nodes:
+                    return leader.partition("@")[2]
+            return None
+
+        return wait_until(ask, 20, f"a leader of {queue}")
+
+    def await_ready(self, names=None, seconds=START_SECONDS):
+        for name in names or self.nodes:
+            try:
+                wait_until(self.nodes[name].is_ready, seconds, f"{name} ready for clients")
+            except (TimeoutError, NodeEnded) as error:
+                raise type(error)(f"{error}{self.last_words(name)}") from None
+
+    def is_well(self):
+        try:
+            return all(node.is_ready() for node in self.nodes.values())
+        except NodeEnded:
+            return False
+
+    def last_words(self, name):
+        return ""
+
+    # --- what each kind does in its own way ----------------------------------------------------------------------
+
+    def kill(self, name):
+        raise NotPossible("kill")
+
+    def start(self, name):
+        """Sees to it that the node runs; it may take a while to be ready."""
+        raise NotPossible("start")
+
+    def stop(self, name):
+        """In order: SIGTERM, and waits."""
+        raise NotPossible("stop")
+
+    def freeze(self, name):
+        raise NotPossible("freeze")
+
+    def thaw(self, name):
+        raise NotPossible("thaw")
+
+    def cut(self, pairs):
+        """Nothing that pairs' first sends reaches their second, for all pairs of names at once; [] heals."""
+        raise NotPossible("network faults: the nodes share one network (try ./dev chaos, or docker-compose)")
+
+    def slow(self, name, bytes_per_second):
+        """Limits what this node receives and sends to other nodes; 0 ends it."""
+        raise NotPossible("a slow network: the nodes share one (try ./dev chaos, or docker-compose)")
+
+    def fill_disk(self, name):
+        raise NotPossible("a full disk: no node has a small one")
+
+    def free_disk(self, name):
+        raise NotPossible("a full disk")
+
+    def data_of(self, name):
+        """The data directory, as this machine sees it."""
+        raise NotPossible("a look into the data directory")
+
+    def wipe(self, name):
+        """Removes all data of a node that does not run."""
+        raise NotPossible("wiping a node")
+
+    def control(self, name, *words):
+        """quoratectl at this node; its output."""
+        raise NotPossible("quoratectl")
+
+    def upgrade(self, name):
+        """A node that does not run will start with the other version."""
+        raise NotPossible("an upgrade: name the other version (see --help)")
+
+
+class NotPossible(Exception):
+    """This kind of cluster, or this machine, cannot do that fault."""
+
+
+class NodeEnded(Exception):
+    """The process of a node that should become ready is gone."""
+
+
+class ProcessNode(Node):
+    """One process with its data directory."""
+
+    def __init__(self, name, host, ports, folder, program):
+        amqp_port, http_port, self.peer_port = ports
+        super().__init__(name, host, amqp_port, http_port)
+        self.folder = os.path.join(folder, name)
+        self.data = os.path.join(self.folder, "data")
+        self.log = os.path.join(self.folder, "log")
+        self.program = program
+        self.process = None
+        os.makedirs(self.data, exist_ok=True)
+
+    def configure(self, nodes):
+        lines = [f"listeners.tcp.1 = {self.host}:{self.amqp_port}", "loopback_users.guest = false"]
+        lines += [f"node_name = rabbit@{self.name}"]
+        lines += [f"management.tcp.ip = {self.host}", f"management.tcp.port = {self.http_port}"]
+        lines += [f"cluster.listener.ip = {self.host}", f"cluster.listener.port = {self.peer_port}"]
+        lines += [f"cluster.secret = {SECRET}", "cluster_partition_handling = pause_minority"]
+        for number, node in enumerate(nodes, 1):
+            peer = f"rabbit@{node.name}@{node.host}:{node.peer_port}"
+            lines.append(f"cluster_formation.classic_config.nodes.{number} = {peer}")
+        with open(os.path.join(self.folder, "rabbitmq.conf"), "w") as file:
+            file.write("\n".join(lines) + "\n")
+
+    def command(self):
+        return [self.program, "--config", os.path.join(self.folder, "rabbitmq.conf"), "--data-dir", self.data]
+
+    @property
+    def runs(self):
+        return self.process is not None and self.process.poll() is None
+
+    def is_ready(self):
+        if not self.runs:
+            raise NodeEnded(f"{self.name} has ended" + (f" with {self.process.returncode}" if self.process else ""))
+        return super().is_ready()
+
+
+class ProcessCluster(Cluster):
+    """Processes on 127.0.0.1, each with ports of its own. Needs no rights, and so knows no network faults."""
+
+    def __init__(self, folder, count=3, program=None):
+        self.folder, self.program = folder, program or binary()
+        self.nodes = {}
+        for number in range(1, count + 1):
+            name = f"n{number}"
+            self.nodes[name] = ProcessNode(name, *self.place(number), folder, self.program)
+        for node in self.nodes.values():
+            node.configure(self.nodes.values())
+
+    def place(self, number):
+        """(host, (AMQP port, HTTP port, port for nodes))."""
+        return "127.0.0.1", tuple(free_port() for _ in range(3))
+
+    def prefix(self, name):
+        """Words before the command line of a node."""
+        return []
+
+    def start_all(self):
+        for name in self.nodes:
+            self.start(name)
+        self.await_ready()
+        return self
+
+    def start(self, name):
+        node = self.nodes[name]
+        if node.runs:
+            return
+        with open(node.log, "ab") as log:
+            node.process = subprocess.Popen(
+                self.prefix(name) + node.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+
+    def kill(self, name):
+        node = self.nodes[name]
+        if node.process:
+            node.process.kill()
+            node.process.wait()
+
+    def stop(self, name):
+        node = self.nodes[name]
+        node.process.terminate()
+        node.process.wait(60)
+
+    def freeze(self, name):
+        self.nodes[name].process.send_signal(signal.SIGSTOP)
+
+    def thaw(self, name):
+        self.nodes[name].process.send_signal(signal.SIGCONT)
+
+    def data_of(self, name):
+        return self.nodes[name].data
+
+    def wipe(self, name):
+        for entry in os.listdir(self.nodes[name].data):
+            path = os.path.join(self.nodes[name].data, entry)
+            if os.path.isdir(path) and not os.path.islink(path):
+                shutil.rmtree(path)
+            elif entry != "lost+found":
+                os.unlink(path)
+
+    def control(self, name, *words):
+        command = [binary("quoratectl"), "--data-dir", self.nodes[name].data, *words]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        except FileNotFoundError as error:
+            raise NotPossible(f"quoratectl: {error}") from error
+        if done.returncode:
+            raise RuntimeError(f"quoratectl {' '.join(words)} at {name}: {done.returncode} {done.stdout}{done.stderr}")
+        return done.stdout
+
+    def upgrade(self, name):
+        other = os.environ.get("QUORATE_OTHER_BIN")
+        if not other:
+            raise NotPossible("an upgrade: QUORATE_OTHER_BIN names the other version's program")
+        self.nodes[name].program = other
+
+    def last_words(self, name):
+        try:
+            with open(self.nodes[name].log, errors="replace") as log:
+                return "".join("\n    | " + line.rstrip() for line in log.readlines()[-12:])
+        except OSError:
+            return ""
+
+    def close(self):
+        for node in self.nodes.values():
+            if node.runs:
+                node.process.send_signal(signal.SIGCONT)
+                node.process.kill()
+                node.process.wait()
+

@@ -1,0 +1,114 @@
+"""Each node in a network namespace of its own, on a bridge with this test: any direction can be cut.
+
+enter() begins the program anew inside namespaces of user (unless root), network, mounts and processes: everything ends
+with it, nothing of the machine is touched, and no rights are needed where the kernel lets users make namespaces.
+"""
+
+import os
+import subprocess
+import sys
+
+from cluster import NotPossible, ProcessCluster
+from network import Network
+
+INSIDE = "QUORATE_CHAOS_INSIDE"
+HOST = "10.77.0.254"
+CLIENTS = "clients"  # the name of this test in cuts
+SMALL_DISK = "n3"  # has a file system of its own
+SMALL_DISK_MIB = 400
+
+
+def enter():
+    """Returns inside the namespaces, or "" with the reason why there are none."""
+    if os.environ.get(INSIDE):
+        run("ip", "link", "set", "lo", "up")
+        run("mount", "-t", "tmpfs", "tmpfs", "/run")
+        os.makedirs("/run/netns")
+        run("ip", "link", "add", "bridge0", "type", "bridge")
+        run("ip", "address", "add", f"{HOST}/24", "dev", "bridge0")
+        run("ip", "link", "set", "bridge0", "up")
+        return ""
+    unshare = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    if os.geteuid() != 0:
+        unshare += ["--user", "--map-root-user"]
+    probe = "ip link add bridge0 type bridge && ip link add to-n1 type veth peer name peer && nft add table ip t"
+    try:
+        tried = subprocess.run([*unshare, "sh", "-c", probe], capture_output=True, text=True)
+    except FileNotFoundError as error:
+        return str(error)
+    if tried.returncode:
+        return tried.stderr.strip() or "unshare failed"
+    sys.stdout.flush()
+    os.environ[INSIDE] = "root" if os.geteuid() == 0 else "user"
+    os.execvp(unshare[0], [*unshare, sys.executable, *sys.argv])
+
+
+def run(*words):
+    subprocess.run(words, check=True)
+
+
+class IsolatedCluster(ProcessCluster):
+    def __init__(self, folder, count=3, program=None):
+        super().__init__(folder, count, program)
+        for name, node in self.nodes.items():
+            run("ip", "netns", "add", name)
+            run("ip", "link", "add", f"to-{name}", "type", "veth", "peer", "name", "eth0", "netns", name)
+            run("ip", "link", "set", f"to-{name}", "master", "bridge0", "up")
+            for words in (["address", "add", f"{node.host}/24", "dev", "eth0"], ["link", "set", "eth0", "up"]):
+                run("ip", "-n", name, *words)
+            run("ip", "-n", name, "link", "set", "lo", "up")
+        addresses = {name: node.host for name, node in self.nodes.items()} | {CLIENTS: HOST}
+        self.network = Network(self.prefix, addresses)
+        self.make_small_disk()
+
+    def place(self, number):
+        return f"10.77.0.{number}", (5672, 15672, 25672)
+
+    def prefix(self, name):
+        return ["nsenter", f"--net=/run/netns/{name}"]
+
+    def cut(self, pairs):
+        self.network.cut(pairs)
+
+    def slow(self, name, bytes_per_second):
+        self.network.slow(name, bytes_per_second)
+
+    # --- a small disk ----------------------------------------------------------------------------------------------
+
+    def make_small_disk(self):
+        """ext4 on a loop device; tmpfs where only root might do that, which fills up in the same way."""
+        data = self.nodes[SMALL_DISK].data if SMALL_DISK in self.nodes else None
+        if data and os.environ[INSIDE] == "root":
+            image = os.path.join(self.folder, "small_disk")
+            with open(image, "wb") as file:
+                file.truncate(SMALL_DISK_MIB << 20)
+            run("mkfs.ext4", "-q", "-m", "0", image)
+            run("mount", "-o", "loop", image, data)
+        elif data:
+            run("mount", "-t", "tmpfs", "-o", f"size={SMALL_DISK_MIB}m", "tmpfs", data)
+
+    def filler(self, name):
+        if name != SMALL_DISK:
+            raise NotPossible(f"a full disk: only {SMALL_DISK} has a small one")
+        return os.path.join(self.nodes[name].data, "filler")
+
+    def fill_disk(self, name):
+        """To the last byte."""
+        with open(self.filler(name), "wb", buffering=0) as file:
+            size = 1 << 20
+            while size:
+                try:
+                    file.write(bytes(size))
+                except OSError:
+                    size //= 2
+
+    def free_disk(self, name):
+        if os.path.exists(self.filler(name)):
+            os.unlink(self.filler(name))
+
+    def close(self):
+        super().close()
+        for name in self.nodes:
+            run("ip", "netns", "delete", name)
+        if SMALL_DISK in self.nodes:
+            run("umount", "--lazy", self.nodes[SMALL_DISK].data)
