@@ -204,30 +204,40 @@ def check_order(events, verdict):
                 newest[key] = (at, event.message)
 
 
-def measure_gaps(events, verdict):
-    """The longest time without a confirm, for each target: while publishers work, something is always under way."""
+def gaps_between_confirms(events, by_client=False):
+    """(seconds, target or publisher, from, to), from the first publication to the last: while publishers work, something
+    is always under way."""
     begin = next((event.time for event in events if event.kind == "begin"), None)
     end = next((event.time for event in reversed(events) if event.kind == "end"), None)
     if begin is None or end is None:
-        return
-    target_of, moments = {}, collections.defaultdict(list)
+        return []
+    series_of, moments = {}, collections.defaultdict(list)
     for event in events:
         if event.kind == "publish" and event.subject != "marker":
-            target_of[event.message] = event.detail
-            moments[event.detail]  # a target without any confirm is one long gap
-        elif event.kind == "confirm" and begin <= event.time <= end and event.message in target_of:
-            moments[target_of[event.message]].append(event.time)
-    gaps = []  # (seconds, target, from, to)
-    for target, times in moments.items():
+            series = event.client if by_client else event.detail
+            series_of[event.message] = series
+            moments[series]  # a series without any confirm is one long gap
+        elif event.kind == "confirm" and begin <= event.time <= end and event.message in series_of:
+            moments[series_of[event.message]].append(event.time)
+    gaps = []
+    for series, times in moments.items():
         times = [begin] + times + [end]
-        gaps += [(after - before, target, before, after) for before, after in zip(times, times[1:])]
+        gaps += [(after - before, series, before, after) for before, after in zip(times, times[1:])]
+    return gaps
+
+
+def longest_between(gaps, begin, end):
+    return max((gap[0] for gap in gaps if gap[3] >= begin and gap[2] <= end), default=0.0)
+
+
+def measure_gaps(events, verdict):
+    gaps = gaps_between_confirms(events)
     if gaps:
         verdict.longest_gap, verdict.gap_place = max(gap[:2] for gap in gaps)
     for index, event in enumerate(events):
         if event.kind == "fault":
-            over = next((e.time for e in events[index:] if e.kind == "heal" and e.subject == event.subject), end)
-            inside = [gap[0] for gap in gaps if gap[3] >= event.time and gap[2] <= over + AFTER_FAULT]
-            longest = max(inside, default=0.0)
+            over = next((e.time for e in events[index:] if e.kind == "heal" and e.subject == event.subject), event.time)
+            longest = longest_between(gaps, event.time, over + AFTER_FAULT)
             verdict.fault_gaps[event.subject] = max(longest, verdict.fault_gaps.get(event.subject, 0.0))
 
 

@@ -10,8 +10,8 @@ import time
 from typing import Callable, NamedTuple
 
 from cluster import NodeEnded, wait_until
+from network import CLIENTS
 
-CLIENTS = "clients"
 DOWN = 5.0  # seconds for which a killed node stays away
 CUT = 20.0
 FROZEN = 30.0

@@ -4,16 +4,16 @@ enter() begins the program anew inside namespaces of user (unless root), network
 with it, nothing of the machine is touched, and no rights are needed where the kernel lets users make namespaces.
 """
 
+import itertools
 import os
 import subprocess
 import sys
 
 from cluster import NotPossible, ProcessCluster
-from network import Network
+from network import CLIENTS, Network
 
 INSIDE = "QUORATE_CHAOS_INSIDE"
 HOST = "10.77.0.254"
-CLIENTS = "clients"  # the name of this test in cuts
 SMALL_DISK = "n3"  # has a file system of its own
 SMALL_DISK_MIB = 400
 
@@ -48,15 +48,19 @@ def run(*words):
 
 
 class IsolatedCluster(ProcessCluster):
+    serials = itertools.count(1)
+
     def __init__(self, folder, count=3, program=None):
         super().__init__(folder, count, program)
+        self.serial = next(self.serials)  # a namespace may outlive its cluster a little
         for name, node in self.nodes.items():
-            run("ip", "netns", "add", name)
-            run("ip", "link", "add", f"to-{name}", "type", "veth", "peer", "name", "eth0", "netns", name)
-            run("ip", "link", "set", f"to-{name}", "master", "bridge0", "up")
-            for words in (["address", "add", f"{node.host}/24", "dev", "eth0"], ["link", "set", "eth0", "up"]):
-                run("ip", "-n", name, *words)
-            run("ip", "-n", name, "link", "set", "lo", "up")
+            space, link = self.namespace(name), f"to-{self.namespace(name)}"
+            run("ip", "netns", "add", space)
+            run("ip", "link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", space)
+            run("ip", "link", "set", link, "master", "bridge0", "up")
+            run("ip", "-n", space, "address", "add", f"{node.host}/24", "dev", "eth0")
+            run("ip", "-n", space, "link", "set", "eth0", "up")
+            run("ip", "-n", space, "link", "set", "lo", "up")
         addresses = {name: node.host for name, node in self.nodes.items()} | {CLIENTS: HOST}
         self.network = Network(self.prefix, addresses)
         self.make_small_disk()
@@ -65,7 +69,10 @@ class IsolatedCluster(ProcessCluster):
         return f"10.77.0.{number}", (5672, 15672, 25672)
 
     def prefix(self, name):
-        return ["nsenter", f"--net=/run/netns/{name}"]
+        return ["nsenter", f"--net=/run/netns/{self.namespace(name)}"]
+
+    def namespace(self, name):
+        return f"{name}-{self.serial}"
 
     def cut(self, pairs):
         self.network.cut(pairs)
@@ -109,6 +116,7 @@ class IsolatedCluster(ProcessCluster):
     def close(self):
         super().close()
         for name in self.nodes:
-            run("ip", "netns", "delete", name)
+            run("ip", "link", "delete", f"to-{self.namespace(name)}")
+            run("ip", "netns", "delete", self.namespace(name))
         if SMALL_DISK in self.nodes:
             run("umount", "--lazy", self.nodes[SMALL_DISK].data)

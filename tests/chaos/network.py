@@ -3,7 +3,7 @@
 import subprocess
 
 TABLE = "chaos"
-BURST = 64  # packets that pass before a limit begins to drop
+CLIENTS = "clients"  # their name among those of nodes
 
 
 class Network:
@@ -14,29 +14,39 @@ class Network:
         self.pairs, self.limits = [], {}
 
     def cut(self, pairs):
-        touched = {receiver for _, receiver in self.pairs + list(pairs)}
+        touched = {self.where(pair) for pair in self.pairs + list(pairs)}
         self.pairs = list(pairs)
-        for name in touched:
+        for name in sorted(touched):
             self.apply(name)
 
     def slow(self, name, bytes_per_second):
         self.limits[name] = bytes_per_second
         self.apply(name)
 
+    @staticmethod
+    def where(pair):
+        """The node that drops: the one that would receive, or that would send to clients, who drop nothing."""
+        sender, receiver = pair
+        return sender if receiver == CLIENTS else receiver
+
     def rules(self, name):
-        """The whole table of one node. Only other nodes are limited: the test's clients have their own way."""
-        rules = [f"ip saddr {self.address_of[sender]} drop" for sender, receiver in self.pairs if receiver == name]
-        limited = []
+        """The whole table of one node. Only other nodes are limited: clients have their own way."""
+        incoming, outgoing = [], []
+        for sender, receiver in self.pairs:
+            if receiver == name:
+                incoming.append(f"ip saddr {self.address_of[sender]} drop")
+            elif (sender, receiver) == (name, CLIENTS):
+                outgoing.append(f"ip daddr {self.address_of[receiver]} drop")
         if self.limits.get(name):
-            others = ", ".join(address for other, address in self.address_of.items() if other.startswith("n") and other != name)
+            others = ", ".join(self.address_of[other] for other in self.address_of if other not in (name, CLIENTS))
             limit = f"limit rate over {self.limits[name]} bytes/second burst 32 kbytes drop"
-            rules.append(f"ip saddr {{ {others} }} {limit}")
-            limited.append(f"ip daddr {{ {others} }} {limit}")
-        return "\n".join(
-            [f"table ip {TABLE} {{}}", f"delete table ip {TABLE}", f"table ip {TABLE} {{"]
-            + [" chain incoming { type filter hook input priority 0;", *rules, "}"]
-            + [" chain outgoing { type filter hook output priority 0;", *limited, "}", "}"]
-        )
+            incoming.append(f"ip saddr {{ {others} }} {limit}")
+            outgoing.append(f"ip daddr {{ {others} }} {limit}")
+        chains = (("incoming", "input", incoming), ("outgoing", "output", outgoing))
+        lines = [f"table ip {TABLE} {{}}", f"delete table ip {TABLE}", f"table ip {TABLE} {{"]
+        for chain, hook, rules in chains:
+            lines += [f"chain {chain} {{ type filter hook {hook} priority 0;", *rules, "}"]
+        return "\n".join([*lines, "}"])
 
     def apply(self, name):
         command = [*self.inside(name), "nft", "-f", "-"]
