@@ -19,6 +19,8 @@ def write(path, nodes, host="127.0.0.1", ports=None):
         text = text.replace(f"server {node.name} {node.name}:{PORTS['amqp']}\n", amqp)
         http = f"server {node.name} {node.host}:{node.http_port}\n"
         text = text.replace(f"server {node.name} {node.name}:{PORTS['management']}\n", http)
+    text = re.sub(r"^resolvers containers\n(?:  .*\n)+\n", "", text, flags=re.M)  # addresses need no names resolved
+    text = text.replace(" resolvers containers init-addr last,libc,none", "")
     named = {node.name for node in nodes}
     text = re.sub(r"^ *server (\w+) .*\n", lambda line: line[0] if line[1] in named else "", text, flags=re.M)
     with open(path, "w") as file:

@@ -17,7 +17,7 @@ import urllib.parse
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(HERE, "..", "interop"))
-from broker import free_port, wait_until  # noqa: E402
+from broker import answers, free_port, wait_until  # noqa: E402, F401
 
 START_SECONDS = 60
 SECRET = "chaos"

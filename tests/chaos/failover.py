@@ -10,6 +10,7 @@ been to the node that is gone. The checker judges the whole run.
 """
 
 import argparse
+import bisect
 import os
 import shutil
 import statistics
@@ -21,8 +22,8 @@ import threading
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "deploy"))
 import haproxy_config  # noqa: E402
-from checker import gaps_between_confirms, longest_between  # noqa: E402
-from cluster import ProcessCluster, free_port, wait_until  # noqa: E402
+from checker import gaps_between_confirms  # noqa: E402
+from cluster import ProcessCluster, answers, free_port, wait_until  # noqa: E402
 from workload import Workload  # noqa: E402
 
 DOWN, FROZEN, QUIET = 2.0, 8.0, 4.0  # seconds
@@ -41,6 +42,7 @@ class Failover:
         haproxy_config.write(self.config, self.cluster.nodes.values(), ports=self.ports)
         haproxy = subprocess.Popen(["haproxy", "-db", "-f", self.config], stdout=subprocess.DEVNULL)
         try:
+            wait_until(lambda: answers(self.ports["amqp"]), 20, "HAProxy leads to a node")
             nodes = [("haproxy", "127.0.0.1", self.ports["amqp"])]
             self.workload = Workload(nodes, self.options.rate, self.options.seed, classic=False, metadata=False)
             verdict = self.workload.run(self.strike_again_and_again)
@@ -69,10 +71,10 @@ class Failover:
 
     def report(self, verdict):
         events = self.workload.history.events
-        moments = [time for time, _ in self.strikes] + [float("inf")]
+        moments = [time for time, _ in self.strikes]
         rows = {}
-        for what, gaps in (("queue", gaps_between_confirms(events)), ("client", gaps_between_confirms(events, True))):
-            rows[what] = [longest_between(gaps, begin, end) for begin, end in zip(moments, moments[1:])]
+        for what, by_client in (("queue", False), ("client", True)):
+            rows[what] = longest_per_strike(gaps_between_confirms(events, by_client), moments)
         for (_, victim), queue, client in zip(self.strikes, rows["queue"], rows["client"]):
             print(f"{victim}  queue {queue:6.2f} s  client {client:6.2f} s")
         how = "frozen" if self.options.freeze else "killed"
@@ -80,6 +82,18 @@ class Failover:
             text = f"median {statistics.median(gaps):.2f} s, worst {max(gaps):.2f} s"
             print(f"leader {how} {len(gaps)} times, longest gap of a {what}: {text}")
         print("\n".join(self.workload.lines(verdict)))
+
+
+def longest_per_strike(gaps, moments):
+    """A gap belongs to the first strike within it, or else to the last one before it."""
+    longest = [0.0] * len(moments)
+    for seconds, _, begin, end in gaps:
+        at = bisect.bisect_right(moments, begin)
+        if at == len(moments) or moments[at] > end:
+            at -= 1
+        if at >= 0:
+            longest[at] = max(longest[at], seconds)
+    return longest
 
 
 def main():

@@ -14,8 +14,7 @@ from network import CLIENTS, Network
 
 INSIDE = "QUORATE_CHAOS_INSIDE"
 HOST = "10.77.0.254"
-SMALL_DISK = "n3"  # has a file system of its own
-SMALL_DISK_MIB = 400
+SMALL_DISK_MIB = 400  # of the last node, which has a file system of its own
 
 
 def enter():
@@ -63,7 +62,11 @@ class IsolatedCluster(ProcessCluster):
             run("ip", "-n", space, "link", "set", "lo", "up")
         addresses = {name: node.host for name, node in self.nodes.items()} | {CLIENTS: HOST}
         self.network = Network(self.prefix, addresses)
-        self.make_small_disk()
+        self.make_small_disk(self.last.data)
+
+    @property
+    def last(self):
+        return list(self.nodes.values())[-1]
 
     def place(self, number):
         return f"10.77.0.{number}", (5672, 15672, 25672)
@@ -82,21 +85,20 @@ class IsolatedCluster(ProcessCluster):
 
     # --- a small disk ----------------------------------------------------------------------------------------------
 
-    def make_small_disk(self):
+    def make_small_disk(self, data):
         """ext4 on a loop device; tmpfs where only root might do that, which fills up in the same way."""
-        data = self.nodes[SMALL_DISK].data if SMALL_DISK in self.nodes else None
-        if data and os.environ[INSIDE] == "root":
+        if os.environ[INSIDE] == "root":
             image = os.path.join(self.folder, "small_disk")
             with open(image, "wb") as file:
                 file.truncate(SMALL_DISK_MIB << 20)
             run("mkfs.ext4", "-q", "-m", "0", image)
             run("mount", "-o", "loop", image, data)
-        elif data:
+        else:
             run("mount", "-t", "tmpfs", "-o", f"size={SMALL_DISK_MIB}m", "tmpfs", data)
 
     def filler(self, name):
-        if name != SMALL_DISK:
-            raise NotPossible(f"a full disk: only {SMALL_DISK} has a small one")
+        if name != self.last.name:
+            raise NotPossible(f"a full disk: only {self.last.name} has a small one")
         return os.path.join(self.nodes[name].data, "filler")
 
     def fill_disk(self, name):
@@ -118,5 +120,4 @@ class IsolatedCluster(ProcessCluster):
         for name in self.nodes:
             run("ip", "link", "delete", f"to-{self.namespace(name)}")
             run("ip", "netns", "delete", self.namespace(name))
-        if SMALL_DISK in self.nodes:
-            run("umount", "--lazy", self.nodes[SMALL_DISK].data)
+        run("umount", "--lazy", self.last.data)
