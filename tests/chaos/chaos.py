@@ -14,6 +14,7 @@ import argparse
 import os
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -143,6 +144,7 @@ def main():
     say(f"seed {seed}, {options.nodes} nodes, {options.rate:g} publications a second")
     if rounds.why_not_isolated:
         say(f"no networks of their own for the nodes, so no network faults: {rounds.why_not_isolated}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as the first process in its namespace it would ignore it
     began, number = time.monotonic(), 0
     try:
         while number < len(chosen) or time.monotonic() - began < options.minutes * 60:
