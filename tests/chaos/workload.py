@@ -90,9 +90,9 @@ class Workload:
         def play():
             try:
                 scenario()
-            except Exception as error:  # it is reported below, in the thread that runs the workload
+            except Exception as error:  # raised again below, in the thread that runs the workload
                 failure.append(error)
-            self.loop.add_callback_threadsafe(self.stop_takers)
+            self.loop.add_callback_threadsafe(self.loop.stop if failure else self.stop_takers)
 
         thread = threading.Thread(target=play, daemon=True)
         for client in self.clients:
