@@ -65,7 +65,8 @@ class Channel {
     GroupId queue;
     queue::Delivery delivery;
   };
-  enum class SettleKind : std::uint8_t { settle, requeue, unseen, discard };
+  /// requeue: it failed here (basic.reject); release: somebody else may try (basic.nack, basic.recover).
+  enum class SettleKind : std::uint8_t { settle, requeue, release, unseen, discard };
   struct Settlement {
     Unacked unacked;
     SettleKind kind = SettleKind::settle;

@@ -223,7 +223,7 @@ Handled Channel::on(const BasicAck& method) {
 }
 Handled Channel::on(const BasicNack& method) {
   return settle(DeliveryTag(method.delivery_tag), method.multiple,
-                method.requeue ? SettleKind::requeue : SettleKind::discard);
+                method.requeue ? SettleKind::release : SettleKind::discard);
 }
 Handled Channel::on(const BasicReject& method) {
   return settle(DeliveryTag(method.delivery_tag), false, method.requeue ? SettleKind::requeue : SettleKind::discard);
@@ -255,7 +255,7 @@ Handled Channel::on(const BasicRecoverAsync& method) {
   if (!method.requeue) return refuse(ReplyCode::not_implemented, "requeue=false");
   taken_unacked_.clear();
   unacked_.settle_all(taken_unacked_);
-  for (const Unacked& unacked : taken_unacked_) settle_now(unacked, SettleKind::requeue);
+  for (const Unacked& unacked : taken_unacked_) settle_now(unacked, SettleKind::release);
   release_held();
   return {};
 }
@@ -292,6 +292,10 @@ void Channel::flush_settlements() {
         break;
       case SettleKind::requeue:
         mail(first.unacked.queue, queue::Return{.consumer = consumer, .ids = std::move(ids)});
+        break;
+      case SettleKind::release:
+        mail(first.unacked.queue,
+             queue::Return{.consumer = consumer, .reason = queue::ReturnReason::released, .ids = std::move(ids)});
         break;
       case SettleKind::unseen:
         mail(first.unacked.queue,

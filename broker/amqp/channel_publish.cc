@@ -94,6 +94,7 @@ Handled Channel::on_publication(Publication publication) {
   queue::Publish publish{.message = keys.has_bcc() ? without_bcc(message, *properties) : message,
                          .body_size = static_cast<std::uint32_t>(message.body().size()),
                          .persistent = properties->is_persistent(),
+                         .has_priority = properties->priority().has_value(),
                          .priority = properties->priority().value_or(0)};
   if (properties->reply_to() == kReplyTo) {
     auto addressed = with_reply_address(publish.message, *properties);

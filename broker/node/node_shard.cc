@@ -4,11 +4,19 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "broker/amqp/table_codec.h"
+#include "broker/queue/arguments.h"
 
 namespace quorate {
 namespace {
 constexpr ShardId kMetadataShard{0};
+
+queue::Configure settings_of(const cluster::Queue& queue) {
+  const auto arguments = amqp::decode_table(as_bytes(queue.arguments));
+  CHECK(arguments.has_value());
+  return queue::settings_from(*arguments, queue.type == cluster::QueueType::quorum);
 }
+}  // namespace
 
 NodeShard::NodeShard(cluster::Shard& shard, storage::GroupStorage& storage, const amqp::SessionOptions& sessions,
                      Options options)
@@ -31,6 +39,7 @@ NodeShard::NodeShard(cluster::Shard& shard, storage::GroupStorage& storage, cons
                .node = options_.node,
                .epoch = options_.epoch,
                .after_crash = options_.after_crash,
+               .settings_of = &settings_of,
                .topology = [this]() -> const cluster::Topology& { return *view_; },
                .announce = [this](const queue::Leadership& news, bool everywhere) { announce(news, everywhere); },
                .report_placed = [this](GroupId id,

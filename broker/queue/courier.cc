@@ -351,6 +351,7 @@ void Courier::on(Link& link, SessionMail& mail, Delivery& delivery) {
 }
 
 void Courier::on(Link& link, SessionMail&, Through& through) {
+  if (through.first > link.through + 1) return;  // something was missed, and is sent again
   if (through.number > link.through) link.progress_at = shard_.now();
   link.through = std::max(link.through, through.number);
   for (Sent& sent : link.kept) {
@@ -407,9 +408,9 @@ void Courier::on(Link& link, SessionMail& mail, Answer& answer) {
     if (is_over && link.kept.empty() && link.questions.empty()) remove({link.session.serial, link.queue});
     return;
   }
-  const auto request = std::ranges::find_if(
-      link.kept, [](const Sent& sent) { return !sent.answered && is_answered_by<Answer>(sent.what); });
-  if (request == link.kept.end()) return;  // a repetition
+  const auto request = std::ranges::find(link.kept, mail.answers, &Sent::number);
+  const bool is_awaited = request != link.kept.end() && !request->answered && is_answered_by<Answer>(request->what);
+  if (!is_awaited) return;  // a repetition
   request->answered = true;
   if constexpr (std::is_same_v<Answer, Attached>) {
     if (answer.result == AttachResult::attached) link.consumers[answer.link] = {.is_known = true};

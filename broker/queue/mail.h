@@ -28,6 +28,7 @@ struct Publish {
   Message message;
   std::uint32_t body_size = 0;
   bool persistent = false;
+  bool has_priority = false;  // the publisher gave one
   std::uint8_t priority = 0;
   PublishSeq seq;  // 0: nobody waits for a confirm
 };
@@ -129,8 +130,10 @@ struct Gone {
   std::uint32_t link = 0;
 };
 
-/// Everything the session has sent up to `number` is carried out and will stay so.
+/// The session's commands from `first` to `number` are carried out and will stay so, and what there is to say about
+/// them has been said. Who has heard of fewer than `first` - 1 has missed something, and sends again.
 struct Through {
+  std::uint64_t first = 0;
   std::uint64_t number = 0;
 };
 /// The publication of this number was refused.
@@ -147,7 +150,8 @@ struct SessionMail {
   SessionId to;
   GroupId queue;
   SessionMailBody what;
-  bool tracked = false;  // of a queue that gets parcels: the courier has a say in it
+  bool tracked = false;       // of a queue that gets parcels: the courier has a say in it
+  std::uint64_t answers = 0;  // the number of the command that this answers; an echo is answered again
 };
 
 class Switchboard;

@@ -61,6 +61,7 @@ constexpr std::uint8_t number_of(DeleteOutcome outcome) {
 constexpr DeleteOutcome kDeleteOutcomes[] = {DeleteOutcome::deleted, DeleteOutcome::in_use, DeleteOutcome::not_empty};
 
 constexpr unsigned kPersistentFlag = 1;
+constexpr unsigned kPriorityFlag = 2;
 constexpr unsigned kUnusedFlag = 1;
 constexpr unsigned kEmptyFlag = 2;
 constexpr unsigned kTrackedFlag = 1;
@@ -158,7 +159,7 @@ void put_command(LetterWriter& w, std::vector<std::byte>& out, const QueueMailBo
   std::visit(Overloaded{
                  [&](const Publish& publish) {
                    w.octet(kPublishKind);
-                   w.octet(publish.persistent ? kPersistentFlag : 0);
+                   w.octet((publish.persistent ? kPersistentFlag : 0) | (publish.has_priority ? kPriorityFlag : 0));
                    w.octet(publish.priority);
                    w.number(publish.seq);
                    w.message(publish.message);
@@ -172,11 +173,12 @@ void put_command(LetterWriter& w, std::vector<std::byte>& out, const QueueMailBo
 
 bool get(LetterReader& r, Publish& publish) {
   std::uint8_t flags = 0;
-  if (!r.flags(kPersistentFlag, flags) || !r.read(publish.priority) || !r.number(publish.seq) ||
+  if (!r.flags(kPersistentFlag | kPriorityFlag, flags) || !r.read(publish.priority) || !r.number(publish.seq) ||
       !r.message(publish.message)) {
     return false;
   }
   publish.persistent = (flags & kPersistentFlag) != 0;
+  publish.has_priority = (flags & kPriorityFlag) != 0;
   publish.body_size = static_cast<std::uint32_t>(publish.message.body().size());
   return true;
 }
@@ -288,8 +290,8 @@ void put(LetterWriter& w, const Deleted& d) {
 bool get(LetterReader& r, Deleted& d) { return r.one_of(kDeleteOutcomes, d.outcome) && r.number(d.count); }
 void put(LetterWriter& w, const Gone& g) { w.number(g.link); }
 bool get(LetterReader& r, Gone& g) { return r.number(g.link); }
-void put(LetterWriter& w, const Through& t) { w.number(t.number); }
-bool get(LetterReader& r, Through& t) { return r.number(t.number); }
+void put(LetterWriter& w, const Through& t) { w.numbers(t.first, t.number); }
+bool get(LetterReader& r, Through& t) { return r.numbers(t.first, t.number); }
 void put(LetterWriter& w, const Refused& f) { w.number(f.number); }
 bool get(LetterReader& r, Refused& f) { return r.number(f.number); }
 void put(LetterWriter&, const Forgotten&) {}
@@ -316,7 +318,7 @@ bool get(LetterReader& r, Parcel& p) {
 bool get(LetterReader& r, SessionMail& m) {
   std::uint8_t flags = 0;
   std::uint8_t kind = 0;
-  if (!r.numbers(m.to, m.queue) || !r.flags(kTrackedFlag, flags) || !r.read(kind)) return false;
+  if (!r.numbers(m.to, m.queue, m.answers) || !r.flags(kTrackedFlag, flags) || !r.read(kind)) return false;
   m.tracked = (flags & kTrackedFlag) != 0;
   return get_what(kind, r, m.what);
 }
@@ -350,7 +352,7 @@ bool decode(const Bytes& body, Parcel& out) { return read_letter(body, out); }
 
 void encode(const SessionMail& mail, std::vector<std::byte>& out) {
   LetterWriter w(out);
-  w.numbers(mail.to, mail.queue);
+  w.numbers(mail.to, mail.queue, mail.answers);
   w.octet(mail.tracked ? kTrackedFlag : 0);
   std::visit(
       [&]<class T>(const T& what) {

@@ -19,6 +19,7 @@ std::uint64_t weight(const Message& message) { return message.encoded().size() +
 
 Enqueue to_command(const Publish& publish) {
   return {.persistent = publish.persistent,
+          .has_priority = publish.has_priority,
           .priority = publish.priority,
           .body_size = publish.body_size,
           .message = publish.message.encoded().view()};
@@ -37,7 +38,16 @@ Result<void> Queue::start(bool is_new) {
   if (is_durable()) return open_group(is_new);
   ready_ = true;
   leader_ = raft::replica_on(surroundings_.node, 0);
+  configure();
   return {};
+}
+
+/// What the declaration asks for, into the log: every replica obeys it from the same entry on.
+void Queue::configure() {
+  const Configure wanted = surroundings_.settings_of(*definition_);
+  if (machine_.settings() == wanted) return;
+  append(Command(wanted));
+  surroundings_.mark_dirty(definition_->id);
 }
 
 /// The members of a new queue agree on who they are; one that was added later hears it from the leader.
@@ -129,7 +139,7 @@ void Queue::take(QueueMail& mail) {
 void Queue::append(const SessionId& from, const Publish& publish) {
   const std::size_t size = publish.message.encoded().size();
   const bool needs_sync = is_durable() && (publish.persistent || is_quorum());
-  const Waiting waiting{.session = from, .taken = {.seq = publish.seq, .bytes = weight(publish.message)}};
+  Waiting waiting{.session = from, .taken = {.seq = publish.seq, .bytes = weight(publish.message)}};
   if (size >= kAloneBytes) {
     seal_entry();
     entry_has_messages_ = true;
@@ -141,8 +151,9 @@ void Queue::append(const SessionId& from, const Publish& publish) {
   make_room(size);
   entry_has_messages_ = true;
   entry_needs_sync_ |= needs_sync;
-  if (!sender_) entry_waiting_.push_back(waiting);
   name_sender();
+  waiting.offset = entry_.size();
+  if (!sender_) entry_waiting_.push_back(waiting);
   encode_command(to_command(publish), entry_);
   ++entry_commands_;
 }
@@ -199,9 +210,16 @@ void Queue::submit_entry(Bytes payload) {
   } else {
     ++last_proposed_;
     if (has_messages) cache_.put(last_proposed_, payload);
-    for (const Waiting& waiting : entry_waiting_) send_untracked(waiting.session, waiting.taken);
+    for (Waiting& waiting : entry_waiting_) {
+      waiting.entry = last_proposed_;
+      waiting_.push_back(waiting);
+    }
     const auto applied = machine_.apply(last_proposed_, payload.view(), effects_);
     CHECK(applied.has_value());
+    for (const Effect& effect : effects_) {
+      if (const auto* refused = std::get_if<effect::Refused>(&effect)) carry_out(*refused);
+    }
+    for (const Waiting& waiting : std::exchange(waiting_, {})) send_untracked(waiting.session, waiting.taken);
     carry_out_all();
   }
   entry_waiting_.clear();
@@ -292,6 +310,7 @@ void Queue::on_leader() {
     append(Command(
         NodeUp{.node = surroundings_.node, .epoch = surroundings_.epoch, .after_crash = surroundings_.after_crash}));
   }
+  configure();
   on_nodes_changed();
   for (QueueMail& mail : std::exchange(early_, {})) take(mail);
   for (Parcel& parcel : std::exchange(early_parcels_, {})) on_mail(std::move(parcel));
@@ -422,17 +441,19 @@ void Queue::carry_out_all() {
 
 void Queue::carry_out(const effect::Deliver& effect) { owe({.delivery = effect}); }
 void Queue::carry_out(const effect::GetOk& effect) {
-  owe({.delivery = effect.delivery, .kind = Owed::Kind::get, .ready_left = effect.ready_left});
+  owe({.delivery = effect.delivery, .kind = Owed::Kind::get, .ready_left = effect.ready_left, .number = effect.number});
 }
-void Queue::carry_out(const effect::GetEmpty& effect) { send(effect.session, GetEmpty{}); }
+void Queue::carry_out(const effect::GetEmpty& effect) { send(effect.session, GetEmpty{}, effect.number); }
 void Queue::carry_out(const effect::Attached& effect) {
-  send(effect.consumer.session, Attached{.link = effect.consumer.link, .result = effect.result});
+  send(effect.consumer.session, Attached{.link = effect.consumer.link, .result = effect.result}, effect.number);
 }
 void Queue::carry_out(const effect::Cancelled& effect) {
   // Nothing may be delivered after it, and what a no_ack consumer is owed exists nowhere else any more.
-  owe({.delivery = {.consumer = effect.consumer}, .kind = Owed::Kind::cancelled});
+  owe({.delivery = {.consumer = effect.consumer}, .kind = Owed::Kind::cancelled, .number = effect.number});
 }
-void Queue::carry_out(const effect::Purged& effect) { send(effect.session, Purged{.count = effect.count}); }
+void Queue::carry_out(const effect::Purged& effect) {
+  send(effect.session, Purged{.count = effect.count}, effect.number);
+}
 
 void Queue::carry_out(const effect::EntryDead& effect) {
   if (owed_entries_.find(effect.index.value()) == nullptr) cache_.erase(effect.index);
@@ -440,14 +461,20 @@ void Queue::carry_out(const effect::EntryDead& effect) {
 
 /// A group of one applies before the disk has the entry; the promise waits for it.
 void Queue::carry_out(const effect::Through& effect) {
-  const Through through{.number = effect.number};
+  const Through through{.first = effect.first, .number = effect.number};
   if (!is_durable() || machine_.applied() <= committed_) {
     send(effect.session, through);
   } else {
     throughs_.push_back({.entry = machine_.applied(), .session = effect.session, .through = through});
   }
 }
-void Queue::carry_out(const effect::Refused& effect) { send(effect.session, Refused{.number = effect.number}); }
+void Queue::carry_out(const effect::Refused& effect) {
+  if (effect.number != 0) return send(effect.session, Refused{.number = effect.number});
+  const auto is_it = [&](const Waiting& waiting) {
+    return waiting.entry == effect.position.index() && waiting.offset == effect.position.offset();
+  };
+  if (const auto at = std::ranges::find_if(waiting_, is_it); at != waiting_.end()) at->taken.refused = true;
+}
 void Queue::carry_out(const effect::Forgotten& effect) { send(effect.session, Forgotten{}); }
 
 void Queue::carry_out(const effect::Unused&) {
@@ -473,7 +500,7 @@ void Queue::owe(Owed owed) {
 bool Queue::deliver(const Owed& owed) {
   const effect::Deliver& delivery = owed.delivery;
   if (owed.kind == Owed::Kind::cancelled) {
-    send(delivery.consumer.session, Cancelled{.link = delivery.consumer.link});
+    send(delivery.consumer.session, Cancelled{.link = delivery.consumer.link}, owed.number);
     return true;
   }
   const Position position = delivery.message.position;
@@ -490,9 +517,12 @@ bool Queue::deliver(const Owed& owed) {
                .id = delivery.id,
                .message = std::move(*message),
                .redelivered = delivery.message.redelivered,
-               .settled = delivery.settled};
+               .settled = delivery.settled,
+               .counts = is_quorum(),
+               .delivery_count = delivery.message.delivery_count,
+               .acquired_count = delivery.acquired_count};
   if (owed.kind == Owed::Kind::get) {
-    send(delivery.consumer.session, GetOk{.delivery = std::move(out), .ready_left = owed.ready_left});
+    send(delivery.consumer.session, GetOk{.delivery = std::move(out), .ready_left = owed.ready_left}, owed.number);
   } else {
     send(delivery.consumer.session, std::move(out));
   }

@@ -36,6 +36,8 @@ struct QueueSurroundings {
   NodeId node;
   Epoch epoch;
   bool after_crash = false;  // the epoch before did not end in order
+  /// How a queue is to behave, from its declaration.
+  std::function<Configure(const cluster::Queue&)> settings_of;
   /// The newest topology: which nodes there are, and in which epoch.
   std::function<const cluster::Topology&()> topology;
   /// To every courier of this node, and `everywhere` to those of the other nodes.
@@ -98,6 +100,7 @@ class Queue final : public cluster::GroupClient {
   /// Publications whose senders wait until their entry is safe.
   struct Waiting {
     LogIndex entry;
+    std::size_t offset = 0;  // of its command in the entry
     SessionId session;
     Taken taken;
   };
@@ -108,10 +111,12 @@ class Queue final : public cluster::GroupClient {
     effect::Deliver delivery;  // of a cancellation: the consumer
     Kind kind = Kind::delivery;
     std::uint64_t ready_left = 0;  // in the answer to a basic.get
+    std::uint64_t number = 0;      // of the command that this answers
   };
 
   Result<void> open_group(bool is_new);
   void pursue_target();
+  void configure();
   void take(QueueMail& mail);
   void take(Parcel& parcel);
   void name_sender();
@@ -145,9 +150,12 @@ class Queue final : public cluster::GroupClient {
   void on_read(Result<std::vector<raft::Entry>> entries, LogIndex from);
   std::size_t cache_limit() const;
 
-  void send(const SessionId& to, SessionMailBody what) {
-    surroundings_.switchboard.send(SessionMail{
-        .to = to, .queue = definition_->id, .what = std::move(what), .tracked = is_tracked(*definition_, to.node)});
+  void send(const SessionId& to, SessionMailBody what, std::uint64_t answers = 0) {
+    surroundings_.switchboard.send(SessionMail{.to = to,
+                                               .queue = definition_->id,
+                                               .what = std::move(what),
+                                               .tracked = is_tracked(*definition_, to.node),
+                                               .answers = answers});
   }
   /// About what came outside of any parcel.
   void send_untracked(const SessionId& to, const Taken& taken) {
