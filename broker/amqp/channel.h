@@ -50,16 +50,36 @@ class Channel {
   bool is_closing() const { return closing_; }
   void begin_closing();
 
- private:
   struct Consumer {
     std::string tag;
     GroupId queue;
     std::string queue_name;
     std::uint32_t link = 0;
+    bool no_ack = false;
+    bool exclusive = false;
+    std::uint16_t prefetch = 0;
+    std::string arguments;          // encoded table
     bool attached = false;          // the queue has agreed
     std::uint64_t window = 0;       // bytes that the queue may send ahead
     std::uint64_t owed_credit = 0;  // bytes delivered since the queue was last told
   };
+
+  // For listings.
+  bool is_transactional() const { return transactional_; }
+  bool has_confirms() const { return confirms_; }
+  std::uint16_t consumer_prefetch() const { return consumer_prefetch_; }
+  std::uint16_t global_prefetch() const { return global_prefetch_; }
+  std::size_t unacked_count() const { return unacked_.count(); }
+  std::size_t unconfirmed_count() const { return ledger_.unanswered_count(); }
+  std::size_t uncommitted_publications() const { return tx_publications_.size(); }
+  std::size_t uncommitted_settlements() const { return tx_settlements_.size(); }
+  /// In the order of their tags.
+  template <class Visit>
+  void for_each_consumer(Visit&& visit) const {
+    for (const auto& [tag, link] : links_by_tag_) visit(consumers_.at(link));
+  }
+
+ private:
   /// A delivery that the channel-wide prefetch holds back.
   struct Held {
     GroupId queue;

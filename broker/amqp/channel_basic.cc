@@ -64,8 +64,15 @@ Handled Channel::consume(const BasicConsume& method, const cluster::Queue& queue
   const std::uint32_t link = ++last_link_;
   const std::uint64_t window =
       std::max(limits::kDeliveryWindowMinBytes, limits::kDeliveryWindowBytes / (1 + session_.consumer_count_));
-  consumers_.emplace(link,
-                     Consumer{.tag = tag, .queue = queue.id, .queue_name = queue.name, .link = link, .window = window});
+  consumers_.emplace(link, Consumer{.tag = tag,
+                                    .queue = queue.id,
+                                    .queue_name = queue.name,
+                                    .link = link,
+                                    .no_ack = method.no_ack,
+                                    .exclusive = method.exclusive,
+                                    .prefetch = consumer_prefetch_,
+                                    .arguments = std::string(as_text(method.arguments.encoded)),
+                                    .window = window});
   links_by_tag_.emplace(tag, link);
   ++session_.consumer_count_;
   const bool is_new_here = queues_touched_.insert(queue.id).second;

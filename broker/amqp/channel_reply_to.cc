@@ -25,6 +25,7 @@ Handled Channel::consume_replies(const BasicConsume& method, std::string tag) {
                                            .queue = kNoQueue,
                                            .queue_name = std::string(kReplyTo),
                                            .link = reply_link_,
+                                           .no_ack = true,
                                            .attached = true,
                                            .window = UINT64_MAX});
   links_by_tag_.emplace(tag, reply_link_);

@@ -54,6 +54,11 @@ class ConnectionSet final : public cluster::TurnHook {
   /// Closes what is left.
   void drop_all();
   std::size_t size() const { return connections_.size(); }
+  /// Those that have got as far as to speak AMQP; `visit` may change the session, not the set.
+  template <class Visit>
+  void for_each_session(Visit&& visit) {
+    for (auto& [session, connection] : by_session_) visit(*session);
+  }
 
   /// The connection has something to flush at the end of this turn.
   void mark_dirty(Connection& connection) { dirty_.push_back(&connection); }

@@ -44,6 +44,7 @@ void Outbox::take(OutboxBatch& spent) {
   spent.clear();
   std::swap(batch_, spent);
   spent.size = spent.buffer.size() + std::exchange(borrowed_, 0);
+  taken_bytes_ += spent.size;
 }
 
 }  // namespace quorate::amqp

@@ -49,6 +49,8 @@ class Outbox {
 
   bool empty() const { return batch_.buffer.empty(); }
   std::size_t size() const { return batch_.buffer.size() + borrowed_; }
+  /// Of everything that was ever handed over.
+  std::uint64_t taken_bytes() const { return taken_bytes_; }
   /// Hands over what is gathered and goes on with the memory of `spent`, which is cleared.
   void take(OutboxBatch& spent);
 
@@ -56,6 +58,7 @@ class Outbox {
   OutboxBatch batch_;
   std::size_t borrowed_ = 0;  // bytes of the bodies in batch_.cuts
   std::uint32_t frame_max_ = 0;
+  std::uint64_t taken_bytes_ = 0;
 };
 
 }  // namespace quorate::amqp

@@ -31,6 +31,7 @@ Session::Session(const SessionOptions& options, Peer peer, Surroundings& surroun
       peer_(std::move(peer)),
       surroundings_(surroundings),
       id_(surroundings.begin(*this)),
+      created_at_(now),
       now_(now),
       decoder_(options.initial_frame_max_bytes),
       last_received_(now),
@@ -67,6 +68,7 @@ std::size_t Session::on_bytes(ByteView bytes, Instant now) {
     taken = bytes.size() - rest.size();
     on_frame(std::get<Frame>(result));
   }
+  received_bytes_ += taken;
   return taken;
 }
 

@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
@@ -74,6 +75,20 @@ class Session {
   const std::string& close_reason() const { return close_reason_; }
   bool ended_by_error() const { return ended_by_error_; }
   std::size_t channel_count() const { return channels_.size(); }
+  const std::string& mechanism() const { return mechanism_; }
+  const std::string& client_properties() const { return client_properties_; }  // encoded table
+  Duration heartbeat() const { return heartbeat_; }
+  std::uint32_t frame_max() const { return frame_max_; }
+  std::uint16_t channel_max() const { return channel_max_; }
+  bool is_blocked() const { return told_blocked_; }
+  Instant created_at() const { return created_at_; }
+  std::uint64_t received_bytes() const { return received_bytes_; }
+  std::uint64_t sent_bytes() const { return outbox_.taken_bytes(); }
+  std::size_t waiting_bytes() const { return outbox_.size(); }
+  template <class Visit>
+  void for_each_channel(Visit&& visit) const {
+    for (const auto& [id, channel] : channels_) visit(std::as_const(*channel));
+  }
 
  private:
   friend class Channel;
@@ -119,6 +134,8 @@ class Session {
   const Peer peer_;
   Surroundings& surroundings_;
   const queue::SessionId id_;  // of the connection itself, for its own requests
+  const Instant created_at_;
+  std::uint64_t received_bytes_ = 0;
 
   State state_ = State::header;
   Instant now_;  // as of the event being handled
@@ -126,6 +143,7 @@ class Session {
   Outbox outbox_;
   Access access_;
   std::string client_name_;
+  std::string client_properties_;
   std::string mechanism_;
   bool can_fail_authentication_ = false;  // the client understands a close for a refused login
   bool can_be_blocked_ = false;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/limits.h"
+#include "broker/amqp/names.h"
 #include "broker/amqp/session.h"
 #include "broker/amqp/table_codec.h"
 #include "broker/auth/password.h"
@@ -14,9 +15,8 @@
 namespace quorate::amqp {
 namespace {
 
-/// What clients take us for. Some parse product and version to decide what they may ask for.
+/// What clients take us for.
 constexpr std::string_view kProduct = "RabbitMQ";
-constexpr std::string_view kCompatibleVersion = "4.1.0";
 constexpr std::array<std::string_view, 9> kCapabilities = {
     "publisher_confirms",           "exchange_exchange_bindings", "basic.nack",
     "consumer_cancel_notify",       "connection.blocked",         "consumer_priorities",
@@ -69,6 +69,8 @@ Handled Session::on(const ConnectionStartOk& method) {
   const auto properties = decode_table(method.client_properties.encoded);
   if (!properties) return refuse(ReplyCode::syntax_error, properties.error().text);
   read_capabilities(*properties);
+  client_properties_ = as_text(method.client_properties.encoded);
+  mechanism_ = method.mechanism.text;
   return on_secure_login(method.mechanism.text, as_bytes(method.response.text));
 }
 
