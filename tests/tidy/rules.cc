@@ -23,11 +23,15 @@ struct Room {
 };
 constexpr std::string_view kBelowQueues[] = {"message", "metrics"};
 constexpr std::string_view kBelowProtocols[] = {"message", "metrics", "exchange", "queue", "auth"};
+constexpr std::string_view kBelowCommands[] = {"message", "exchange", "queue", "auth", "http"};
 constexpr std::string_view kEverything[] = {"*"};
 constexpr Room kRooms[] = {
     {"alarms", {}},          {"message", {}},          {"metrics", {}},           {"exchange", kBelowQueues},
     {"queue", kBelowQueues}, {"auth", kBelowQueues},   {"amqp", kBelowProtocols}, {"http", kBelowProtocols},
     {"node", kEverything},   {"main.cc", kEverything},
+    {"message", {}},        {"metrics", {}},           {"exchange", kBelowQueues}, {"queue", kBelowQueues},
+    {"auth", kBelowQueues}, {"amqp", kBelowProtocols}, {"http", kBelowProtocols},  {"ctl", kBelowCommands},
+    {"node", kEverything},  {"main.cc", kEverything},
 };
 
 /// A header of another house, where it may be named (path prefixes), and what to use elsewhere. The first row that the

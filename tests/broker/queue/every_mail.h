@@ -79,7 +79,7 @@ inline auto every_session_mail_body() {
       Counted{.ready = 500, .consumers = 6},
       Deleted{.outcome = DeleteOutcome::not_empty, .count = 7},
       Gone{.link = 8},
-      Through{.number = 400},
+      Through{.first = 300, .number = 400},
       Refused{.number = 401},
       Forgotten{},
   });

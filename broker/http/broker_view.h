@@ -1,0 +1,169 @@
+// BrokerView: the node as those who run it may see and change it. The HTTP API and the control commands know nothing
+// else. It lives on one thread, that of the HTTP listener; every answer comes on that thread, possibly before the call
+// returns. Rows are copies: nobody waits for their reader.
+#pragma once
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/time.h"
+#include "cluster/metadata/commands.h"
+#include "cluster/metadata/topology.h"
+
+namespace quorate::http {
+
+struct QueueRow {
+  cluster::QueuePtr definition;
+  std::string node;   // where its leader is
+  std::string state;  // "running", or "down" when nobody answers for it
+  std::uint64_t ready = 0;
+  std::uint64_t unacknowledged = 0;
+  std::uint64_t message_bytes = 0;
+  std::size_t consumers = 0;
+  std::vector<std::string> members;  // of a replicated queue, by node
+  std::vector<std::string> online;   // those of them that are there
+};
+
+struct ConsumerRow {
+  std::string tag;
+  std::string queue;
+  bool ack_required = true;
+  bool exclusive = false;
+  std::uint32_t prefetch = 0;
+  std::string arguments;  // encoded AMQP table
+};
+
+struct ChannelRow {
+  std::uint16_t number = 0;
+  bool transactional = false;
+  bool confirm = false;
+  std::uint32_t prefetch = 0;         // of new consumers
+  std::uint32_t global_prefetch = 0;  // of the channel
+  std::uint64_t unacknowledged = 0;
+  std::uint64_t unconfirmed = 0;
+  std::uint64_t uncommitted = 0;       // publications of an open transaction
+  std::uint64_t acks_uncommitted = 0;  // settlements of an open transaction
+  std::vector<ConsumerRow> consumers;
+};
+
+struct ConnectionRow {
+  std::string name;  // "127.0.0.1:40000 -> 127.0.0.1:5672"
+  std::string node;
+  std::string user;
+  std::string vhost;
+  std::string client_name;  // "" = none
+  std::string state;        // "running", "blocked" …
+  std::string mechanism;
+  std::string client_properties;  // encoded AMQP table
+  bool is_tls = false;
+  std::chrono::seconds heartbeat{};
+  std::uint32_t frame_max = 0;
+  std::uint32_t channel_max = 0;
+  WallTime connected_at;
+  std::uint64_t received_bytes = 0;
+  std::uint64_t sent_bytes = 0;
+  std::uint64_t waiting_bytes = 0;  // to be read by the client
+  std::vector<ChannelRow> channels;
+};
+
+struct ListenerRow {
+  std::string protocol;  // "amqp", "amqp/ssl", "http", "clustering"
+  std::string address;
+  std::uint16_t port = 0;
+  bool is_tls = false;
+};
+
+/// A resource that ran out, and where: publishers of the cluster are blocked by it.
+struct AlarmRow {
+  std::string node;
+  std::string resource;  // "memory" or "disk"
+};
+
+/// A member of the cluster. What stands behind `running` is known of running nodes only.
+struct NodeRow {
+  std::string name;
+  bool running = false;
+  bool being_drained = false;
+  std::uint64_t os_pid = 0;
+  std::chrono::milliseconds uptime{};
+  std::uint32_t processors = 0;
+  std::uint64_t files_open = 0;
+  std::uint64_t files_max = 0;
+  std::uint64_t sockets_open = 0;
+  std::uint64_t memory_used = 0;
+  std::uint64_t memory_limit = 0;  // where the alarm is raised; 0 = nowhere
+  bool memory_alarm = false;
+  std::uint64_t disk_free = 0;
+  std::uint64_t disk_free_limit = 0;  // where the alarm is raised; 0 = nowhere
+  bool disk_alarm = false;
+  std::string data_dir;
+  std::vector<std::string> log_files;
+  std::vector<std::string> config_files;
+  std::vector<ListenerRow> listeners;
+};
+
+/// How far this node is. Clients are served in `serving` alone.
+enum class ServiceState : std::uint8_t {
+  starting,
+  serving,
+  draining,  // maintenance: no new clients
+  paused,    // no majority is reachable
+};
+
+enum class DeleteQueueOutcome : std::uint8_t { deleted, not_found, in_use, not_empty };
+struct DeleteQueueAnswer {
+  DeleteQueueOutcome outcome = DeleteQueueOutcome::deleted;
+  std::uint64_t messages = 0;  // that went with it
+};
+
+class BrokerView {
+ public:
+  template <class... Answer>
+  using Done = std::move_only_function<void(Answer...)>;
+
+  virtual ~BrokerView() = default;
+
+  // At hand:
+  virtual const cluster::TopologyPtr& topology() const = 0;
+  virtual std::string_view node_name() const = 0;
+  virtual std::string_view cluster_name() const = 0;
+  /// The version of RabbitMQ that clients may take this broker for.
+  virtual std::string_view rabbitmq_version() const = 0;
+  virtual ServiceState service_state() const = 0;
+  /// This node's; other members' may be as old as their last word.
+  virtual std::vector<AlarmRow> alarms() const = 0;
+  virtual bool is_loopback_user(std::string_view name) const = 0;
+  /// Queues ("queue 'q' in vhost '/'") that would lose their majority without this node.
+  virtual std::vector<std::string> quorum_critical() const = 0;
+  virtual NodeRow this_node() const = 0;
+  virtual std::string_view default_queue_type() const = 0;
+
+  /// `done` is called once this node serves clients.
+  virtual void when_serving(Done<> done) = 0;
+  /// Connects to every listener of this node; `done`: those that refused, within seconds.
+  virtual void probe_listeners(Done<std::vector<ListenerRow>> done) = 0;
+
+  // Collected:
+  /// Every member, the dead ones as well.
+  virtual void collect_nodes(Done<std::vector<NodeRow>> done) = 0;
+  virtual void collect_queues(Done<std::vector<QueueRow>> done) = 0;
+  /// Connections with their channels and consumers.
+  virtual void collect_connections(Done<std::vector<ConnectionRow>> done) = 0;
+
+  // Changed:
+  virtual void submit(cluster::MetadataCommand command, Done<cluster::Outcome> done) = 0;
+  virtual void delete_queue(GroupId queue, bool if_unused, bool if_empty, Done<DeleteQueueAnswer> done) = 0;
+  /// How many messages went; nothing when the queue is not there any more.
+  virtual void purge_queue(GroupId queue, Done<std::optional<std::uint64_t>> done) = 0;
+  /// Asks the clients of that name to go: 320 CONNECTION_FORCED with `reason`. `done`: how many there were.
+  virtual void close_connections(std::string name, std::string reason, Done<std::size_t> done) = 0;
+  /// Octets for a password's hash.
+  virtual std::uint64_t random() = 0;
+};
+
+}  // namespace quorate::http

@@ -1,0 +1,123 @@
+// The health checks of management.md §1.3 and §1.6.23: 200 {"status":"ok"} or 503 {"status":"failed","reason":…}. None
+// of them asks another node, so that a load balancer is answered even without a quorum.
+#include <algorithm>
+#include <charconv>
+
+#include "broker/http/endpoints.h"
+
+namespace quorate::http::endpoints {
+namespace {
+
+namespace json = boost::json;
+
+struct ProtocolAlias {
+  std::string_view asked;
+  std::string_view protocol;
+};
+constexpr ProtocolAlias kAliases[] = {
+    {"amqp091", "amqp"},           {"amqp0-9-1", "amqp"},
+    {"amqp0.9.1", "amqp"},         {"amqp10", "amqp"},
+    {"amqp1.0", "amqp"},           {"amqps", "amqp/ssl"},
+    {"mqtt3.1", "mqtt"},           {"mqtt3.1.1", "mqtt"},
+    {"mqtts", "mqtt/ssl"},         {"stomp1.0", "stomp"},
+    {"stomp1.1", "stomp"},         {"stomp1.2", "stomp"},
+    {"management", "http"},        {"ui", "http"},
+    {"http_api", "http"},          {"https", "https"},
+    {"cli", "clustering"},         {"distribution", "clustering"},
+    {"web-mqtt", "http/web-mqtt"}, {"web-stomp", "http/web-stomp"},
+};
+
+std::string_view protocol_of(std::string_view asked) {
+  const auto* found = std::ranges::find(kAliases, asked, &ProtocolAlias::asked);
+  return found != std::end(kAliases) ? found->protocol : asked;
+}
+
+std::string_view text_of(ServiceState state) {
+  switch (state) {
+    case ServiceState::starting:
+      return "this node is still starting";
+    case ServiceState::draining:
+      return "this node is in maintenance mode";
+    case ServiceState::paused:
+      return "this node reaches no majority of its cluster and is paused";
+    case ServiceState::serving:
+      break;
+  }
+  return "this node serves clients";
+}
+
+void answer_state(Call& call) {
+  const ServiceState state = call.view.service_state();
+  if (state == ServiceState::serving) return answer_health(call, Health::ok);
+  answer_health(call, Health::failed, {{"reason", text_of(state)}});
+}
+
+void answer_alarms(Call& call, const std::vector<AlarmRow>& alarms, std::string_view reason) {
+  if (alarms.empty()) return answer_health(call, Health::ok);
+  json::array rows;
+  for (const AlarmRow& alarm : alarms) rows.push_back(json::object{{"node", alarm.node}, {"resource", alarm.resource}});
+  answer_health(call, Health::failed, {{"reason", reason}, {"alarms", std::move(rows)}});
+}
+
+}  // namespace
+
+void is_in_service(Call call) { answer_state(call); }
+void ready_to_serve_clients(Call call) { answer_state(call); }
+
+void node_is_quorum_critical(Call call) {
+  const std::vector<std::string> critical = call.view.quorum_critical();
+  if (critical.empty()) return answer_health(call, Health::ok);
+  json::array rows;
+  for (const std::string& queue : critical) rows.push_back(json::object{{"readable_name", queue}});
+  answer_health(
+      call, Health::failed,
+      {{"reason", "some queues would lose their quorum if this node were stopped"}, {"queues", std::move(rows)}});
+}
+
+void alarms(Call call) { answer_alarms(call, call.view.alarms(), "There are alarms in effect in the cluster"); }
+
+void local_alarms(Call call) {
+  std::vector<AlarmRow> alarms = call.view.alarms();
+  std::erase_if(alarms, [&](const AlarmRow& alarm) { return alarm.node != call.view.node_name(); });
+  answer_alarms(call, alarms, "There are alarms in effect on the node");
+}
+
+/// A vhost is a name in the metadata: when it is there, it runs.
+void virtual_hosts(Call call) { answer_state(call); }
+
+void port_listener(Call call) {
+  const std::string& text = call.path.at("port");
+  std::uint16_t port = 0;
+  const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), port);
+  if (fault != std::errc{} || end != text.data() + text.size()) {
+    return answer_error(call, 400, "bad_request", "Could not parse port number: " + text);
+  }
+  json::array ports;
+  for (const ListenerRow& listener : call.view.this_node().listeners) {
+    if (listener.port == port) return answer_health(call, Health::ok, {{"port", port}});
+    ports.push_back(listener.port);
+  }
+  answer_health(call, Health::failed,
+                {{"reason", "No active listener"}, {"missing", port}, {"ports", std::move(ports)}});
+}
+
+void protocol_listener(Call call) {
+  const std::vector<ListenerRow> listeners = call.view.this_node().listeners;
+  json::array missing;
+  json::array found;
+  std::string_view asked = call.path.at("protocols");
+  while (!asked.empty()) {
+    const auto comma = std::min(asked.find(','), asked.size());
+    const std::string_view name = asked.substr(0, comma);
+    const bool is_there = std::ranges::find(listeners, protocol_of(name), &ListenerRow::protocol) != listeners.end();
+    (is_there ? found : missing).push_back(json::value(name));
+    asked.remove_prefix(std::min(comma + 1, asked.size()));
+  }
+  if (missing.empty()) return answer_health(call, Health::ok, {{"protocols", std::move(found)}});
+  json::array open;
+  for (const ListenerRow& listener : listeners) open.push_back(json::value(listener.protocol));
+  answer_health(call, Health::failed,
+                {{"reason", "No active listener"}, {"missing", std::move(missing)}, {"protocols", std::move(open)}});
+}
+
+}  // namespace quorate::http::endpoints

@@ -1,0 +1,56 @@
+#include "broker/http/queue_json.h"
+
+#include <boost/json/array.hpp>
+
+#include "base/bytes.h"
+#include "broker/http/json_fields.h"
+#include "broker/message/field_cursor.h"
+
+namespace quorate::http {
+
+namespace json = boost::json;
+
+std::string queue_type(const cluster::Queue& queue) {
+  const auto asked = find_field_value(as_bytes(queue.arguments), "x-queue-type");
+  const auto text = asked ? asked->text() : std::nullopt;
+  return text ? std::string(*text) : "classic";
+}
+
+json::object queue_json(const QueueRow& row) {
+  const cluster::Queue& queue = *row.definition;
+  const std::string type = queue_type(queue);
+  json::object arguments = json_table(queue.arguments);
+  arguments["x-queue-type"] = type;
+  json::object object{{"name", json_text(queue.name)},
+                      {"vhost", json_text(queue.vhost)},
+                      {"type", type},
+                      {"durable", queue.durable},
+                      {"auto_delete", queue.auto_delete},
+                      {"exclusive", queue.owner.has_value()},
+                      {"arguments", std::move(arguments)},
+                      {"node", row.node},
+                      {"state", row.state},
+                      {"policy", nullptr},
+                      {"operator_policy", nullptr},
+                      {"effective_policy_definition", json::object()},
+                      {"internal", false},
+                      {"internal_owner", false},
+                      {"consumers", row.consumers},
+                      {"consumer_utilisation", 0},
+                      {"consumer_capacity", 0},
+                      {"memory", 0},
+                      {"message_bytes", row.message_bytes},
+                      {"message_stats", json::object()}};
+  put_counter(object, "messages", row.ready + row.unacknowledged);
+  put_counter(object, "messages_ready", row.ready);
+  put_counter(object, "messages_unacknowledged", row.unacknowledged);
+  put_counter(object, "reductions", 0);
+  if (!row.members.empty()) {
+    object["leader"] = row.node;
+    object["members"] = json_strings(row.members);
+    object["online"] = json_strings(row.online);
+  }
+  return object;
+}
+
+}  // namespace quorate::http

@@ -1,0 +1,15 @@
+// A queue and its parts as the HTTP API and the control commands show them.
+#pragma once
+#include <boost/json/object.hpp>
+
+#include "broker/http/broker_view.h"
+
+namespace quorate::http {
+
+/// "classic" or "quorum": what its declaration asked for.
+std::string queue_type(const cluster::Queue& queue);
+
+/// The common keys of management.md §1.6.7, and for a replicated queue those of §1.6.9.
+boost::json::object queue_json(const QueueRow& queue);
+
+}  // namespace quorate::http
