@@ -1,0 +1,68 @@
+// Every control command: one function each, by subject in commands_<subject>.cc, and one row in commands.cc.
+#pragma once
+#include <boost/json/object.hpp>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "broker/ctl/control.h"
+
+namespace quorate::ctl {
+
+std::span<const Command> commands();
+
+/// An argument that Control has checked.
+std::string text_of(const boost::json::object& arguments, std::string_view name);
+/// Whether an option without value was given.
+bool is_set(const boost::json::object& arguments, std::string_view name);
+
+inline void fail(Done& done, Exit exit, std::string text) {
+  done(std::unexpected(CommandError{.exit = exit, .text = std::move(text)}));
+}
+
+namespace run {
+
+using http::BrokerView;
+using Arguments = boost::json::object;
+
+// --- the node ---
+void alarms(BrokerView& view, const Arguments& arguments, Done done);
+void await_startup(BrokerView& view, const Arguments& arguments, Done done);
+void check_local_alarms(BrokerView& view, const Arguments& arguments, Done done);
+void check_port_connectivity(BrokerView& view, const Arguments& arguments, Done done);
+void check_running(BrokerView& view, const Arguments& arguments, Done done);
+void cluster_status(BrokerView& view, const Arguments& arguments, Done done);
+void listeners(BrokerView& view, const Arguments& arguments, Done done);
+void ping(BrokerView& view, const Arguments& arguments, Done done);
+void status(BrokerView& view, const Arguments& arguments, Done done);
+
+// --- users, vhosts, permissions ---
+void add_user(BrokerView& view, const Arguments& arguments, Done done);
+void add_vhost(BrokerView& view, const Arguments& arguments, Done done);
+void authenticate_user(BrokerView& view, const Arguments& arguments, Done done);
+void change_password(BrokerView& view, const Arguments& arguments, Done done);
+void clear_permissions(BrokerView& view, const Arguments& arguments, Done done);
+void delete_user(BrokerView& view, const Arguments& arguments, Done done);
+void delete_vhost(BrokerView& view, const Arguments& arguments, Done done);
+void set_permissions(BrokerView& view, const Arguments& arguments, Done done);
+void set_user_tags(BrokerView& view, const Arguments& arguments, Done done);
+
+// --- queues and connections ---
+void close_connection(BrokerView& view, const Arguments& arguments, Done done);
+void delete_queue(BrokerView& view, const Arguments& arguments, Done done);
+void purge_queue(BrokerView& view, const Arguments& arguments, Done done);
+
+// --- lists ---
+void list_bindings(BrokerView& view, const Arguments& arguments, Done done);
+void list_channels(BrokerView& view, const Arguments& arguments, Done done);
+void list_connections(BrokerView& view, const Arguments& arguments, Done done);
+void list_consumers(BrokerView& view, const Arguments& arguments, Done done);
+void list_exchanges(BrokerView& view, const Arguments& arguments, Done done);
+void list_permissions(BrokerView& view, const Arguments& arguments, Done done);
+void list_queues(BrokerView& view, const Arguments& arguments, Done done);
+void list_user_permissions(BrokerView& view, const Arguments& arguments, Done done);
+void list_users(BrokerView& view, const Arguments& arguments, Done done);
+void list_vhosts(BrokerView& view, const Arguments& arguments, Done done);
+
+}  // namespace run
+}  // namespace quorate::ctl

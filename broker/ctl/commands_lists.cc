@@ -1,0 +1,185 @@
+// The lists: each makes whole rows with the column names of rabbitmqctl; Control keeps the columns asked for.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json/array.hpp>
+#include <utility>
+
+#include "broker/ctl/commands.h"
+#include "broker/http/binding_json.h"
+#include "broker/http/client_json.h"
+#include "broker/http/json_fields.h"
+#include "broker/http/queue_json.h"
+
+namespace quorate::ctl::run {
+namespace {
+
+namespace json = boost::json;
+using http::ChannelRow;
+using http::ConnectionRow;
+using http::ConsumerRow;
+using http::json_text;
+using http::QueueRow;
+
+/// Rows in the order of what stands in `column`.
+void answer_rows(Done& done, json::array rows, std::string_view column) {
+  std::stable_sort(rows.begin(), rows.end(), [&](const json::value& a, const json::value& b) {
+    return a.as_object().at(column).as_string() < b.as_object().at(column).as_string();
+  });
+  done(Answer{.data = std::move(rows), .text = ""});
+}
+
+const cluster::Vhost* find_vhost(const BrokerView& view, const Arguments& arguments, Done& done) {
+  const std::string name = text_of(arguments, "vhost");
+  const cluster::Vhost* vhost = view.topology()->find_vhost(name);
+  if (vhost == nullptr) fail(done, Exit::dataerr, fmt::format("Virtual host '{}' does not exist", name));
+  return vhost;
+}
+
+}  // namespace
+
+void list_queues(BrokerView& view, const Arguments& arguments, Done done) {
+  if (find_vhost(view, arguments, done) == nullptr) return;
+  view.collect_queues(
+      [done = std::move(done), vhost = text_of(arguments, "vhost")](const std::vector<QueueRow>& queues) mutable {
+        json::array rows;
+        for (const QueueRow& queue : queues) {
+          if (queue.definition->vhost != vhost) continue;
+          json::object row = http::queue_json(queue);
+          row["pid"] = fmt::format("<{}.{}>", queue.node, queue.definition->id.value());
+          rows.push_back(std::move(row));
+        }
+        answer_rows(done, std::move(rows), "name");
+      });
+}
+
+void list_exchanges(BrokerView& view, const Arguments& arguments, Done done) {
+  const cluster::Vhost* vhost = find_vhost(view, arguments, done);
+  if (vhost == nullptr) return;
+  json::array rows;
+  vhost->exchanges.for_each([&](const std::string& name, const cluster::ExchangePtr& exchange) {
+    rows.push_back(json::object{{"name", json_text(name)},
+                                {"type", exchange->type},
+                                {"durable", exchange->durable},
+                                {"auto_delete", exchange->auto_delete},
+                                {"internal", exchange->internal},
+                                {"arguments", http::json_table(exchange->arguments)},
+                                {"policy", nullptr}});
+  });
+  answer_rows(done, std::move(rows), "name");
+}
+
+void list_bindings(BrokerView& view, const Arguments& arguments, Done done) {
+  const cluster::Vhost* vhost = find_vhost(view, arguments, done);
+  if (vhost == nullptr) return;
+  json::array rows;
+  http::for_each_binding(*vhost, [&](const cluster::Binding& binding) {
+    const json::object full = http::binding_json(binding);
+    rows.push_back(json::object{{"source_name", full.at("source")},
+                                {"source_kind", "exchange"},
+                                {"destination_name", full.at("destination")},
+                                {"destination_kind", full.at("destination_type")},
+                                {"routing_key", full.at("routing_key")},
+                                {"arguments", full.at("arguments")}});
+  });
+  std::stable_sort(rows.begin(), rows.end(), [](const json::value& a, const json::value& b) {
+    return a.as_object().at("destination_name").as_string() < b.as_object().at("destination_name").as_string();
+  });
+  answer_rows(done, std::move(rows), "source_name");
+}
+
+void list_connections(BrokerView& view, const Arguments&, Done done) {
+  view.collect_connections([done = std::move(done)](const std::vector<ConnectionRow>& connections) mutable {
+    json::array rows;
+    for (const ConnectionRow& connection : connections) {
+      json::object row = http::connection_json(connection);
+      row["pid"] = connection.name;
+      row["connection_name"] = json_text(connection.client_name);
+      rows.push_back(std::move(row));
+    }
+    answer_rows(done, std::move(rows), "name");
+  });
+}
+
+void list_channels(BrokerView& view, const Arguments&, Done done) {
+  view.collect_connections([done = std::move(done)](const std::vector<ConnectionRow>& connections) mutable {
+    json::array rows;
+    for (const ConnectionRow& connection : connections) {
+      for (const ChannelRow& channel : connection.channels) {
+        json::object row = http::channel_json(connection, channel);
+        row["pid"] = http::channel_name(connection, channel);
+        row["connection"] = connection.name;
+        rows.push_back(std::move(row));
+      }
+    }
+    answer_rows(done, std::move(rows), "name");
+  });
+}
+
+void list_consumers(BrokerView& view, const Arguments& arguments, Done done) {
+  if (find_vhost(view, arguments, done) == nullptr) return;
+  view.collect_connections([done = std::move(done), vhost = text_of(arguments, "vhost")](
+                               const std::vector<ConnectionRow>& connections) mutable {
+    json::array rows;
+    http::for_each_consumer(
+        connections, [&](const ConnectionRow& connection, const ChannelRow& channel, const ConsumerRow& consumer) {
+          if (connection.vhost != vhost) return;
+          json::object row = http::consumer_json(connection, channel, consumer);
+          row["queue_name"] = json_text(consumer.queue);
+          row["channel_pid"] = http::channel_name(connection, channel);
+          rows.push_back(std::move(row));
+        });
+    answer_rows(done, std::move(rows), "queue_name");
+  });
+}
+
+void list_users(BrokerView& view, const Arguments&, Done done) {
+  json::array rows;
+  view.topology()->users.for_each([&](const std::string& name, const cluster::User& user) {
+    rows.push_back(json::object{{"user", json_text(name)}, {"tags", http::json_strings(user.tags)}});
+  });
+  answer_rows(done, std::move(rows), "user");
+}
+
+void list_vhosts(BrokerView& view, const Arguments&, Done done) {
+  json::array rows;
+  view.topology()->vhosts.for_each([&](const std::string& name, const cluster::VhostPtr&) {
+    rows.push_back(json::object{{"name", json_text(name)},
+                                {"tracing", false},
+                                {"default_queue_type", view.default_queue_type()},
+                                {"description", ""},
+                                {"tags", json::array()}});
+  });
+  answer_rows(done, std::move(rows), "name");
+}
+
+void list_permissions(BrokerView& view, const Arguments& arguments, Done done) {
+  const cluster::Vhost* vhost = find_vhost(view, arguments, done);
+  if (vhost == nullptr) return;
+  json::array rows;
+  view.topology()->users.for_each([&](const std::string& name, const cluster::User& user) {
+    const cluster::PermissionPatterns* patterns = user.permissions.find(vhost->name);
+    if (patterns == nullptr) return;
+    rows.push_back(json::object{{"user", json_text(name)},
+                                {"configure", json_text(patterns->configure)},
+                                {"write", json_text(patterns->write)},
+                                {"read", json_text(patterns->read)}});
+  });
+  answer_rows(done, std::move(rows), "user");
+}
+
+void list_user_permissions(BrokerView& view, const Arguments& arguments, Done done) {
+  const std::string name = text_of(arguments, "username");
+  const cluster::User* user = view.topology()->users.find(name);
+  if (user == nullptr) return fail(done, Exit::nouser, fmt::format("User \"{}\" does not exist", name));
+  json::array rows;
+  user->permissions.for_each([&](const std::string& vhost, const cluster::PermissionPatterns& patterns) {
+    rows.push_back(json::object{{"vhost", json_text(vhost)},
+                                {"configure", json_text(patterns.configure)},
+                                {"write", json_text(patterns.write)},
+                                {"read", json_text(patterns.read)}});
+  });
+  answer_rows(done, std::move(rows), "vhost");
+}
+
+}  // namespace quorate::ctl::run

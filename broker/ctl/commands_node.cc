@@ -1,0 +1,262 @@
+// The node and its cluster: status, checks, alarms.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json/array.hpp>
+#include <chrono>
+#include <iterator>
+#include <utility>
+
+#include "broker/ctl/commands.h"
+#include "broker/http/json_fields.h"
+
+namespace quorate::ctl::run {
+namespace {
+
+namespace json = boost::json;
+using http::AlarmRow;
+using http::ListenerRow;
+using http::NodeRow;
+using http::ServiceState;
+
+json::array alarm_rows(const std::vector<AlarmRow>& alarms) {
+  json::array rows;
+  for (const AlarmRow& alarm : alarms) rows.push_back(json::object{{"node", alarm.node}, {"resource", alarm.resource}});
+  return rows;
+}
+
+std::string describe(const AlarmRow& alarm) {
+  return fmt::format("{} alarm on node {}", alarm.resource == "memory" ? "Memory" : "Free disk space", alarm.node);
+}
+
+std::string alarm_lines(const std::vector<AlarmRow>& alarms) {
+  if (alarms.empty()) return "(none)";
+  std::string lines;
+  for (const AlarmRow& alarm : alarms) lines += (lines.empty() ? "" : "\n") + describe(alarm);
+  return lines;
+}
+
+std::string purpose_of(const ListenerRow& listener) {
+  if (listener.protocol == "amqp") return "AMQP 0-9-1";
+  if (listener.protocol == "amqp/ssl") return "AMQP 0-9-1 over TLS";
+  if (listener.protocol == "http") return "HTTP API";
+  if (listener.protocol == "clustering") return "inter-node and CLI tool communication";
+  return listener.protocol;
+}
+
+json::array listener_rows(const std::string& node, const std::vector<ListenerRow>& listeners) {
+  json::array rows;
+  for (const ListenerRow& listener : listeners) {
+    rows.push_back(json::object{{"node", node},
+                                {"interface", listener.address},
+                                {"port", listener.port},
+                                {"protocol", listener.protocol},
+                                {"purpose", purpose_of(listener)}});
+  }
+  return rows;
+}
+
+std::string listener_lines(const std::vector<ListenerRow>& listeners, std::string_view prefix) {
+  std::string lines;
+  for (const ListenerRow& listener : listeners) {
+    const bool is_v6 = listener.address.find(':') != std::string::npos;
+    lines += fmt::format("{}{}Interface: {}, port: {}, protocol: {}, purpose: {}", lines.empty() ? "" : "\n", prefix,
+                         is_v6 ? "[" + listener.address + "]" : listener.address, listener.port, listener.protocol,
+                         purpose_of(listener));
+  }
+  return lines;
+}
+
+std::string_view text_of(ServiceState state) {
+  switch (state) {
+    case ServiceState::starting:
+      return "is still starting";
+    case ServiceState::draining:
+      return "is in maintenance mode";
+    case ServiceState::paused:
+      return "is paused: it reaches no majority of its cluster";
+    case ServiceState::serving:
+      break;
+  }
+  return "is fully booted and running";
+}
+
+void answer_check(Done& done, const std::vector<AlarmRow>& alarms, std::string fine, std::string_view where) {
+  if (!alarms.empty()) return fail(done, Exit::unavailable, fmt::format("{}:\n{}", where, alarm_lines(alarms)));
+  done(Answer{.data = json::object{{"result", "ok"}}, .text = std::move(fine)});
+}
+
+struct Counts {
+  std::size_t connections = 0;
+  std::size_t queues = 0;
+};
+
+void answer_status(BrokerView& view, const Counts& counts, Done& done) {
+  const NodeRow node = view.this_node();
+  const auto uptime = std::chrono::duration_cast<std::chrono::seconds>(node.uptime).count();
+  const std::size_t vhosts = view.topology()->vhosts.size();
+  const std::vector<AlarmRow> alarms = view.alarms();
+  const bool is_running = view.service_state() == ServiceState::serving;
+  json::object data{{"pid", node.os_pid},
+                    {"os", "Linux"},
+                    {"node_name", node.name},
+                    {"product_name", "Quorate"},
+                    {"product_version", QUORATE_VERSION},
+                    {"rabbitmq_version", view.rabbitmq_version()},
+                    {"uptime", uptime},
+                    {"is_running", is_running},
+                    {"state", text_of(view.service_state())},
+                    {"is_under_maintenance", node.being_drained},
+                    {"data_directory", node.data_dir},
+                    {"log_files", http::json_strings(node.log_files)},
+                    {"alarms", alarm_rows(alarms)},
+                    {"processors", node.processors},
+                    {"memory", node.memory_used},
+                    {"vm_memory_limit", node.memory_limit},
+                    {"disk_free", node.disk_free},
+                    {"disk_free_limit", node.disk_free_limit},
+                    {"file_descriptors", json::object{{"total_used", node.files_open},
+                                                      {"total_limit", node.files_max},
+                                                      {"sockets_used", node.sockets_open}}},
+                    {"totals", json::object{{"connection_count", counts.connections},
+                                            {"queue_count", counts.queues},
+                                            {"virtual_host_count", vhosts}}},
+                    {"listeners", listener_rows(node.name, node.listeners)}};
+  std::string text;
+  const auto out = std::back_inserter(text);
+  fmt::format_to(out, "Runtime\n\nOS PID: {}\nOS: Linux\nUptime (seconds): {}\n", node.os_pid, uptime);
+  fmt::format_to(out, "State: the node {}\nIs under maintenance?: {}\n", text_of(view.service_state()),
+                 node.being_drained);
+  fmt::format_to(out, "RabbitMQ version: {}\nQuorate version: {}\nNode name: {}\n\n", view.rabbitmq_version(),
+                 QUORATE_VERSION, node.name);
+  fmt::format_to(out, "Data directory\n\nNode data directory: {}\n\n", node.data_dir);
+  fmt::format_to(out, "Alarms\n\n{}\n\n", alarm_lines(alarms));
+  fmt::format_to(out, "Memory\n\nTotal memory used: {} bytes\n\n", node.memory_used);
+  fmt::format_to(out, "File Descriptors\n\nTotal: {}, limit: {}\n\n", node.files_open, node.files_max);
+  fmt::format_to(out, "Free Disk Space\n\nFree disk space: {} bytes\n\n", node.disk_free);
+  fmt::format_to(out, "Totals\n\nConnection count: {}\nQueue count: {}\nVirtual host count: {}\n\n", counts.connections,
+                 counts.queues, vhosts);
+  fmt::format_to(out, "Listeners\n\n{}", listener_lines(node.listeners, ""));
+  done(Answer{.data = std::move(data), .text = std::move(text)});
+}
+
+std::string name_lines(const std::vector<std::string>& names) {
+  std::string lines;
+  for (const std::string& name : names) lines += (lines.empty() ? "" : "\n") + name;
+  return lines.empty() ? "(none)" : lines;
+}
+
+void answer_cluster_status(BrokerView& view, const std::vector<NodeRow>& nodes, Done& done) {
+  std::vector<std::string> all;
+  std::vector<std::string> running;
+  json::object listeners;
+  json::object versions;
+  json::object maintenance;
+  json::object cores;
+  std::string listener_text;
+  for (const NodeRow& node : nodes) {
+    all.push_back(node.name);
+    maintenance[node.name] = node.being_drained ? "marked for maintenance" : "not under maintenance";
+    if (!node.running) continue;
+    running.push_back(node.name);
+    listeners[node.name] = listener_rows(node.name, node.listeners);
+    versions[node.name] = json::object{{"rabbitmq_version", view.rabbitmq_version()},
+                                       {"rabbitmq_name", "RabbitMQ"},
+                                       {"product_name", "Quorate"},
+                                       {"product_version", QUORATE_VERSION}};
+    cores[node.name] = node.processors;
+    listener_text += (listener_text.empty() ? "" : "\n") + listener_lines(node.listeners, "Node: " + node.name + ", ");
+  }
+  json::object data{{"cluster_name", view.cluster_name()},
+                    {"cluster_tags", json::array()},
+                    {"disk_nodes", http::json_strings(all)},
+                    {"ram_nodes", json::array()},
+                    {"running_nodes", http::json_strings(running)},
+                    {"alarms", alarm_rows(view.alarms())},
+                    {"maintenance_status", maintenance},
+                    {"partitions", json::object()},
+                    {"listeners", std::move(listeners)},
+                    {"versions", std::move(versions)},
+                    {"cpu_cores", std::move(cores)},
+                    {"feature_flags", json::array()}};
+  std::string maintenance_text;
+  for (const NodeRow& node : nodes) {
+    maintenance_text += fmt::format("{}Node: {}, status: {}", maintenance_text.empty() ? "" : "\n", node.name,
+                                    node.being_drained ? "marked for maintenance" : "not under maintenance");
+  }
+  std::string text = fmt::format(
+      "Basics\n\nCluster name: {}\n\nDisk Nodes\n\n{}\n\nRunning Nodes\n\n{}\n\nMaintenance "
+      "status\n\n{}\n\nAlarms\n\n{}"
+      "\n\nListeners\n\n{}",
+      view.cluster_name(), name_lines(all), name_lines(running), maintenance_text, alarm_lines(view.alarms()),
+      listener_text);
+  done(Answer{.data = std::move(data), .text = std::move(text)});
+}
+
+}  // namespace
+
+void ping(BrokerView&, const Arguments&, Done done) {
+  done(Answer{.data = json::object{{"result", "ok"}}, .text = "Ping succeeded"});
+}
+
+void status(BrokerView& view, const Arguments&, Done done) {
+  view.collect_queues([&view, done = std::move(done)](const std::vector<http::QueueRow>& queues) mutable {
+    view.collect_connections([&view, done = std::move(done),
+                              count = queues.size()](const std::vector<http::ConnectionRow>& connections) mutable {
+      answer_status(view, {.connections = connections.size(), .queues = count}, done);
+    });
+  });
+}
+
+void cluster_status(BrokerView& view, const Arguments&, Done done) {
+  view.collect_nodes([&view, done = std::move(done)](const std::vector<NodeRow>& nodes) mutable {
+    answer_cluster_status(view, nodes, done);
+  });
+}
+
+void listeners(BrokerView& view, const Arguments&, Done done) {
+  const NodeRow node = view.this_node();
+  done(Answer{
+      .data =
+          json::object{{"result", "ok"}, {"node", node.name}, {"listeners", listener_rows(node.name, node.listeners)}},
+      .text = listener_lines(node.listeners, "")});
+}
+
+void await_startup(BrokerView& view, const Arguments&, Done done) {
+  view.when_serving([done = std::move(done)]() mutable { done(Answer{.data = nullptr, .text = ""}); });
+}
+
+void check_running(BrokerView& view, const Arguments&, Done done) {
+  std::string text = fmt::format("RabbitMQ on node {} {}", view.node_name(), text_of(view.service_state()));
+  if (view.service_state() != ServiceState::serving) return fail(done, Exit::unavailable, std::move(text));
+  done(Answer{.data = json::object{{"result", "ok"}}, .text = std::move(text)});
+}
+
+void alarms(BrokerView& view, const Arguments&, Done done) {
+  answer_check(done, view.alarms(), fmt::format("Node {} reported no alarms, local or clusterwide", view.node_name()),
+               "there are alarms in effect in the cluster");
+}
+
+void check_local_alarms(BrokerView& view, const Arguments&, Done done) {
+  std::vector<AlarmRow> local = view.alarms();
+  std::erase_if(local, [&](const AlarmRow& alarm) { return alarm.node != view.node_name(); });
+  answer_check(done, local, fmt::format("Node {} reported no local alarms", view.node_name()),
+               "there are alarms in effect on the node");
+}
+
+void check_port_connectivity(BrokerView& view, const Arguments&, Done done) {
+  view.probe_listeners([&view, done = std::move(done)](const std::vector<ListenerRow>& unreachable) mutable {
+    if (!unreachable.empty()) {
+      return fail(done, Exit::unavailable,
+                  "Connection to ports of the following listeners failed:\n" + listener_lines(unreachable, ""));
+    }
+    std::string ports;
+    for (const ListenerRow& listener : view.this_node().listeners) {
+      ports += (ports.empty() ? "" : ", ") + std::to_string(listener.port);
+    }
+    done(Answer{.data = json::object{{"result", "ok"}},
+                .text = fmt::format("Successfully connected to ports {} on node {}.", ports, view.node_name())});
+  });
+}
+
+}  // namespace quorate::ctl::run

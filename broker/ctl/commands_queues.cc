@@ -1,0 +1,67 @@
+// What is done to queues and connections.
+#include <fmt/format.h>
+
+#include <optional>
+#include <utility>
+
+#include "broker/ctl/commands.h"
+
+namespace quorate::ctl::run {
+namespace {
+
+/// The queue of the arguments, or nothing after `done` has been told.
+std::optional<GroupId> find_queue(const BrokerView& view, const Arguments& arguments, Done& done) {
+  const std::string vhost = text_of(arguments, "vhost");
+  const std::string name = text_of(arguments, "queue");
+  if (view.topology()->find_vhost(vhost) == nullptr) {
+    fail(done, Exit::dataerr, fmt::format("Virtual host '{}' does not exist", vhost));
+    return std::nullopt;
+  }
+  const cluster::Queue* queue = view.topology()->find_queue(vhost, name);
+  if (queue != nullptr) return queue->id;
+  fail(done, Exit::dataerr, fmt::format("Queue '{}' does not exist in vhost '{}'", name, vhost));
+  return std::nullopt;
+}
+
+}  // namespace
+
+void delete_queue(BrokerView& view, const Arguments& arguments, Done done) {
+  const auto queue = find_queue(view, arguments, done);
+  if (!queue) return;
+  view.delete_queue(
+      *queue, is_set(arguments, "if-unused"), is_set(arguments, "if-empty"),
+      [done = std::move(done)](http::DeleteQueueAnswer answer) mutable {
+        using Outcome = http::DeleteQueueOutcome;
+        switch (answer.outcome) {
+          case Outcome::deleted:
+            return done(
+                Answer{.data = answer.messages,
+                       .text = fmt::format("Queue was successfully deleted with {} ready messages", answer.messages)});
+          case Outcome::not_found:
+            return fail(done, Exit::dataerr, "Queue not found");
+          case Outcome::in_use:
+            return fail(done, Exit::unavailable, "Queue is in use");
+          case Outcome::not_empty:
+            return fail(done, Exit::unavailable, "Queue is not empty");
+        }
+      });
+}
+
+void purge_queue(BrokerView& view, const Arguments& arguments, Done done) {
+  const auto queue = find_queue(view, arguments, done);
+  if (!queue) return;
+  view.purge_queue(*queue, [done = std::move(done)](std::optional<std::uint64_t> purged) mutable {
+    if (!purged) return fail(done, Exit::dataerr, "Queue not found");
+    done(Answer{.data = *purged, .text = ""});
+  });
+}
+
+void close_connection(BrokerView& view, const Arguments& arguments, Done done) {
+  view.close_connections(text_of(arguments, "connection"), text_of(arguments, "reason"),
+                         [done = std::move(done)](std::size_t count) mutable {
+                           if (count == 0) return fail(done, Exit::dataerr, "no such connection");
+                           done(Answer{.data = nullptr, .text = ""});
+                         });
+}
+
+}  // namespace quorate::ctl::run

@@ -1,0 +1,138 @@
+// Users, virtual hosts and permissions.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/json/array.hpp>
+#include <utility>
+
+#include "broker/auth/password.h"
+#include "broker/auth/permissions.h"
+#include "broker/ctl/commands.h"
+
+namespace quorate::ctl::run {
+namespace {
+
+const cluster::User* find_user(const BrokerView& view, const std::string& name) {
+  return view.topology()->users.find(name);
+}
+
+void fail_no_user(Done& done, const std::string& name) {
+  fail(done, Exit::nouser, fmt::format("User \"{}\" does not exist", name));
+}
+
+void fail_no_vhost(Done& done, const std::string& name) {
+  fail(done, Exit::dataerr, fmt::format("Virtual host '{}' does not exist", name));
+}
+
+std::string hash(BrokerView& view, const std::string& password) {
+  auth::Salt salt;
+  for (std::byte& octet : salt) octet = static_cast<std::byte>(view.random());
+  return auth::hash_password(password, salt);
+}
+
+/// `text` when the command was carried out. What was looked up before may have gone meanwhile.
+void submit(BrokerView& view, cluster::MetadataCommand command, std::string text, Done done) {
+  view.submit(std::move(command), [text = std::move(text), done = std::move(done)](cluster::Outcome outcome) mutable {
+    switch (outcome) {
+      case cluster::Outcome::done:
+        return done(Answer{.data = nullptr, .text = std::move(text)});
+      case cluster::Outcome::exists:
+        return fail(done, Exit::dataerr, "it exists already");
+      case cluster::Outcome::not_found:
+        return fail(done, Exit::dataerr, "the user or virtual host does not exist any more");
+      case cluster::Outcome::in_use:
+        return fail(done, Exit::unavailable, "it is in use");
+      case cluster::Outcome::refused:
+        return fail(done, Exit::unavailable, "this version of the cluster does not know the command");
+    }
+  });
+}
+
+}  // namespace
+
+void add_user(BrokerView& view, const Arguments& arguments, Done done) {
+  const std::string name = text_of(arguments, "username");
+  const std::string password = text_of(arguments, "password");
+  if (password.empty()) return fail(done, Exit::dataerr, "password cannot be empty");
+  if (find_user(view, name) != nullptr) {
+    return fail(done, Exit::software, fmt::format("User \"{}\" already exists", name));
+  }
+  submit(view, cluster::PutUser{.name = name, .password_hash = hash(view, password), .tags = {}},
+         "Done. Don't forget to grant the user permissions to some virtual hosts! See 'quoratectl set_permissions "
+         "--help'.",
+         std::move(done));
+}
+
+void change_password(BrokerView& view, const Arguments& arguments, Done done) {
+  const std::string name = text_of(arguments, "username");
+  const std::string password = text_of(arguments, "password");
+  const cluster::User* user = find_user(view, name);
+  if (user == nullptr) return fail_no_user(done, name);
+  if (password.empty()) return fail(done, Exit::dataerr, "password cannot be empty");
+  submit(view, cluster::PutUser{.name = name, .password_hash = hash(view, password), .tags = user->tags}, "",
+         std::move(done));
+}
+
+void authenticate_user(BrokerView& view, const Arguments& arguments, Done done) {
+  const std::string name = text_of(arguments, "username");
+  const cluster::User* user = find_user(view, name);
+  const std::string_view expected = user != nullptr ? user->password_hash : auth::kNobodysHash;
+  const bool is_right = auth::verify_password(text_of(arguments, "password"), expected);
+  if (user != nullptr && is_right) return done(Answer{.data = nullptr, .text = "Success"});
+  fail(done, Exit::dataerr, fmt::format("failed to authenticate user \"{}\"", name));
+}
+
+void delete_user(BrokerView& view, const Arguments& arguments, Done done) {
+  const std::string name = text_of(arguments, "username");
+  if (find_user(view, name) == nullptr) return fail_no_user(done, name);
+  submit(view, cluster::DeleteUser{.name = name}, "", std::move(done));
+}
+
+void set_user_tags(BrokerView& view, const Arguments& arguments, Done done) {
+  const std::string name = text_of(arguments, "username");
+  const cluster::User* user = find_user(view, name);
+  if (user == nullptr) return fail_no_user(done, name);
+  cluster::PutUser command{.name = name, .password_hash = user->password_hash, .tags = {}};
+  if (const auto* tags = arguments.if_contains("tag"); tags != nullptr) {
+    for (const auto& tag : tags->as_array()) command.tags.emplace_back(tag.as_string());
+  }
+  submit(view, std::move(command), "", std::move(done));
+}
+
+void add_vhost(BrokerView& view, const Arguments& arguments, Done done) {
+  const std::string name = text_of(arguments, "vhost_name");
+  if (view.topology()->find_vhost(name) != nullptr) {
+    return fail(done, Exit::dataerr, fmt::format("Virtual host '{}' already exists", name));
+  }
+  submit(view, cluster::PutVhost{.name = name}, "", std::move(done));
+}
+
+void delete_vhost(BrokerView& view, const Arguments& arguments, Done done) {
+  const std::string name = text_of(arguments, "vhost_name");
+  if (view.topology()->find_vhost(name) == nullptr) return fail_no_vhost(done, name);
+  submit(view, cluster::DeleteVhost{.name = name}, "", std::move(done));
+}
+
+void set_permissions(BrokerView& view, const Arguments& arguments, Done done) {
+  const std::string user = text_of(arguments, "username");
+  const std::string vhost = text_of(arguments, "vhost");
+  if (find_user(view, user) == nullptr) return fail_no_user(done, user);
+  if (view.topology()->find_vhost(vhost) == nullptr) return fail_no_vhost(done, vhost);
+  const cluster::PermissionPatterns patterns{.configure = text_of(arguments, "configure"),
+                                             .write = text_of(arguments, "write"),
+                                             .read = text_of(arguments, "read")};
+  const auto compiled = auth::Permissions::compile(patterns.configure, patterns.write, patterns.read);
+  if (!compiled) return fail(done, Exit::dataerr, compiled.error().text);
+  submit(view, cluster::SetPermissions{.user = user, .vhost = vhost, .patterns = patterns}, "", std::move(done));
+}
+
+void clear_permissions(BrokerView& view, const Arguments& arguments, Done done) {
+  const std::string user = text_of(arguments, "username");
+  const std::string vhost = text_of(arguments, "vhost");
+  if (find_user(view, user) == nullptr) return fail_no_user(done, user);
+  if (view.topology()->find_vhost(vhost) == nullptr) return fail_no_vhost(done, vhost);
+  submit(view, cluster::ClearPermissions{.user = user, .vhost = vhost}, "", std::move(done));
+}
+
+}  // namespace quorate::ctl::run

@@ -1,0 +1,140 @@
+#include "broker/ctl/invocation.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <sstream>
+#include <utility>
+
+namespace quorate::ctl {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::string_view kDefaultDataDir = "/var/lib/quorate";
+
+/// Where CLI11 puts what belongs to one command.
+struct Slots {
+  std::map<std::string, std::string, std::less<>> texts;
+  std::map<std::string, std::vector<std::string>, std::less<>> lists;
+  std::map<std::string, bool, std::less<>> flags;
+};
+
+/// What belongs to all.
+struct Common {
+  std::string vhost;
+  double timeout_seconds = 60;
+  bool no_headers = false;
+};
+
+const std::map<std::string, Format> kFormats = {
+    {"table", Format::table}, {"pretty_table", Format::pretty_table}, {"json", Format::json}, {"csv", Format::csv}};
+
+void add_command(CLI::App& app, const Command& command, Slots& slots) {
+  CLI::App* sub = app.add_subcommand(std::string(command.name), std::string(command.help));
+  sub->fallthrough();
+  for (std::string_view word : words(command.arguments)) {
+    const char kind = word.back();
+    if (kind == '*' || kind == '<') word.remove_suffix(1);
+    const std::string name(word);
+    if (kind == '*') {
+      sub->add_option(name, slots.lists[name]);
+    } else {
+      auto* option = sub->add_option(name, slots.texts[name]);
+      if (kind != '<') option->required();
+    }
+  }
+  for (const std::string_view word : words(command.options)) {
+    if (!word.ends_with('=')) sub->add_flag("--" + std::string(word), slots.flags[std::string(word)]);
+  }
+  if (command.is_list()) {
+    std::string columns;
+    for (const std::string_view column : all_columns(command)) columns += " " + std::string(column);
+    sub->footer("Columns:" + columns);
+  }
+}
+
+void collect(const Command& command, const CLI::App& sub, const Slots& slots, const Common& common, Invocation& out) {
+  for (std::string_view word : words(command.arguments)) {
+    const char kind = word.back();
+    if (kind == '*' || kind == '<') word.remove_suffix(1);
+    const std::string name(word);
+    if (kind == '*') {
+      json::array items;
+      for (const std::string& item : slots.lists.at(name)) items.push_back(json::value(item));
+      if (!items.empty()) out.arguments[name] = std::move(items);
+    } else if (kind == '<' && sub.get_option(name)->count() == 0) {
+      out.from_terminal.push_back(name);
+    } else {
+      out.arguments[name] = slots.texts.at(name);
+    }
+  }
+  for (const std::string_view word : words(command.options)) {
+    if (word == "vhost=") {
+      out.arguments["vhost"] = common.vhost;
+    } else if (slots.flags.at(std::string(word))) {
+      out.arguments[word] = true;
+    }
+  }
+}
+
+/// The first word that could be a command and is none.
+std::string unknown_command(std::span<const Command> commands, const std::vector<std::string>& arguments) {
+  for (const std::string& word : arguments) {
+    if (!word.empty() && word.front() != '-' && find_command(commands, word) == nullptr) return word;
+  }
+  return {};
+}
+
+InvocationOutcome mistake(std::string text) {
+  return {.run = std::nullopt, .text = "Error (argument validation): " + std::move(text), .exit = Exit::usage};
+}
+
+}  // namespace
+
+InvocationOutcome parse_invocation(std::span<const Command> commands, const std::string& program,
+                                   const std::vector<std::string>& arguments) {
+  Invocation invocation;
+  Common common;
+  std::map<std::string, Slots, std::less<>> slots;
+  CLI::App app{"Operates a running Quorate node.", program};
+  app.require_subcommand(1);
+  app.add_option("--data-dir", invocation.data_dir, "Data directory of the node: its socket is there")
+      ->envname("QUORATE_DATA_DIR")
+      ->default_str(std::string(kDefaultDataDir));
+  app.add_option("-n,--node", invocation.node, "Name that the node must have")->envname("RABBITMQ_NODENAME");
+  app.add_option("-p,--vhost", common.vhost, "Virtual host of the command")->default_str("/");
+  app.add_option("-t,--timeout", common.timeout_seconds, "Seconds until the answer must be there")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--formatter", invocation.format, "table, pretty_table, json or csv")
+      ->transform(CLI::CheckedTransformer(kFormats));
+  app.add_flag("-q,--quiet", invocation.quiet, "No banner");
+  app.add_flag("-s,--silent", invocation.silent, "No banner and no names of columns");
+  app.add_flag("--no-table-headers", common.no_headers, "No names of columns");
+  bool long_names = false;
+  app.add_flag("-l,--longnames", long_names, "Accepted: names have any form here");
+  app.set_version_flag("--version", "quoratectl " QUORATE_VERSION);
+  for (const Command& command : commands) add_command(app, command, slots[std::string(command.name)]);
+
+  try {
+    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // CLI11 takes words from the back
+  } catch (const CLI::ParseError& error) {
+    std::ostringstream out;
+    std::ostringstream ignored;
+    if (app.exit(error, out, ignored) == 0) return {.run = std::nullopt, .text = out.str(), .exit = Exit::ok};
+    const std::string unknown = app.get_subcommands().empty() ? unknown_command(commands, arguments) : "";
+    if (!unknown.empty()) return mistake("Command '" + unknown + "' not found. --help lists them.");
+    return mistake(error.what());
+  }
+  if (invocation.data_dir.empty()) invocation.data_dir = kDefaultDataDir;
+  if (common.vhost.empty()) common.vhost = "/";
+  invocation.silent = invocation.silent || common.no_headers;
+  invocation.timeout = std::chrono::milliseconds(static_cast<std::int64_t>(common.timeout_seconds * 1000));
+  const CLI::App& chosen = *app.get_subcommands().front();
+  invocation.command = find_command(commands, chosen.get_name());
+  collect(*invocation.command, chosen, slots.at(chosen.get_name()), common, invocation);
+  return {.run = std::move(invocation), .text = "", .exit = Exit::ok};
+}
+
+}  // namespace quorate::ctl
