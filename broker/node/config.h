@@ -18,6 +18,9 @@ namespace quorate {
 /// What `infinity` means to a limit.
 inline constexpr std::uint32_t kUnlimited = std::numeric_limits<std::uint32_t>::max();
 
+/// What `none` means to a port.
+inline constexpr std::uint32_t kNoPort = 65'536;
+
 /// One line `listeners.tcp.<name> = <address>`.
 struct ListenAddress {
   std::string name = "default";
@@ -124,6 +127,8 @@ struct Config {
   TlsOptions tls;
   std::chrono::milliseconds handshake_timeout{10'000};
   std::chrono::milliseconds tls_handshake_timeout{5'000};
+  std::string management_ip = "::";        // "::" = every address of the machine, IPv6 and IPv4
+  std::uint32_t management_port = 15'672;  // 0 = a free one; kNoPort = no HTTP listener
 
   // --- who may come in ---
   std::vector<std::string> auth_mechanisms = {"PLAIN", "AMQPLAIN", "ANONYMOUS"};

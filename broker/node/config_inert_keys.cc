@@ -13,7 +13,7 @@ constexpr std::string_view kAuth = "only the internal users of the cluster are b
 constexpr std::string_view kQueues = "this queue setting is not built yet";
 constexpr std::string_view kCluster = "clusters of several nodes are not built yet";
 constexpr std::string_view kOperations = "this operations setting is not built yet";
-constexpr std::string_view kManagement = "the HTTP API is not built yet";
+constexpr std::string_view kManagement = "this part of the HTTP API is not built yet";
 constexpr std::string_view kProtocols = "only AMQP 0-9-1 is built yet";
 constexpr std::string_view kLinks = "federation and shovel are not built yet";
 

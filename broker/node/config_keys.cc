@@ -157,6 +157,7 @@ using Milliseconds = Number<1, 86'400'000>;
 using Level = OneOf<kLevels>;
 using Bytes = OptionalSize<0, std::numeric_limits<std::uint64_t>::max()>;
 using BufferSize = Size<0, 1ull << 30>;
+using Port = NumberOr<0, 65'535, kNone, kNoPort>;
 using Shards = NumberOr<1, 256, kAuto, 0>;
 
 constexpr ConfigKey kKeys[] = {
@@ -241,6 +242,11 @@ constexpr ConfigKey kKeys[] = {
     one<Level, &C::log, &L::user_level>("log.user.level", "Least severe line about users that is written."),
     none<&C::loopback_users>("loopback_users", "`none`: every user may log in from everywhere."),
     words<&C::loopback_users>("loopback_users.$user", "Users that may log in only from this machine."),
+    alias(one<Text, &C::management_ip>("management.listener.ip", "Another spelling of management.tcp.ip.")),
+    alias(one<Port, &C::management_port>("management.listener.port", "Another spelling of management.tcp.port.")),
+    one<Text, &C::management_ip>("management.tcp.ip", "Address for the HTTP API; `::`: every address of the machine."),
+    one<Port, &C::management_port>("management.tcp.port",
+                                   "Port for the HTTP API; `none`: no HTTP listener, 0: a free port."),
     alias(one<Number<0, 65'535>, &C::channel_max>("max_channels_per_connection", "Another spelling of channel_max.")),
     one<Limit, &C::connection_max>("max_connections", "Client connections open on this node."),
     one<Size<0, limits::kBodySizeMaxBytes>, &C::message_size_max_bytes>(

@@ -112,6 +112,19 @@ std::vector<std::string> Listeners::names() const {
   return names;
 }
 
+std::vector<http::ListenerRow> Listeners::rows() const {
+  std::vector<http::ListenerRow> rows;
+  for (const auto& listener : listeners_) {
+    error_code ignored;
+    const tcp::endpoint endpoint = listener->acceptor.local_endpoint(ignored);
+    rows.push_back({.protocol = listener->is_tls ? "amqp/ssl" : "amqp",
+                    .address = endpoint.address().to_string(),
+                    .port = endpoint.port(),
+                    .is_tls = listener->is_tls});
+  }
+  return rows;
+}
+
 void Listeners::start() {
   for (auto& listener : listeners_) accept(*listener);
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "broker/http/broker_view.h"
 #include "broker/node/config.h"
 #include "broker/node/node_shard.h"
 #include "broker/node/tls.h"
@@ -30,6 +31,7 @@ class Listeners {
   Result<void> reload_tls();
   /// "127.0.0.1:5672 (amqp)" for each.
   std::vector<std::string> names() const;
+  std::vector<http::ListenerRow> rows() const;
 
  private:
   struct Listener;

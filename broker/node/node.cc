@@ -69,6 +69,10 @@ Result<void> Node::start() {
     stop();
     return opened;
   }
+  if (auto opened = doors_->open(listeners_->rows()); !opened) {
+    stop();
+    return opened;
+  }
   if (auto recovered = recover(); !recovered) {
     stop();
     return recovered;
@@ -79,6 +83,12 @@ Result<void> Node::start() {
     pause_or_resume();
   });
   return {};
+}
+
+std::vector<std::string> Node::listener_names() const {
+  std::vector<std::string> names = listeners_->names();
+  for (std::string& name : doors_->names()) names.push_back(std::move(name));
+  return names;
 }
 
 Result<void> Node::open_storage() {
@@ -187,6 +197,7 @@ void Node::build_shards() {
                                   .limits = config_.alarms,
                                   .on_change = [this](const std::string& reason) { block_publishers(reason); }});
   listeners_ = std::make_unique<Listeners>(config_, node_shards);
+  doors_ = std::make_unique<OperatorDoors>(config_, node_shards);
 }
 
 /// The others, if there are to be any: who this node is follows from the cluster it belongs to.
@@ -203,6 +214,7 @@ Result<void> Node::recover() {
   startup_ = std::make_shared<Startup>(shards_.size());
   running_ = true;
   for (auto& shard : shards_) shard->start();
+  first_shard().post_from_outside([this] { doors_->start(); });
   first_shard().post_from_outside([this] {
     watch_->start();
     watch_->set_others(others(record_.nodes));
@@ -395,6 +407,7 @@ void Node::stop() {
     reader_->stop();
   }
   note_clean_end();
+  doors_.reset();
   listeners_.reset();
   watch_.reset();
   alarms_.reset();
@@ -420,7 +433,10 @@ void Node::note_clean_end() {
 
 /// Clients get `320 CONNECTION_FORCED` and a few seconds to say goodbye.
 void Node::stop_clients() {
-  first_shard().post_from_outside([this] { listeners_->stop(); });
+  first_shard().post_from_outside([this] {
+    listeners_->stop();
+    doors_->stop();
+  });
   const auto ask = [this](auto&& what) {
     std::vector<std::future<std::size_t>> answers;
     for (auto& node_shard : node_shards_) {

@@ -16,6 +16,7 @@
 #include "broker/node/config.h"
 #include "broker/node/listeners.h"
 #include "broker/node/node_shard.h"
+#include "broker/node/operator_doors.h"
 #include "broker/node/shard_post.h"
 #include "cluster/cluster_watch.h"
 #include "cluster/metadata/host.h"
@@ -49,7 +50,7 @@ class Node {
   /// restart.
   void reload(const Config& config);
 
-  std::vector<std::string> listener_names() const { return listeners_->names(); }
+  std::vector<std::string> listener_names() const;
   Epoch epoch() const { return epoch_; }
 
  private:
@@ -108,6 +109,7 @@ class Node {
   bool serving_ = false;                             // on shard 0: clients are welcome
   std::unique_ptr<alarms::AlarmWatch> alarms_;       // on shard 0
   std::unique_ptr<Listeners> listeners_;
+  std::unique_ptr<OperatorDoors> doors_;  // on shard 0
 
   class Startup;
   std::shared_ptr<Startup> startup_;  // while start() waits

@@ -155,7 +155,11 @@ void NodeShard::on_mail(queue::SessionMail mail) {
 
 void NodeShard::give_to_session(queue::SessionMail mail) {
   const auto at = sessions_.find(mail.to.serial);
-  if (at == sessions_.end() || mail.to.epoch != options_.epoch) return;
+  if (mail.to.epoch != options_.epoch) return;
+  if (at == sessions_.end()) {
+    if (auto question = questions_.extract(mail.to.serial)) question.mapped()(std::move(mail));
+    return;
+  }
   if (const auto* deleted = std::get_if<queue::Deleted>(&mail.what); deleted != nullptr && deleted->topology) {
     follow(deleted->topology);
   }
@@ -171,6 +175,12 @@ void NodeShard::end(const queue::SessionId& id) {
 queue::SessionId NodeShard::begin(amqp::Session& session) {
   const std::uint64_t serial = queue::make_serial(shard_.id(), ++last_serial_);
   sessions_.emplace(serial, &session);
+  return {.node = options_.node, .epoch = options_.epoch, .serial = serial};
+}
+
+queue::SessionId NodeShard::await_answer(std::move_only_function<void(queue::SessionMail)> answer) {
+  const std::uint64_t serial = queue::make_serial(shard_.id(), ++last_serial_);
+  questions_.emplace(serial, std::move(answer));
   return {.node = options_.node, .epoch = options_.epoch, .serial = serial};
 }
 

@@ -54,6 +54,11 @@ class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
   /// What was sent there lately may be lost.
   void on_node_unreachable(NodeId node);
 
+  /// A session for one question to a queue: its answer goes to `answer`, on this shard.
+  queue::SessionId await_answer(std::move_only_function<void(queue::SessionMail)> answer);
+  /// `done` is called here, when the command is durable and published.
+  void submit_command(cluster::MetadataCommand command, cluster::MetadataHost::Done done);
+
   /// The node stops: every client is asked to go, and what they leave behind is kept.
   void shut_down(std::string_view reason);
   /// The node pauses, or goes on: its clients are asked to go, new ones are refused.
@@ -113,7 +118,6 @@ class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
   void announce(const queue::Leadership& leadership, bool everywhere);
   void ask_here(GroupId queue);
   void give_to_session(queue::SessionMail mail);
-  void submit_command(cluster::MetadataCommand command, cluster::MetadataHost::Done done);
   void on_metadata(const queue::SessionId& to, const amqp::MetadataReply& reply);
 
   cluster::Shard& shard_;
@@ -132,6 +136,7 @@ class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
   cluster::MetadataHost* metadata_ = nullptr;  // on shard 0
   cluster::TopologyPtr view_ = std::make_shared<const cluster::Topology>();
   std::unordered_map<std::uint64_t, amqp::Session*> sessions_;  // by serial, a connection's and its channels'
+  std::unordered_map<std::uint64_t, std::move_only_function<void(queue::SessionMail)>> questions_;  // by serial
   std::uint64_t last_serial_ = 0;
   std::set<NodeId> live_nodes_;  // of the others
   bool stopping_ = false;

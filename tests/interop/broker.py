@@ -17,7 +17,10 @@ READY = b"Server startup complete"
 
 def default_command():
     binary = os.environ.get("QUORATE_BIN", "build/dev/bin/quorate")
-    return f"{shlex.quote(binary)} --data-dir {{data}} --set listeners.tcp.1=127.0.0.1:{{port}}"
+    return (
+        f"{shlex.quote(binary)} --data-dir {{data}} --set listeners.tcp.1=127.0.0.1:{{port}} "
+        "--set management.tcp.port=none"
+    )
 
 
 def wait_until(condition, seconds, what):

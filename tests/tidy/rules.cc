@@ -26,12 +26,9 @@ constexpr std::string_view kBelowProtocols[] = {"message", "metrics", "exchange"
 constexpr std::string_view kBelowCommands[] = {"message", "exchange", "queue", "auth", "http"};
 constexpr std::string_view kEverything[] = {"*"};
 constexpr Room kRooms[] = {
-    {"alarms", {}},          {"message", {}},          {"metrics", {}},           {"exchange", kBelowQueues},
+    {"alarms", {}},          {"message", {}},          {"metrics", {}},         {"exchange", kBelowQueues},
     {"queue", kBelowQueues}, {"auth", kBelowQueues},   {"amqp", kBelowProtocols}, {"http", kBelowProtocols},
-    {"node", kEverything},   {"main.cc", kEverything},
-    {"message", {}},        {"metrics", {}},           {"exchange", kBelowQueues}, {"queue", kBelowQueues},
-    {"auth", kBelowQueues}, {"amqp", kBelowProtocols}, {"http", kBelowProtocols},  {"ctl", kBelowCommands},
-    {"node", kEverything},  {"main.cc", kEverything},
+    {"ctl", kBelowCommands}, {"node", kEverything},    {"main.cc", kEverything},
 };
 
 /// A header of another house, where it may be named (path prefixes), and what to use elsewhere. The first row that the

@@ -1,0 +1,20 @@
+// What the operating system knows about this process, for those who watch the node. Each call asks anew; what cannot be
+// read is 0.
+#pragma once
+#include <cstdint>
+#include <string>
+
+namespace quorate {
+
+struct OpenFiles {
+  std::uint64_t all = 0;
+  std::uint64_t sockets = 0;
+};
+
+OpenFiles open_files();
+std::uint64_t open_files_max();
+std::uint64_t resident_memory_bytes();
+std::uint64_t disk_free_bytes(const std::string& folder);
+std::uint64_t process_id();
+
+}  // namespace quorate
