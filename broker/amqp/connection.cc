@@ -36,13 +36,14 @@ bool is_loopback(const asio::ip::address& address) {
   return address.is_loopback();
 }
 
-Peer describe_peer(const tcp::socket& socket, bool is_tls) {
+Peer describe_peer(const tcp::socket& socket, bool is_tls, WallTime now) {
   error_code ignored;
   const tcp::endpoint remote = socket.remote_endpoint(ignored);
   const tcp::endpoint local = socket.local_endpoint(ignored);
   return {.name = print(remote) + " -> " + print(local),
           .is_loopback = is_loopback(remote.address()),
           .is_tls = is_tls,
+          .connected_at = now,
           .certificate_name = std::nullopt};
 }
 
@@ -75,7 +76,7 @@ class SocketConnection final : public Connection {
         handshake_timeout_(handshake_timeout),
         timer_(set.shard().io()),
         resume_(set.shard().io()),
-        peer_(describe_peer(socket(), kIsTls)) {}
+        peer_(describe_peer(socket(), kIsTls, set.shard().wall())) {}
 
   ~SocketConnection() override { CHECK_EQ(pending_, 0u); }
 

@@ -31,7 +31,6 @@ Session::Session(const SessionOptions& options, Peer peer, Surroundings& surroun
       peer_(std::move(peer)),
       surroundings_(surroundings),
       id_(surroundings.begin(*this)),
-      created_at_(now),
       now_(now),
       decoder_(options.initial_frame_max_bytes),
       last_received_(now),

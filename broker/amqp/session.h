@@ -81,7 +81,6 @@ class Session {
   std::uint32_t frame_max() const { return frame_max_; }
   std::uint16_t channel_max() const { return channel_max_; }
   bool is_blocked() const { return told_blocked_; }
-  Instant created_at() const { return created_at_; }
   std::uint64_t received_bytes() const { return received_bytes_; }
   std::uint64_t sent_bytes() const { return outbox_.taken_bytes(); }
   std::size_t waiting_bytes() const { return outbox_.size(); }
@@ -134,7 +133,6 @@ class Session {
   const Peer peer_;
   Surroundings& surroundings_;
   const queue::SessionId id_;  // of the connection itself, for its own requests
-  const Instant created_at_;
   std::uint64_t received_bytes_ = 0;
 
   State state_ = State::header;

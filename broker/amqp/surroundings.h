@@ -42,6 +42,7 @@ struct Peer {
   std::string name;  // "127.0.0.1:40000 -> 127.0.0.1:5672"
   bool is_loopback = false;
   bool is_tls = false;
+  WallTime connected_at{};
   std::optional<std::string> certificate_name;  // who the client's certificate says it is
 };
 

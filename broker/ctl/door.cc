@@ -5,6 +5,8 @@
 #include <optional>
 #include <utility>
 
+#include "broker/http/json_fields.h"
+
 namespace quorate::ctl {
 namespace {
 
@@ -21,11 +23,11 @@ http::Response response_of(std::string_view node, const Outcome& outcome) {
   json::object body{{"node", node}};
   if (outcome) {
     body["data"] = outcome->data;
-    body["text"] = outcome->text;
+    body["text"] = http::json_text(outcome->text);
     return {.status = 200, .body = json::serialize(body), .headers = {}};
   }
   body["exit"] = static_cast<int>(outcome.error().exit);
-  body["error"] = outcome.error().text;
+  body["error"] = http::json_text(outcome.error().text);
   return {.status = 422, .body = json::serialize(body), .headers = {}};
 }
 

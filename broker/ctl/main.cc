@@ -26,20 +26,18 @@ void print(std::FILE* to, const std::string& text) { std::fputs(text.c_str(), to
 int exit_code(Exit exit) { return static_cast<int>(exit); }
 
 Heard unreachable(const Invocation& invocation, const http::ClientFault& fault) {
-  using Kind = http::ClientFault::Kind;
-  const std::string node = invocation.node.empty() ? "of '" + invocation.data_dir + "'" : invocation.node;
-  if (fault.kind == Kind::timeout) {
-    return {.node = node,
-            .outcome =
-                std::unexpected(CommandError{.exit = Exit::tempfail,
-                                             .text = "operation on node " + node + " timed out. Timeout value used: " +
-                                                     std::to_string(invocation.timeout.count())})};
+  const std::string node = invocation.node.empty() ? "the node of '" + invocation.data_dir + "'" : invocation.node;
+  const auto error = [&](Exit exit, std::string text) {
+    return Heard{.node = invocation.node,
+                 .outcome = std::unexpected(CommandError{.exit = exit, .text = std::move(text)})};
+  };
+  if (fault.kind == http::ClientFault::Kind::timeout) {
+    return error(Exit::tempfail, "operation on " + node +
+                                     " timed out. Timeout value used: " + std::to_string(invocation.timeout.count()));
   }
-  return {.node = node,
-          .outcome = std::unexpected(CommandError{
-              .exit = Exit::unavailable,
-              .text = "unable to perform an operation on node " + node + ": " + fault.text +
-                      ". Is it running, is --data-dir (or QUORATE_DATA_DIR) its data_dir, and is this its user?"})};
+  return error(Exit::unavailable,
+               "unable to perform an operation on " + node + ": " + fault.text +
+                   ". Is it running, is --data-dir (or QUORATE_DATA_DIR) its data_dir, and is this its user?");
 }
 
 /// A command that waits for its node knocks until somebody opens or time is up.
@@ -90,7 +88,7 @@ int operate(const std::string& program, const std::vector<std::string>& argument
     return exit_code(Exit::usage);
   }
   const Heard heard = ask(invocation);
-  print(stdout, render_banner(invocation, heard.node));
+  if (!heard.node.empty()) print(stdout, render_banner(invocation, heard.node));
   if (heard.outcome) {
     print(stdout, render_answer(invocation, heard.node, *heard.outcome));
     return exit_code(Exit::ok);

@@ -152,6 +152,8 @@ class BrokerView {
   /// Every member, the dead ones as well.
   virtual void collect_nodes(Done<std::vector<NodeRow>> done) = 0;
   virtual void collect_queues(Done<std::vector<QueueRow>> done) = 0;
+  /// One of them, without asking about the others; nothing when it is not there any more.
+  virtual void collect_queue(GroupId queue, Done<std::optional<QueueRow>> done) = 0;
   /// Connections with their channels and consumers.
   virtual void collect_connections(Done<std::vector<ConnectionRow>> done) = 0;
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <boost/json/serialize.hpp>
 
+#include "broker/http/json_fields.h"
 #include "broker/http/list_query.h"
 
 namespace quorate::http {
@@ -46,7 +47,7 @@ bool Caller::sees_vhost(const cluster::Topology& topology, std::string_view vhos
 }
 
 Response error_response(unsigned status, std::string_view error, std::string_view reason) {
-  return json_response(status, json::object{{"error", error}, {"reason", reason}});
+  return json_response(status, json::object{{"error", error}, {"reason", json_text(reason)}});
 }
 
 void answer(Call& call, json::value body) {

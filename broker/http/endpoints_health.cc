@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "broker/http/endpoints.h"
+#include "broker/http/json_fields.h"
 
 namespace quorate::http::endpoints {
 namespace {
@@ -110,7 +111,7 @@ void protocol_listener(Call call) {
     const auto comma = std::min(asked.find(','), asked.size());
     const std::string_view name = asked.substr(0, comma);
     const bool is_there = std::ranges::find(listeners, protocol_of(name), &ListenerRow::protocol) != listeners.end();
-    (is_there ? found : missing).push_back(json::value(name));
+    (is_there ? found : missing).push_back(json::value(json_text(name)));
     asked.remove_prefix(std::min(comma + 1, asked.size()));
   }
   if (missing.empty()) return answer_health(call, Health::ok, {{"protocols", std::move(found)}});

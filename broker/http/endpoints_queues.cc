@@ -1,5 +1,5 @@
 // Queues (management.md §1.6.7).
-#include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "broker/http/client_json.h"
@@ -40,15 +40,14 @@ void queues(Call call) {
 }
 
 void queue(Call call) {
+  const cluster::Queue* asked = call.topology().find_queue(call.path.at("vhost"), call.path.at("name"));
+  if (asked == nullptr) return answer_not_found(call);
   BrokerView& view = call.view;
-  view.collect_queues([call = std::move(call)](std::vector<QueueRow> queues) mutable {
-    const auto found = std::ranges::find_if(queues, [&](const QueueRow& row) {
-      return row.definition->vhost == call.path.at("vhost") && row.definition->name == call.path.at("name");
-    });
-    if (found == queues.end()) return answer_not_found(call);
+  view.collect_queue(asked->id, [call = std::move(call)](std::optional<QueueRow> row) mutable {
+    if (!row) return answer_not_found(call);
     BrokerView& next = call.view;
     next.collect_connections(
-        [call = std::move(call), row = *found](const std::vector<ConnectionRow>& connections) mutable {
+        [call = std::move(call), row = std::move(*row)](const std::vector<ConnectionRow>& connections) mutable {
           json::object object = queue_json(row);
           object["consumer_details"] = consumers_of(*row.definition, connections);
           object["incoming"] = json::array();

@@ -133,7 +133,7 @@ json::array json_strings(const std::vector<std::string>& texts) {
 
 void put_counter(json::object& to, std::string_view key, std::uint64_t value) {
   to[key] = value;
-  to[std::string(key) + "_details"] = json::object{{"rate", 0.0}};
+  to[std::string(key) + "_details"] = json::object{{"rate", 0}};
 }
 
 }  // namespace quorate::http

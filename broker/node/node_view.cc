@@ -39,8 +39,7 @@ http::ChannelRow row_of(const amqp::Channel& channel) {
   return row;
 }
 
-http::ConnectionRow row_of(const amqp::Session& session, const std::string& node, const cluster::Shard& shard) {
-  const auto age = std::chrono::duration_cast<std::chrono::milliseconds>(shard.now() - session.created_at());
+http::ConnectionRow row_of(const amqp::Session& session, const std::string& node) {
   const bool is_running = session.state() == amqp::Session::State::running;
   http::ConnectionRow row{.name = session.peer().name,
                           .node = node,
@@ -56,7 +55,7 @@ http::ConnectionRow row_of(const amqp::Session& session, const std::string& node
                           .heartbeat = std::chrono::duration_cast<std::chrono::seconds>(session.heartbeat()),
                           .frame_max = session.frame_max(),
                           .channel_max = session.channel_max(),
-                          .connected_at = shard.wall() - age,
+                          .connected_at = session.peer().connected_at,
                           .received_bytes = session.received_bytes(),
                           .sent_bytes = session.sent_bytes(),
                           .waiting_bytes = session.waiting_bytes(),
@@ -140,32 +139,47 @@ http::NodeRow NodeView::this_node() const {
 
 void NodeView::collect_nodes(Done<std::vector<http::NodeRow>> done) { done({this_node()}); }
 
+http::QueueRow NodeView::queue_row(const cluster::QueuePtr& definition, const NodeShard& shard) const {
+  http::QueueRow row{.definition = definition, .node = config_.node_name, .state = "down"};
+  const queue::Queue* queue = shard.queues().find(definition->id);
+  if (queue == nullptr) return row;
+  const queue::QueueMachine& machine = queue->machine();
+  row.state = queue->is_ready() ? "running" : "down";
+  row.ready = machine.ready_count();
+  row.unacknowledged = machine.unsettled_count();
+  row.message_bytes = machine.message_bytes();
+  row.consumers = machine.consumer_count();
+  return row;
+}
+
 void NodeView::collect_queues(Done<std::vector<http::QueueRow>> done) {
   const auto rows_of = [this](NodeShard& shard) {
     std::vector<http::QueueRow> rows;
     shard.topology()->queues_by_id.for_each([&](std::uint64_t, const cluster::QueuePtr& definition) {
-      if (queue::shard_of(definition->id, shards_.size()) != shard.shard().id()) return;
-      http::QueueRow row{.definition = definition, .node = config_.node_name, .state = "down"};
-      if (const queue::Queue* queue = shard.queues().find(definition->id); queue != nullptr) {
-        const queue::QueueMachine& machine = queue->machine();
-        row.state = queue->is_ready() ? "running" : "down";
-        row.ready = machine.ready_count();
-        row.unacknowledged = machine.unsettled_count();
-        row.message_bytes = machine.message_bytes();
-        row.consumers = machine.consumer_count();
-      }
-      rows.push_back(std::move(row));
+      const bool is_here = queue::shard_of(definition->id, shards_.size()) == shard.shard().id();
+      if (is_here) rows.push_back(queue_row(definition, shard));
     });
     return rows;
   };
   gather<http::QueueRow>(rows_of, std::move(done));
 }
 
+void NodeView::collect_queue(GroupId id, Done<std::optional<http::QueueRow>> done) {
+  const ShardId here = home().shard().id();
+  NodeShard* shard = shards_[queue::shard_of(id, shards_.size()).value()];
+  home().shard().post(shard->shard().id(), [this, id, here, shard, done = std::move(done)]() mutable {
+    const cluster::QueuePtr* definition = shard->topology()->queues_by_id.find(id.value());
+    std::optional<http::QueueRow> row;
+    if (definition != nullptr) row = queue_row(*definition, *shard);
+    shard->shard().post(here, [row = std::move(row), done = std::move(done)]() mutable { done(std::move(row)); });
+  });
+}
+
 void NodeView::collect_connections(Done<std::vector<http::ConnectionRow>> done) {
   const auto rows_of = [this](NodeShard& shard) {
     std::vector<http::ConnectionRow> rows;
     shard.connections().for_each_session([&](const amqp::Session& session) {
-      if (is_listed(session)) rows.push_back(row_of(session, config_.node_name, shard.shard()));
+      if (is_listed(session)) rows.push_back(row_of(session, config_.node_name));
     });
     return rows;
   };

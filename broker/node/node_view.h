@@ -37,6 +37,7 @@ class NodeView final : public http::BrokerView {
 
   void collect_nodes(Done<std::vector<http::NodeRow>> done) override;
   void collect_queues(Done<std::vector<http::QueueRow>> done) override;
+  void collect_queue(GroupId queue, Done<std::optional<http::QueueRow>> done) override;
   void collect_connections(Done<std::vector<http::ConnectionRow>> done) override;
 
   void submit(cluster::MetadataCommand command, Done<cluster::Outcome> done) override;
@@ -47,6 +48,7 @@ class NodeView final : public http::BrokerView {
 
  private:
   NodeShard& home() const { return *shards_.front(); }
+  http::QueueRow queue_row(const cluster::QueuePtr& definition, const NodeShard& shard) const;
   /// `make(shard)` runs on each shard; `done` gets all rows here.
   template <class Row>
   void gather(std::function<std::vector<Row>(NodeShard&)> make, Done<std::vector<Row>> done);
