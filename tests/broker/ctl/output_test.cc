@@ -1,0 +1,110 @@
+// The command line of quoratectl and how its answers look.
+#include "broker/ctl/output.h"
+
+#include <gtest/gtest.h>
+
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+
+#include "broker/ctl/commands.h"
+
+namespace quorate::ctl {
+namespace {
+
+namespace json = boost::json;
+
+Invocation parse(const std::vector<std::string>& words) {
+  auto outcome = parse_invocation(commands(), "rabbitmqctl", words);
+  EXPECT_TRUE(outcome.run.has_value()) << outcome.text;
+  return outcome.run.value_or(Invocation{.command = &commands().front()});
+}
+
+Answer rows(std::string_view text) { return {.data = json::parse(text), .text = ""}; }
+
+TEST(Invocation, TakesOptionsBeforeAndAfterTheCommand) {
+  const Invocation invocation =
+      parse({"-q", "-n", "rabbit@a", "list_queues", "-p", "v", "name", "messages", "--formatter", "json", "-t", "5"});
+  EXPECT_EQ(invocation.command->name, "list_queues");
+  EXPECT_EQ(json::serialize(invocation.arguments), R"({"column":["name","messages"],"vhost":"v"})");
+  EXPECT_EQ(invocation.node, "rabbit@a");
+  EXPECT_TRUE(invocation.quiet);
+  EXPECT_EQ(invocation.format, Format::json);
+  EXPECT_EQ(invocation.timeout, std::chrono::seconds(5));
+}
+
+TEST(Invocation, AsksTheTerminalForAPasswordThatIsNotThere) {
+  EXPECT_EQ(parse({"add_user", "a"}).from_terminal, std::vector<std::string>{"password"});
+  EXPECT_EQ(json::serialize(parse({"add_user", "a", "b"}).arguments), R"({"username":"a","password":"b"})");
+  EXPECT_EQ(json::serialize(parse({"delete_queue", "q", "--if-empty"}).arguments),
+            R"({"queue":"q","vhost":"/","if-empty":true})");
+}
+
+TEST(Invocation, NamesTheMistakeWithTheExitCodeOfUsage) {
+  const std::vector<std::vector<std::string>> mistakes = {
+      {}, {"fly"}, {"add_user"}, {"ping", "now"}, {"list_queues", "--formatter", "xml"}, {"-t", "0", "ping"}, {"--no"}};
+  for (const auto& words : mistakes) {
+    const auto outcome = parse_invocation(commands(), "quoratectl", words);
+    EXPECT_FALSE(outcome.run.has_value());
+    EXPECT_EQ(outcome.exit, Exit::usage);
+    EXPECT_TRUE(outcome.text.starts_with("Error (argument validation): ")) << outcome.text;
+  }
+  EXPECT_NE(parse_invocation(commands(), "quoratectl", {"fly"}).text.find("Command 'fly' not found"),
+            std::string::npos);
+  for (const std::string_view word : {"--help", "--version"}) {
+    EXPECT_EQ(parse_invocation(commands(), "quoratectl", {std::string(word)}).exit, Exit::ok);
+  }
+}
+
+TEST(Output, BannersNameWhatIsDone) {
+  EXPECT_EQ(render_banner(parse({"list_queues"}), "n"), "Timeout: 60.0 seconds ...\nListing queues for vhost / ...\n");
+  EXPECT_EQ(render_banner(parse({"set_user_tags", "u", "a", "b"}), "n"), "Setting tags for user \"u\" to [a, b] ...\n");
+  EXPECT_EQ(render_banner(parse({"status"}), "rabbit@x"), "Status of node rabbit@x ...\n");
+  EXPECT_EQ(render_banner(parse({"await_startup"}), "n"), "");
+  for (const std::vector<std::string>& quiet : std::vector<std::vector<std::string>>{
+           {"-q", "list_queues"}, {"-s", "list_queues"}, {"list_queues", "--formatter", "json"}}) {
+    EXPECT_EQ(render_banner(parse(quiet), "n"), "");
+  }
+}
+
+TEST(Output, TablesHaveTabsAndNamesUnlessSilent) {
+  const Answer answer = rows(R"([{"name":"a\tb","messages":3},{"name":"c","messages":null}])");
+  EXPECT_EQ(render_answer(parse({"list_queues"}), "n", answer), "name\tmessages\na\\tb\t3\nc\t\n");
+  EXPECT_EQ(render_answer(parse({"-s", "list_queues"}), "n", answer), "a\\tb\t3\nc\t\n");
+  EXPECT_EQ(render_answer(parse({"list_queues"}), "n", rows("[]")), "");
+  EXPECT_EQ(render_answer(parse({"list_queues", "--formatter", "json"}), "n", rows("[]")), "[]\n");
+}
+
+TEST(Output, CsvQuotesAndDrawnTablesLineUp) {
+  const Answer answer = rows(R"([{"name":"a,\"b","n":[1]},{"name":"ü","n":true}])");
+  EXPECT_EQ(render_answer(parse({"list_queues", "--formatter", "csv"}), "n", answer),
+            "name,n\n\"a,\"\"b\",[1]\nü,true\n");
+  EXPECT_EQ(render_answer(parse({"list_queues", "--formatter", "pretty_table"}), "n", answer),
+            "┌──────┬──────┐\n"
+            "│ name │ n    │\n"
+            "├──────┼──────┤\n"
+            "│ a,\"b │ [1]  │\n"
+            "├──────┼──────┤\n"
+            "│ ü    │ true │\n"
+            "└──────┴──────┘\n");
+}
+
+TEST(Output, ArgumentsLookLikeRabbitmqs) {
+  EXPECT_EQ(render_cell(json::parse(R"({"x-max-length":10,"x-queue-type":"quorum","nested":{"a":1}})")),
+            R"([{"x-max-length",10},{"x-queue-type","quorum"},{"nested",[{"a",1}]}])");
+  EXPECT_EQ(render_cell(json::parse("{}")), "[]");
+  EXPECT_EQ(render_cell(json::parse(R"(["a","b"])")), "[a, b]");
+}
+
+TEST(Output, ErrorsGoWithTheFormat) {
+  const CommandError error{.exit = Exit::nouser, .text = "User \"x\" does not exist"};
+  EXPECT_EQ(render_error(parse({"delete_user", "x"}), error), "Error:\nUser \"x\" does not exist\n");
+  EXPECT_EQ(render_error(parse({"delete_user", "x", "--formatter", "json"}), error),
+            R"({"result":"error","error":67,"message":"User \"x\" does not exist"})"
+            "\n");
+  EXPECT_EQ(render_answer(parse({"delete_user", "x", "--formatter", "json"}), "n", {.data = nullptr, .text = ""}),
+            R"({"status":"ok","node":"n"})"
+            "\n");
+}
+
+}  // namespace
+}  // namespace quorate::ctl

@@ -1,0 +1,209 @@
+// The API without a socket: who is let in, what is shown to whom, and the answers' codes (management.md §1.3-§1.5).
+#include "broker/http/api.h"
+
+#include <gtest/gtest.h>
+
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <map>
+
+#include "broker/http/endpoints.h"
+#include "tests/broker/http/fake_view.h"
+
+namespace quorate::http {
+namespace {
+
+namespace json = boost::json;
+
+/// base64 of "user:password".
+const std::map<std::string, std::string> kBasic = {{"guest", "Z3Vlc3Q6Z3Vlc3Q="},
+                                                   {"monitor", "bW9uaXRvcjpwdw=="},
+                                                   {"manager", "bWFuYWdlcjpwdw=="},
+                                                   {"nobody", "bm9ib2R5OnB3"}};
+
+class ApiTest : public testing::Test {
+ protected:
+  ApiTest() {
+    view.put_user("monitor", "pw", {"monitoring"});
+    view.put_user("manager", "pw", {"management"});
+    view.put_user("nobody", "pw", {});
+    view.apply(cluster::PutVhost{.name = "other"});
+    view.permit("manager", "other");
+    view.put_queue("/", "q", 5);
+    view.put_queue("other", "o", 1);
+    view.put_connection("127.0.0.1:1 -> 127.0.0.1:5672", "guest");
+    view.put_connection("127.0.0.1:2 -> 127.0.0.1:5672", "manager");
+  }
+
+  Response send(Request request) {
+    std::optional<Response> answer;
+    Api(view, api_routes()).serve(std::move(request), [&](Response response) { answer = std::move(response); });
+    CHECK(answer.has_value());
+    return std::move(*answer);
+  }
+  Request request(const std::string& method, const std::string& target, const std::string& user) {
+    Request made{.method = method, .target = target, .headers = {}, .body = "", .is_loopback = true};
+    if (!user.empty()) made.headers.emplace_back("authorization", "Basic " + kBasic.at(user));
+    return made;
+  }
+  Response get(const std::string& target, const std::string& user = "guest") {
+    return send(request("GET", target, user));
+  }
+  json::value body(const std::string& target, const std::string& user = "guest") {
+    const Response response = get(target, user);
+    EXPECT_EQ(response.status, 200u) << target << ": " << response.body;
+    return json::parse(response.body);
+  }
+  std::vector<std::string> names(const std::string& target, const std::string& user) {
+    std::vector<std::string> found;
+    const json::value rows = body(target, user);
+    for (const json::value& row : rows.as_array()) found.emplace_back(row.at("name").as_string());
+    return found;
+  }
+
+  FakeView view;
+};
+
+TEST_F(ApiTest, AsksForCredentialsAndTellsScriptsThatTheirsAreWrong) {
+  const Response none = get("/api/overview", "");
+  EXPECT_EQ(none.status, 401u);
+  EXPECT_EQ(none.body, "");
+  ASSERT_EQ(none.headers.size(), 1u);
+  EXPECT_EQ(none.headers[0], Header("www-authenticate", R"(Basic realm="RabbitMQ Management")"));
+  for (const std::string_view wrong :
+       {"Basic Z3Vlc3Q6eA==", "Basic bm9uZTpw", "Basic !", "Basic Z3Vlc3Q=", "Bearer x"}) {
+    const Response refused =
+        send({.method = "GET", .target = "/api/overview", .headers = {{"authorization", std::string(wrong)}}});
+    EXPECT_EQ(refused.status, 401u) << wrong;
+    EXPECT_EQ(refused.body, R"({"error":"not_authorized","reason":"Not_Authorized"})") << wrong;
+  }
+}
+
+TEST_F(ApiTest, LetsLoopbackUsersInFromThisMachineOnly) {
+  Request far = request("GET", "/api/whoami", "guest");
+  far.is_loopback = false;
+  EXPECT_EQ(send(far).body, R"({"error":"not_authorised","reason":"User can only log in via localhost"})");
+  Request monitor = request("GET", "/api/whoami", "monitor");
+  monitor.is_loopback = false;
+  EXPECT_EQ(send(monitor).status, 200u);
+}
+
+TEST_F(ApiTest, OpensEndpointsByTags) {
+  struct Row {
+    std::string_view target;
+    unsigned nobody;
+    unsigned manager;
+    unsigned monitor;
+    unsigned guest;
+  };
+  const Row rows[] = {{"/api/whoami", 401, 200, 200, 200},     {"/api/nodes", 401, 401, 200, 200},
+                      {"/api/users", 401, 401, 401, 200},      {"/api/permissions", 401, 401, 401, 200},
+                      {"/api/queues/%2F", 401, 404, 404, 200}, {"/api/queues/other", 401, 200, 404, 200},
+                      {"/api/version", 200, 200, 200, 200},    {"/api/nothing", 404, 404, 404, 404}};
+  for (const Row& row : rows) {
+    const std::string target(row.target);
+    EXPECT_EQ(get(target, "nobody").status, row.nobody) << target;
+    EXPECT_EQ(get(target, "manager").status, row.manager) << target;
+    EXPECT_EQ(get(target, "monitor").status, row.monitor) << target;
+    EXPECT_EQ(get(target, "guest").status, row.guest) << target;
+  }
+  EXPECT_EQ(get("/api/users", "monitor").body, R"({"error":"not_authorised","reason":"Not administrator user"})");
+}
+
+TEST_F(ApiTest, ShowsEachUserItsOwn) {
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(names("/api/queues", "guest"), (Names{"q", "o"}));
+  EXPECT_EQ(names("/api/queues", "manager"), (Names{"o"}));
+  EXPECT_EQ(names("/api/vhosts", "manager"), (Names{"other"}));
+  EXPECT_EQ(names("/api/vhosts", "monitor"), (Names{"/", "other"}));
+  EXPECT_EQ(names("/api/connections", "manager"), (Names{"127.0.0.1:2 -> 127.0.0.1:5672"}));
+  EXPECT_EQ(names("/api/connections", "monitor").size(), 2u);
+}
+
+TEST_F(ApiTest, ClosesAConnectionForItsOwnerOrAnAdministrator) {
+  const std::string guests = "/api/connections/127.0.0.1%3A1%20-%3E%20127.0.0.1:5672";
+  EXPECT_EQ(send(request("DELETE", guests, "manager")).status, 401u);
+  EXPECT_EQ(send(request("DELETE", guests, "guest")).status, 204u);
+  EXPECT_EQ(view.close_reason, "Closed via management plugin");
+  EXPECT_EQ(send(request("DELETE", guests, "guest")).status, 404u);
+  Request with_reason = request("DELETE", "/api/connections/127.0.0.1:2%20-%3E%20127.0.0.1:5672", "manager");
+  with_reason.headers.emplace_back("x-reason", "enough");
+  EXPECT_EQ(send(with_reason).status, 204u);
+  EXPECT_EQ(view.close_reason, "enough");
+}
+
+TEST_F(ApiTest, AnswersHealthChecksWithoutAUserAndFailsThemWith503) {
+  for (const std::string target : {"/api/health/checks/is-in-service", "/api/health/checks/ready-to-serve-clients"}) {
+    view.state = ServiceState::serving;
+    EXPECT_EQ(get(target, "").body, R"({"status":"ok"})");
+    for (const ServiceState state : {ServiceState::starting, ServiceState::draining, ServiceState::paused}) {
+      view.state = state;
+      const Response failed = get(target, "");
+      EXPECT_EQ(failed.status, 503u);
+      EXPECT_NE(failed.body.find(R"("status":"failed")"), std::string::npos);
+      EXPECT_NE(failed.body.find(R"("reason":)"), std::string::npos);
+    }
+  }
+}
+
+TEST_F(ApiTest, ReportsAlarmsOfTheClusterAndOfThisNode) {
+  EXPECT_EQ(get("/api/health/checks/alarms").status, 200u);
+  view.raised = {{.node = "rabbit@dead", .resource = "disk"}};
+  EXPECT_EQ(get("/api/health/checks/local-alarms").status, 200u);
+  const Response failed = get("/api/health/checks/alarms");
+  EXPECT_EQ(failed.status, 503u);
+  EXPECT_EQ(json::parse(failed.body).at("alarms"), json::parse(R"([{"node":"rabbit@dead","resource":"disk"}])"));
+  view.raised.push_back({.node = "rabbit@test", .resource = "memory"});
+  EXPECT_EQ(get("/api/health/checks/local-alarms").status, 503u);
+}
+
+TEST_F(ApiTest, ChecksQuorumAndListeners) {
+  EXPECT_EQ(get("/api/health/checks/node-is-quorum-critical").status, 200u);
+  view.critical = {"queue 'q' in vhost '/'"};
+  EXPECT_EQ(get("/api/health/checks/node-is-quorum-critical").status, 503u);
+  EXPECT_EQ(get("/api/health/checks/port-listener/5672").body, R"({"port":5672,"status":"ok"})");
+  EXPECT_EQ(get("/api/health/checks/port-listener/5671").status, 503u);
+  EXPECT_EQ(get("/api/health/checks/port-listener/65536").status, 400u);
+  EXPECT_EQ(get("/api/health/checks/port-listener/5672x").status, 400u);
+  EXPECT_EQ(get("/api/health/checks/protocol-listener/amqp091,management").status, 200u);
+  const Response failed = get("/api/health/checks/protocol-listener/amqp,mqtt");
+  EXPECT_EQ(failed.status, 503u);
+  EXPECT_EQ(json::parse(failed.body).at("missing"), json::parse(R"(["mqtt"])"));
+}
+
+TEST_F(ApiTest, HasTheKeysThatStrictClientsDemand) {
+  const auto expect_keys = [](const json::value& object, std::initializer_list<const char*> keys) {
+    for (const char* key : keys) EXPECT_TRUE(object.as_object().contains(key)) << key;
+  };
+  expect_keys(body("/api/overview"), {"management_version", "rates_mode", "exchange_types", "rabbitmq_version",
+                                      "cluster_name", "erlang_version", "queue_totals", "object_totals", "node",
+                                      "listeners", "contexts", "message_stats", "churn_rates"});
+  const json::value nodes = body("/api/nodes");
+  expect_keys(nodes.at(1), {"name", "os_pid", "uptime", "processors", "run_queue", "rates_mode", "fd_total",
+                            "proc_total", "mem_limit", "mem_alarm", "disk_free_limit", "disk_free_alarm",
+                            "enabled_plugins", "being_drained", "exchange_types", "auth_mechanisms", "applications"});
+  EXPECT_EQ(json::serialize(nodes.at(0)),
+            R"({"name":"rabbit@dead","type":"disc","running":false,"being_drained":false})");
+  expect_keys(body("/api/queues/%2F/q"),
+              {"name", "vhost", "type", "durable", "auto_delete", "exclusive", "arguments", "node", "state", "messages",
+               "messages_ready", "messages_unacknowledged", "consumers", "consumer_details"});
+  EXPECT_EQ(body("/api/queues/%2F/q").at("messages"), 5);
+  EXPECT_EQ(body("/api/exchanges/%2F/amq.default").at("name"), "");
+  EXPECT_EQ(body("/api/bindings/%2F").at(0).at("properties_key"), "q");
+  EXPECT_EQ(get("/api/queues/%2F/nope").status, 404u);
+  EXPECT_EQ(get("/api/nodes/nope").status, 404u);
+  EXPECT_EQ(get("/api/users/nope").status, 404u);
+  EXPECT_EQ(get("/api/queues/nope").status, 404u);
+}
+
+TEST_F(ApiTest, OptionsNeedNoUserAndNameTheMethods) {
+  const Response options = send(request("OPTIONS", "/api/overview", ""));
+  EXPECT_EQ(options.status, 200u);
+  EXPECT_EQ(options.headers.at(0), Header("allow", "GET, HEAD, OPTIONS"));
+  EXPECT_EQ(send(request("PUT", "/api/overview", "guest")).status, 405u);
+  EXPECT_EQ(get("/api/queues?page=9").status, 400u);
+  EXPECT_EQ(get("/api/queues?%").status, 400u);
+}
+
+}  // namespace
+}  // namespace quorate::http

@@ -1,0 +1,116 @@
+// A broker for tests of the HTTP API and of the control commands: a real topology behind a real metadata machine, and
+// rows that the test writes down.
+#pragma once
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+#include "broker/auth/password.h"
+#include "broker/exchange/exchange_types.h"
+#include "broker/http/broker_view.h"
+#include "cluster/metadata/machine.h"
+
+namespace quorate::http {
+
+class FakeView final : public BrokerView {
+ public:
+  /// The vhost "/" and guest, who may do everything.
+  FakeView()
+      : machine_([](std::string_view type) -> cluster::RoutingIndexPtr {
+          const auto* found = exchange::find_exchange_type(type);
+          return found != nullptr ? found->make_index() : nullptr;
+        }) {
+    apply(cluster::PutVhost{.name = "/"});
+    put_user("guest", "guest", {"administrator"});
+    permit("guest", "/");
+  }
+
+  cluster::Outcome apply(cluster::MetadataCommand command) {
+    cluster::MetadataEffects effects;
+    const Bytes entry = cluster::encode_commands({std::move(command)});
+    CHECK(machine_.apply(LogIndex(++index_), entry.view(), effects).has_value());
+    return effects.outcomes.front();
+  }
+  void put_user(const std::string& name, const std::string& password, std::vector<std::string> tags) {
+    apply(cluster::PutUser{.name = name, .password_hash = auth::hash_password(password, {}), .tags = std::move(tags)});
+  }
+  void permit(const std::string& user, const std::string& vhost) {
+    apply(cluster::SetPermissions{
+        .user = user, .vhost = vhost, .patterns = {.configure = ".*", .write = ".*", .read = ".*"}});
+  }
+  /// Declared, and listed with so many messages.
+  void put_queue(const std::string& vhost, const std::string& name, std::uint64_t ready = 0) {
+    apply(cluster::DeclareQueue{.queue = {.vhost = vhost, .name = name, .durable = true}});
+    const auto* found = topology()->find_vhost(vhost)->queues.find(name);
+    queues.push_back({.definition = *found, .node = "rabbit@test", .state = "running", .ready = ready});
+  }
+  void put_connection(const std::string& name, const std::string& user) {
+    connections.push_back({.name = name, .node = "rabbit@test", .user = user, .vhost = "/", .state = "running"});
+  }
+
+  const cluster::TopologyPtr& topology() const override { return machine_.topology(); }
+  std::string_view node_name() const override { return "rabbit@test"; }
+  std::string_view cluster_name() const override { return "testers"; }
+  std::string_view rabbitmq_version() const override { return "4.1.0"; }
+  ServiceState service_state() const override { return state; }
+  std::vector<AlarmRow> alarms() const override { return raised; }
+  bool is_loopback_user(std::string_view name) const override { return name == "guest"; }
+  std::vector<std::string> quorum_critical() const override { return critical; }
+  NodeRow this_node() const override {
+    return {.name = "rabbit@test",
+            .running = true,
+            .listeners = {{.protocol = "amqp", .address = "::", .port = 5672},
+                          {.protocol = "http", .address = "127.0.0.1", .port = 15672}}};
+  }
+  std::string_view default_queue_type() const override { return "classic"; }
+  void when_serving(Done<> done) override {
+    if (state == ServiceState::serving) done();
+  }
+  void probe_listeners(Done<std::vector<ListenerRow>> done) override { done(unreachable); }
+  void collect_nodes(Done<std::vector<NodeRow>> done) override {
+    done({this_node(), {.name = "rabbit@dead", .running = false}});
+  }
+  void collect_queues(Done<std::vector<QueueRow>> done) override { done(queues); }
+  void collect_queue(GroupId queue, Done<std::optional<QueueRow>> done) override {
+    const auto found = std::ranges::find(queues, queue, [](const QueueRow& row) { return row.definition->id; });
+    done(found != queues.end() ? std::optional(*found) : std::nullopt);
+  }
+  void collect_connections(Done<std::vector<ConnectionRow>> done) override { done(connections); }
+  void submit(cluster::MetadataCommand command, Done<cluster::Outcome> done) override {
+    done(apply(std::move(command)));
+  }
+  void delete_queue(GroupId queue, bool if_unused, bool if_empty, Done<DeleteQueueAnswer> done) override {
+    const auto found = std::ranges::find(queues, queue, [](const QueueRow& row) { return row.definition->id; });
+    if (found == queues.end()) return done({.outcome = DeleteQueueOutcome::not_found});
+    if (if_unused && found->consumers > 0) return done({.outcome = DeleteQueueOutcome::in_use});
+    if (if_empty && found->ready > 0) return done({.outcome = DeleteQueueOutcome::not_empty});
+    done({.outcome = DeleteQueueOutcome::deleted, .messages = found->ready});
+  }
+  void purge_queue(GroupId queue, Done<std::optional<std::uint64_t>> done) override {
+    const auto found = std::ranges::find(queues, queue, [](const QueueRow& row) { return row.definition->id; });
+    if (found == queues.end()) return done(std::nullopt);
+    done(std::exchange(found->ready, 0));
+  }
+  void close_connections(std::string name, std::string reason, Done<std::size_t> done) override {
+    close_reason = std::move(reason);
+    done(std::erase_if(connections, [&](const ConnectionRow& row) { return row.name == name; }));
+  }
+  std::uint64_t random() override { return ++index_; }
+
+  ServiceState state = ServiceState::serving;
+  std::vector<AlarmRow> raised;
+  std::vector<std::string> critical;
+  std::vector<QueueRow> queues;
+  std::vector<ConnectionRow> connections;
+  std::vector<ListenerRow> unreachable;
+  std::string close_reason;
+
+ private:
+  cluster::MetadataMachine machine_;
+  std::uint64_t index_ = 0;
+};
+
+}  // namespace quorate::http
