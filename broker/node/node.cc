@@ -61,8 +61,9 @@ Node::Node(Config config, std::function<void(const Error&)> on_failure)
 Node::~Node() { CHECK(!running_); }
 
 Result<void> Node::start() {
-  if (auto opened = open_storage(); !opened) return opened;
+  if (auto opened = open_state(); !opened) return opened;
   if (auto met = meet_others(); !met) return met;
+  if (auto opened = open_log(); !opened) return opened;
   build_shards();
   // Busy ports are noticed before anything is recovered.
   if (auto opened = listeners_->open(); !opened) {
@@ -91,7 +92,7 @@ std::vector<std::string> Node::listener_names() const {
   return names;
 }
 
-Result<void> Node::open_storage() {
+Result<void> Node::open_state() {
   std::error_code error;
   std::filesystem::create_directories(config_.data_dir, error);
   if (error) {
@@ -118,10 +119,17 @@ Result<void> Node::open_storage() {
   if (!clean) return std::unexpected(clean.error());
   after_crash_ = *before && *clean != *before;
   if (auto put = (*snapshots)->put(kEpochFact, std::to_string(epoch_.value())); !put) return put;
-  auto log = storage::LogStore::open({.path = (directory / "log").string(), .epoch = epoch_});
-  if (!log) return std::unexpected(log.error());
-
   snapshots_ = std::move(*snapshots);
+  return {};
+}
+
+/// What a disk has lost, a node of several gets back from the others.
+Result<void> Node::open_log() {
+  const std::filesystem::path directory = config_.data_dir;
+  const auto on_loss =
+      record_.nodes.size() > 1 ? storage::LogStore::OnLoss::recover : storage::LogStore::OnLoss::refuse;
+  auto log = storage::LogStore::open({.path = (directory / "log").string(), .epoch = epoch_, .on_loss = on_loss});
+  if (!log) return std::unexpected(log.error());
   log_ = std::move(*log);
   writer_ = std::make_unique<storage::LogWriter>(*log_, clock_);
   reader_ = std::make_unique<storage::LogReader>(*log_);
@@ -235,7 +243,7 @@ Result<void> Node::recover() {
 
 /// Leftovers of this node's earlier epochs go. Whatever the answer contains, this node knows now.
 void Node::announce_start() {
-  submit_all({cluster::NodeStarted{.node = self(), .epoch = epoch_}},
+  submit_all({cluster::NodeStarted{.node = self(), .epoch = epoch_}}, metadata_->topology(),
              [this](const cluster::TopologyPtr& topology) { introduce_nodes(topology); });
 }
 
@@ -253,7 +261,7 @@ void Node::introduce_nodes(const cluster::TopologyPtr& topology) {
   } else if (row->host != here.host || row->port != here.port) {
     commands.emplace_back(cluster::PutNode{.node = here});
   }
-  submit_all(std::move(commands), [this](const cluster::TopologyPtr& now) { create_defaults(now); });
+  submit_all(std::move(commands), topology, [this](const cluster::TopologyPtr& now) { create_defaults(now); });
 }
 
 /// An empty cluster gets its default vhost and user.
@@ -273,7 +281,7 @@ void Node::create_defaults(const cluster::TopologyPtr& topology) {
                                                                .write = config_.default_permission_write,
                                                                .read = config_.default_permission_read}});
   }
-  submit_all(std::move(commands), [this](const cluster::TopologyPtr& now) { begin_to_serve(now); });
+  submit_all(std::move(commands), topology, [this](const cluster::TopologyPtr& now) { begin_to_serve(now); });
 }
 
 void Node::begin_to_serve(const cluster::TopologyPtr& topology) {
@@ -283,9 +291,9 @@ void Node::begin_to_serve(const cluster::TopologyPtr& topology) {
   recover_queues(topology);
 }
 
-/// `then` gets the version in which all of them have been carried out.
-void Node::submit_all(std::vector<cluster::MetadataCommand> commands, Then then) {
-  if (commands.empty()) return then(metadata_->topology());
+/// `then` gets the version in which all of them have been carried out; with nothing to do that is `before`.
+void Node::submit_all(std::vector<cluster::MetadataCommand> commands, const cluster::TopologyPtr& before, Then then) {
+  if (commands.empty()) return then(before);
   const auto left = std::make_shared<std::size_t>(commands.size());
   for (cluster::MetadataCommand& command : commands) {
     metadata_->submit(std::move(command), [left, then](cluster::Outcome, const cluster::TopologyPtr& topology) {
@@ -343,6 +351,9 @@ void Node::pause_or_resume() {
   const bool wanted = served_ && !is_drained && !is_paused;
   if (wanted == serving_) return;
   serving_ = wanted;
+  doors_->view().set_service_state(wanted       ? http::ServiceState::serving
+                                   : is_drained ? http::ServiceState::draining
+                                                : http::ServiceState::paused);
   if (wanted) {
     log::info(log::Category::general, "clients.welcome node={}", config_.node_name);
     on_every_shard([](NodeShard& shard) { shard.resume_clients(); });

@@ -11,8 +11,8 @@
 
 #include "base/result.h"
 #include "base/time.h"
-#include "broker/node/cluster_link.h"
 #include "broker/alarms/alarm_watch.h"
+#include "broker/node/cluster_link.h"
 #include "broker/node/config.h"
 #include "broker/node/listeners.h"
 #include "broker/node/node_shard.h"
@@ -54,7 +54,8 @@ class Node {
   Epoch epoch() const { return epoch_; }
 
  private:
-  Result<void> open_storage();
+  Result<void> open_state();
+  Result<void> open_log();
   void build_shards();
   Result<void> recover();
   void drop_orphans(const cluster::Topology& topology);
@@ -64,7 +65,7 @@ class Node {
   void create_defaults(const cluster::TopologyPtr& topology);
   void begin_to_serve(const cluster::TopologyPtr& topology);
   using Then = std::function<void(const cluster::TopologyPtr&)>;
-  void submit_all(std::vector<cluster::MetadataCommand> commands, Then then);
+  void submit_all(std::vector<cluster::MetadataCommand> commands, const cluster::TopologyPtr& before, Then then);
   void publish(const cluster::TopologyPtr& topology, const cluster::QueueChanges& changes);
   std::vector<NodeId> others(const std::vector<cluster::ClusterNode>& nodes) const;
   void follow_nodes(const cluster::TopologyPtr& topology);

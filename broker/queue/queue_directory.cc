@@ -26,6 +26,7 @@ Result<void> QueueDirectory::recover(const cluster::TopologyPtr& topology) {
     if (!started) return started;
     queues_.emplace(definition->id, std::move(queue));
   }
+  deliver_early();
   return result;
 }
 
@@ -49,12 +50,16 @@ void QueueDirectory::on_topology(const cluster::TopologyPtr& topology, const clu
     dying_.push_back(definition->id);
     mark_dirty(definition->id);
   }
+  deliver_early();
+  if (!has_other_nodes) return;
+  for (auto& [id, queue] : queues_) queue->on_nodes_changed();
+}
+
+void QueueDirectory::deliver_early() {
   while (!early_.empty() && cluster::declared_at(early_.begin()->first) <= topology_->version) {
     auto mail = early_.extract(early_.begin());
     for (auto& letter : mail.mapped()) std::visit([this](auto& m) { on_mail(std::move(m)); }, letter);
   }
-  if (!has_other_nodes) return;
-  for (auto& [id, queue] : queues_) queue->on_nodes_changed();
 }
 
 void QueueDirectory::create(const cluster::QueuePtr& definition) {

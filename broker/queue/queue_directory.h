@@ -42,11 +42,13 @@ class QueueDirectory final : public cluster::TurnHook {
   }
   void create(const cluster::QueuePtr& definition);
   void move(const cluster::QueuePtr& definition);
+  void deliver_early();
   void mark_dirty(GroupId id) { dirty_.push_back(id); }
 
   cluster::Shard& shard_;
   QueueSurroundings surroundings_;
-  cluster::TopologyPtr topology_;  // the newest this directory has followed
+  // The newest this directory has followed; before recover() an empty one, so that all mail comes too early.
+  cluster::TopologyPtr topology_ = std::make_shared<const cluster::Topology>();
   std::unordered_map<GroupId, std::unique_ptr<Queue>> queues_;
   std::vector<GroupId> dirty_;  // may name a queue twice
   std::vector<GroupId> dying_;  // deleted, but this turn's commands are still to be answered

@@ -156,7 +156,7 @@ class Cluster:
         raise NotPossible("quoratectl")
 
     def upgrade(self, name):
-        """A node that does not run will start with the other version."""
+        """The next start of this node will be with the other version."""
         raise NotPossible("an upgrade: name the other version (see --help)")
 
 

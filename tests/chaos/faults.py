@@ -225,6 +225,7 @@ def restart_storm(stage):
 
 def replace(stage, victim):
     helper = next(name for name in stage.names if name != victim)
+    stage.cluster.control(helper, "ping")  # whoever cannot be told to forget a node need not lose one
     stage.cluster.kill(victim)
     stage.cluster.wipe(victim)
     stage.did(f"{victim} killed and wiped")
@@ -246,8 +247,8 @@ def rolling_restart(stage):
 
 def rolling_upgrade(stage):
     for name in stage.names:
-        stage.cluster.stop(name)
         stage.cluster.upgrade(name)
+        stage.cluster.stop(name)
         stage.did(f"{name} stopped in order, and starts with the other version")
         stage.back(name)
 

@@ -30,7 +30,7 @@ class FakeView final : public BrokerView {
 
   cluster::Outcome apply(cluster::MetadataCommand command) {
     cluster::MetadataEffects effects;
-    const Bytes entry = cluster::encode_commands({std::move(command)});
+    const Bytes entry = cluster::encode_entry({.commands = {std::move(command)}});
     CHECK(machine_.apply(LogIndex(++index_), entry.view(), effects).has_value());
     return effects.outcomes.front();
   }
