@@ -39,6 +39,8 @@ class ClusterWatch {
   /// All nodes of the cluster but this one.
   void set_others(const std::vector<NodeId>& others);
   void receive(NodeId from, const Heartbeat& heartbeat);
+  /// The connection to it has broken.
+  void on_broken(NodeId node) { liveness_.on_broken(node); }
   bool is_live(NodeId node) const { return nodes_.contains(node) && nodes_.at(node).live; }
   bool has_majority() const { return has_majority_; }
 

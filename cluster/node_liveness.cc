@@ -45,14 +45,20 @@ void NodeLiveness::receive(NodeId from, const Heartbeat& heartbeat, Instant now)
   if (heartbeat.epoch != peer.last.epoch) note(from, peer, 0, changes);  // it was down in between
   peer.last = heartbeat;
   peer.heard_at = now;
+  peer.broken = false;
   note(from, peer, heartbeat.shards, changes);
   tell(changes);
+}
+
+void NodeLiveness::on_broken(NodeId node) {
+  if (const auto at = peers_.find(node); at != peers_.end()) at->second.broken = true;
 }
 
 void NodeLiveness::on_time(Instant now) {
   std::vector<Change> changes;
   for (auto& [node, peer] : peers_) {
-    if (peer.live_shards != 0 && now - peer.heard_at >= kSilenceMax) note(node, peer, 0, changes);
+    const Duration patience = peer.broken ? kBrokenSilenceMax : kSilenceMax;
+    if (peer.live_shards != 0 && now - peer.heard_at >= patience) note(node, peer, 0, changes);
   }
   tell(changes);
 }

@@ -26,6 +26,8 @@ class NodeLiveness {
  public:
   static constexpr Duration kInterval = std::chrono::milliseconds(150);
   static constexpr Duration kSilenceMax = std::chrono::seconds(1);
+  /// The same for a node whose connection has broken: most likely its process has ended.
+  static constexpr Duration kBrokenSilenceMax = std::chrono::milliseconds(350);
   /// A shard without a finished turn for so long is stuck.
   static constexpr Duration kShardStallMax = std::chrono::milliseconds(500);
   static constexpr std::size_t kShardsMax = 64;
@@ -45,6 +47,8 @@ class NodeLiveness {
   /// At kInterval: what to send to every peer.
   Heartbeat beat(Instant now);
   void receive(NodeId from, const Heartbeat& heartbeat, Instant now);
+  /// The connection to `node` has broken; a heartbeat that comes all the same makes up for it.
+  void on_broken(NodeId node);
   /// Notices silence; at least every kInterval.
   void on_time(Instant now);
 
@@ -54,6 +58,7 @@ class NodeLiveness {
   struct Peer {
     Heartbeat last;
     Instant heard_at{};
+    bool broken = false;            // since then
     std::uint64_t live_shards = 0;  // as told to on_change_
   };
 

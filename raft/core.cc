@@ -328,12 +328,12 @@ void Core::on(PeerLive& input, Output& out) {
     wake_leader();
     return;
   }
-  if (!steady_) return;
   if (input.replica == leader_ && !input.live) {
+    // Nobody has to wait for its silence to last, whether the group was at work or asleep.
     steady_ = false;
     leader_ = kNoReplica;
     schedule_election(Duration{0}, timing_.wake_spread);
-  } else if (input.live && std::ranges::binary_search(dead_, input.replica)) {
+  } else if (steady_ && input.live && std::ranges::binary_search(dead_, input.replica)) {
     // It may lag, and the leader may have died meanwhile: somebody must look after it.
     wake_follower(out);
   }

@@ -175,7 +175,7 @@ class Core {
     Duration election_min = std::chrono::seconds(1);  // and up to twice that
     Duration heartbeat = std::chrono::milliseconds(150);
     Duration idle = std::chrono::milliseconds(500);         // without news before a group goes steady
-    Duration wake_spread = std::chrono::milliseconds(500);  // after a steady leader's node has died
+    Duration wake_spread = std::chrono::milliseconds(150);  // after a leader's node has died
     Duration promotion = std::chrono::seconds(10);          // a joining learner keeps up this long first
     Duration snapshot_retry = std::chrono::seconds(1);      // after a failed transfer
   };

@@ -72,6 +72,7 @@ void ClusterLink::connect(const std::vector<NodeShard*>& shards, cluster::Metada
                           cluster::ClusterWatch& watch) {
   shards_ = shards;
   metadata_ = &metadata;
+  watch_ = &watch;
   if (!plane_) return;
   std::vector<cluster::Shard*> places;
   for (NodeShard* shard : shards) places.push_back(&shard->shard());
@@ -216,7 +217,11 @@ void ClusterLink::on_connection(NodeId peer, cluster::Lane lane, bool up) {
     shard->shard().post_from_outside([shard, peer] { shard->on_node_unreachable(peer); });
   }
   if (metadata_ == nullptr) return;
-  metadata_->shard().post_from_outside([this, peer] { metadata_->on_node_unreachable(peer); });
+  const bool is_broken = lane == cluster::Lane::control && !up;
+  metadata_->shard().post_from_outside([this, peer, is_broken] {
+    metadata_->on_node_unreachable(peer);
+    if (is_broken) watch_->on_broken(peer);
+  });
 }
 
 void ClusterLink::on_question(std::string_view kind, Bytes question, cluster::AnswerFunction answer) {

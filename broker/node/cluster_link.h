@@ -69,6 +69,7 @@ class ClusterLink final : public cluster::PlaneClient {
   std::unique_ptr<cluster::Incoming> incoming_;
   std::vector<NodeShard*> shards_;
   cluster::MetadataHost* metadata_ = nullptr;
+  cluster::ClusterWatch* watch_ = nullptr;
 
   mutable std::mutex mutex_;  // guards what the plane's thread looks at
   NodeId self_;
