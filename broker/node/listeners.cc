@@ -41,7 +41,9 @@ Result<tcp::endpoint> resolve(const ListenAddress& address) {
 }  // namespace
 
 struct Listeners::Listener {
-  Listener(asio::io_context& io, bool tls) : acceptor(io), pause(io), is_tls(tls) {}
+  Listener(asio::io_context& io, ListenAddress where, bool tls)
+      : address(std::move(where)), acceptor(io), pause(io), is_tls(tls) {}
+  ListenAddress address;
   tcp::acceptor acceptor;
   asio::steady_timer pause;
   bool is_tls = false;
@@ -66,10 +68,17 @@ Result<void> Listeners::open() {
 }
 
 Result<void> Listeners::open_one(const ListenAddress& address, bool is_tls) {
+  auto listener = std::make_unique<Listener>(shards_.front()->shard().io(), address, is_tls);
+  if (auto opened = listen(*listener); !opened) return opened;
+  listeners_.push_back(std::move(listener));
+  return {};
+}
+
+Result<void> Listeners::listen(Listener& listener) {
+  const ListenAddress& address = listener.address;
   auto endpoint = resolve(address);
   if (!endpoint) return std::unexpected(endpoint.error());
-  auto listener = std::make_unique<Listener>(shards_.front()->shard().io(), is_tls);
-  tcp::acceptor& acceptor = listener->acceptor;
+  tcp::acceptor& acceptor = listener.acceptor;
   error_code error;
   acceptor.open(endpoint->protocol(), error);
   if (error && address.host.empty()) {
@@ -91,7 +100,6 @@ Result<void> Listeners::open_one(const ListenAddress& address, bool is_tls) {
     return failure(ErrorCode::io, "cannot listen on " + print(*endpoint) + ": " + error.message() +
                                       (error == asio::error::address_in_use ? "; is another broker running?" : ""));
   }
-  listeners_.push_back(std::move(listener));
   return {};
 }
 
@@ -125,8 +133,16 @@ std::vector<http::ListenerRow> Listeners::rows() const {
   return rows;
 }
 
-void Listeners::start() {
-  for (auto& listener : listeners_) accept(*listener);
+Result<void> Listeners::start() {
+  ++starts_;
+  const bool is_anew = std::exchange(stopped_, false);
+  for (auto& listener : listeners_) {
+    if (is_anew) {
+      if (auto opened = listen(*listener); !opened) return opened;
+    }
+    accept(*listener);
+  }
+  return {};
 }
 
 void Listeners::stop() {
@@ -140,8 +156,8 @@ void Listeners::stop() {
 
 void Listeners::accept(Listener& listener) {
   if (stopped_) return;
-  listener.acceptor.async_accept([this, &listener](const error_code& error, tcp::socket socket) {
-    if (stopped_) return;
+  listener.acceptor.async_accept([this, &listener, start = starts_](const error_code& error, tcp::socket socket) {
+    if (stopped_ || start != starts_) return;
     if (!error) {
       on_accepted(listener, std::move(socket));
       accept(listener);

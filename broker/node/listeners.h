@@ -24,7 +24,8 @@ class Listeners {
   /// Opens every listener; the error names the address.
   Result<void> open();
   // On the thread of shard 0:
-  void start();
+  /// Accepts; after a stop() it listens anew, and the error names the address that somebody else has now.
+  Result<void> start();
   void stop();
 
   /// Reads the certificates again; on an error the old ones stay in use. Any thread.
@@ -37,6 +38,7 @@ class Listeners {
   struct Listener;
 
   Result<void> open_one(const ListenAddress& address, bool is_tls);
+  Result<void> listen(Listener& listener);
   void accept(Listener& listener);
   void on_accepted(Listener& listener, boost::asio::ip::tcp::socket socket);
 
@@ -46,6 +48,7 @@ class Listeners {
   std::atomic<amqp::TlsContext> tls_;  // read on shard 0, replaced by the thread of the signals
   std::size_t next_shard_ = 0;
   bool stopped_ = false;
+  std::uint64_t starts_ = 0;  // what an earlier one left behind does nothing
 };
 
 }  // namespace quorate

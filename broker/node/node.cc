@@ -357,7 +357,7 @@ void Node::pause_or_resume() {
   if (wanted) {
     log::info(log::Category::general, "clients.welcome node={}", config_.node_name);
     on_every_shard([](NodeShard& shard) { shard.resume_clients(); });
-    listeners_->start();
+    if (auto started = listeners_->start(); !started) fail(started.error());
     return;
   }
   const std::string reason = is_drained ? "broker forced connection closure with reason 'maintenance'"
