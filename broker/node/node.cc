@@ -348,7 +348,7 @@ void Node::pause_or_resume() {
   const cluster::ClusterNode* row = followed_ ? followed_->find_node(self()) : nullptr;
   const bool is_drained = row != nullptr && row->drained;
   const bool is_paused = !has_majority_ && config_.cluster.partition_handling == PartitionHandling::pause_minority;
-  const bool wanted = served_ && !is_drained && !is_paused;
+  const bool wanted = served_ && !stopping_ && !is_drained && !is_paused;
   if (wanted == serving_) return;
   serving_ = wanted;
   doors_->view().set_service_state(wanted       ? http::ServiceState::serving
@@ -445,6 +445,8 @@ void Node::note_clean_end() {
 /// Clients get `320 CONNECTION_FORCED` and a few seconds to say goodbye.
 void Node::stop_clients() {
   first_shard().post_from_outside([this] {
+    stopping_ = true;
+    watch_->stop();
     listeners_->stop();
     doors_->stop();
   });

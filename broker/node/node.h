@@ -108,6 +108,7 @@ class Node {
   cluster::TopologyPtr followed_;                    // on shard 0: whose nodes are known to all parts
   bool has_majority_ = true;                         // on shard 0
   bool serving_ = false;                             // on shard 0: clients are welcome
+  bool stopping_ = false;                            // on shard 0
   std::unique_ptr<alarms::AlarmWatch> alarms_;       // on shard 0
   std::unique_ptr<Listeners> listeners_;
   std::unique_ptr<OperatorDoors> doors_;  // on shard 0
