@@ -30,7 +30,7 @@ proto::FormationRecord to_proto(const FormationRecord& record) {
   out.set_cluster_id(record.cluster_id);
   out.set_self(record.self.value());
   out.set_replica(record.replica.value());
-  out.set_is_founder(record.is_founder);
+  for (const raft::ReplicaId founder : record.founders) out.add_founders(founder.value());
   for (const ClusterNode& node : record.nodes) *out.add_nodes() = codec::to_proto(node);
   return out;
 }
@@ -38,7 +38,7 @@ FormationRecord from_proto(const proto::FormationRecord& in) {
   FormationRecord record{.cluster_id = in.cluster_id(),
                          .self = NodeId(in.self()),
                          .replica = raft::ReplicaId(in.replica()),
-                         .is_founder = in.is_founder()};
+                         .founders = codec::replicas_from(in.founders())};
   for (const proto::ClusterNode& node : in.nodes()) record.nodes.push_back(codec::from_proto(node));
   return record;
 }
@@ -115,12 +115,11 @@ FormationRecord Formation::found_alone() const {
   return {.cluster_id = Random::from_system().next(),
           .self = self,
           .replica = row.replica,
-          .is_founder = true,
+          .founders = {row.replica},
           .nodes = {row}};
 }
 
 Result<FormationRecord> Formation::run(const std::stop_token& stop) {
-  if (auto loaded = load(); !loaded) return std::unexpected(loaded.error());
   if (record_) return *record_;
   if (others().empty()) {
     const FormationRecord alone = found_alone();
@@ -215,7 +214,8 @@ Result<bool> Formation::found_if_first(const std::vector<Answer>& answers) {
   for (const Seed& seed : options_.seeds) names.push_back(seed.name);
   for (const Answer& answer : answers) {
     const std::vector<std::string> theirs(answer.words->seeds().begin(), answer.words->seeds().end());
-    const bool agrees = theirs == names && answer.words->name() == answer.from.name;
+    const bool agrees =
+        theirs == names && answer.words->name() == answer.from.name && !answer.words->directory().empty();
     if (!agrees) {
       set_status(answer.from.name + " calls itself " + answer.words->name() +
                  " and was told of other nodes than this one: cluster_formation.classic_config must be the same "
@@ -227,7 +227,7 @@ Result<bool> Formation::found_if_first(const std::vector<Answer>& answers) {
     set_status("all nodes are here, waiting for " + names.front() + " to found the cluster");
     return false;
   }
-  FormationRecord record{.cluster_id = Random::from_system().next(), .self = NodeId(1), .is_founder = true};
+  FormationRecord record{.cluster_id = Random::from_system().next(), .self = NodeId(1)};
   for (std::size_t i = 0; i < options_.seeds.size(); ++i) {
     const Seed& seed = options_.seeds[i];
     const NodeId id(static_cast<std::uint32_t>(i + 1));
@@ -238,6 +238,7 @@ Result<bool> Formation::found_if_first(const std::vector<Answer>& answers) {
                             .port = seed.port,
                             .directory = answer != answers.end() ? answer->words->directory() : directory_,
                             .replica = first_replica(id)});
+    record.founders.push_back(first_replica(id));
   }
   record.replica = record.nodes.front().replica;
   if (auto saved = save(record); !saved) return std::unexpected(saved.error());
@@ -275,7 +276,6 @@ Result<void> Formation::on_nodes(const Topology& topology) {
   std::ranges::sort(nodes, {}, &ClusterNode::id);
   if (nodes == record.nodes || nodes.empty()) return {};
   record.nodes = std::move(nodes);
-  record.is_founder = false;
   return save(record);
 }
 
@@ -302,7 +302,6 @@ void Formation::answer(ByteView question, AnswerFunction answer) {
   on_join(std::move(node), [out = std::move(out), answer = std::move(answer)](Result<ClusterNode> joined) mutable {
     if (!joined) return answer(std::unexpected(joined.error()));
     *out.mutable_record()->add_nodes() = codec::to_proto(*joined);
-    out.mutable_record()->set_is_founder(false);
     answer(to_bytes(out));
   });
 }

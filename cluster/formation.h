@@ -41,8 +41,8 @@ struct Seed {
 struct FormationRecord {
   std::uint64_t cluster_id = 0;
   NodeId self;
-  raft::ReplicaId replica;  // of the metadata group
-  bool is_founder = false;  // `nodes` are the group's first members, if its log is still empty
+  raft::ReplicaId replica;                // of the metadata group
+  std::vector<raft::ReplicaId> founders;  // the group's first members, whatever became of them
   std::vector<ClusterNode> nodes;
 };
 
@@ -60,10 +60,12 @@ class Formation {
   /// `plane` may be absent when there are no seeds. Both outlive this.
   Formation(Options options, storage::SnapshotStore& facts, Plane* plane);
 
-  /// Reads the record, or blocks until there is one. ErrorCode::unavailable: asked to stop before that.
+  /// Reads what this node remembers: before anybody can ask it.
+  Result<void> load();
+  /// Blocks until there is a record. ErrorCode::unavailable: asked to stop before that.
   Result<FormationRecord> run(const std::stop_token& stop);
 
-  /// This directory's own identity, for ever. After run() has begun.
+  /// This directory's own identity, for ever.
   const std::string& directory() const { return directory_; }
   /// For whom run() waits, in an operator's words; empty when it does not.
   std::string status() const;
@@ -81,7 +83,6 @@ class Formation {
   struct Answer;
   struct Round;
 
-  Result<void> load();
   Result<void> save(const FormationRecord& record);
   FormationRecord found_alone() const;
   std::vector<Answer> ask_all(bool wants_to_join);

@@ -62,6 +62,7 @@ std::string ClusterLink::own_host() const {
 }
 
 Result<cluster::FormationRecord> ClusterLink::form(const std::stop_token& stop) {
+  if (auto loaded = formation_->load(); !loaded) return std::unexpected(loaded.error());
   if (plane_) {
     if (auto started = plane_->start(); !started) return std::unexpected(started.error());
   }

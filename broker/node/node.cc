@@ -226,11 +226,9 @@ Result<void> Node::recover() {
   first_shard().post_from_outside([this] {
     watch_->start();
     watch_->set_others(others(record_.nodes));
-    cluster::Birth birth{.self = record_.replica};
-    if (record_.is_founder) {
-      for (const cluster::ClusterNode& node : record_.nodes) birth.configuration.voters.push_back(node.replica);
-      birth.campaign = self() == record_.nodes.front().id;
-    }
+    cluster::Birth birth{.self = record_.replica, .configuration = {.voters = record_.founders}};
+    const bool is_founder = std::ranges::find(record_.founders, record_.replica) != record_.founders.end();
+    birth.campaign = is_founder && record_.founders.front() == record_.replica;
     if (auto started = metadata_->start(birth); !started) return fail(started.error());
     announce_start();
   });

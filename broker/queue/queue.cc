@@ -58,7 +58,8 @@ Result<void> Queue::open_group(bool is_new) {
   if (founder == definition_->members.end()) {
     const auto added = std::ranges::find_if(definition_->target, is_here);
     CHECK(added != definition_->target.end());
-    return surroundings_.groups.open(definition_->id, *this, {.self = *added});
+    return surroundings_.groups.open(definition_->id, *this,
+                                     {.self = *added, .configuration = {.voters = definition_->members}});
   }
   const bool begins = is_new && definition_->node == surroundings_.node;
   return surroundings_.groups.open(
