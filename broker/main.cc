@@ -67,6 +67,9 @@ class SignalLoop {
     return started_;
   }
 
+  /// Of the node, at any time.
+  const std::optional<Error>& failure() const { return failure_; }
+
   /// What ended the node, if it was not a signal.
   std::optional<Error> run() {
     if (!failure_) io_.run();
@@ -88,6 +91,10 @@ class SignalLoop {
   }
 
   void reload(Node& node) {
+    if (!started_) {
+      log::warn(log::Category::general, "configuration not reloaded reason=\"this node is still starting\"");
+      return;
+    }
     const auto loaded = load_config(command_line_.config_file, command_line_.assignments);
     if (loaded) {
       node.reload(loaded->config);
@@ -121,12 +128,16 @@ int serve(const CommandLine& command_line) {
   const auto started = signals.wait_for_start(node);
   if (!started) node.interrupt_start();  // it may be waiting for other nodes
   starter.join();
-  if (!started || !*started) {
-    if (started) log::error(log::Category::general, "start failed reason=\"{}\"", started->error().text);
+  const bool has_failed = signals.failure() || (started && !*started);
+  if (!started || has_failed) {
+    if (has_failed) {
+      log::error(log::Category::general, "start failed reason=\"{}\"",
+                 signals.failure() ? signals.failure()->text : started->error().text);
+    }
     node.stop();
     log::info(log::Category::general, "stopped");
     log::flush();
-    return started ? kExitFailure : 0;
+    return has_failed ? kExitFailure : 0;
   }
   const auto recovery = std::chrono::duration_cast<std::chrono::milliseconds>(clock.now() - begin);
   log::info(log::Category::general,

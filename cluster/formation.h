@@ -72,7 +72,7 @@ class Formation {
 
   // Once this node belongs to a cluster:
   void set_on_join(OnJoin on_join);
-  /// The nodes are others now: what is remembered and told follows.
+  /// The nodes are others now: what is remembered and told follows. Waits for the disk, on the thread of its chores.
   Result<void> on_nodes(const Topology& topology);
 
   /// The question of another node's run().

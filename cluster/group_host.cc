@@ -155,6 +155,10 @@ void GroupHost::keep_early(NodeId from, PeerMessage message) {
   while (!early_.empty() && (early_.size() >= limits::kEarlyMessagesMax || now - early_.front().at > kEarlyMax)) {
     early_.pop_front();
   }
+  // What carries entries is sent again anyway, and is too large to be kept in any number.
+  const auto* raft_message = std::get_if<raft::Message>(&message.body);
+  const auto* append = raft_message != nullptr ? std::get_if<raft::Append>(&raft_message->body) : nullptr;
+  if (raft_message == nullptr || (append != nullptr && !append->entries.empty())) return;
   const GroupId group = message.group;
   early_.push_back({.group = group, .from = from, .message = std::move(message), .at = now});
 }

@@ -73,7 +73,7 @@ void Replica::finish_install() {
   const storage::Snapshot& snapshot = done->snapshot;
   if (auto restored = client_.restore(snapshot.state.view()); !restored) return host_.fail(restored.error());
   const LogIndex index = snapshot.meta.last.index;
-  applied_ = snapshot_ = told_committed_ = index;
+  applied_ = snapshot_ = index;
   applied_ts_ = snapshot.meta.ts;
   snapshot_bytes_ = snapshot.state.size();
   machine_version_ = snapshot.meta.configuration.machine_version;

@@ -63,6 +63,8 @@ LogStore::LogStore(std::unique_ptr<Database> database, std::shared_ptr<Retention
 
 LogStore::~LogStore() = default;
 
+Result<std::string> LogStore::identity() const { return database_->identity(); }
+
 Result<void> LogStore::write(std::span<const GroupWrite> writes, Durability durability) {
   buffer_->batch.Clear();
   std::unordered_set<GroupId> ended;  // by the last that this batch says of them

@@ -47,6 +47,8 @@ class LogStore {
 
   /// Refuses (ErrorCode::corruption) a directory that has lost anything it once synced, and leaves the evidence.
   static Result<std::unique_ptr<LogStore>> open(const Options& options);
+  /// Of the database, for ever: one that was made anew in its place has another.
+  Result<std::string> identity() const;
   LogStore(std::unique_ptr<Database> database, std::shared_ptr<Retention> retention,
            std::string promises_path);  // for open()
   ~LogStore();

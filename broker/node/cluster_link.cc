@@ -70,7 +70,8 @@ Result<cluster::FormationRecord> ClusterLink::form(const std::stop_token& stop) 
 }
 
 void ClusterLink::connect(const std::vector<NodeShard*>& shards, cluster::MetadataHost& metadata,
-                          cluster::ClusterWatch& watch) {
+                          cluster::ClusterWatch& watch, storage::LogReader& reader) {
+  reader_ = &reader;
   shards_ = shards;
   metadata_ = &metadata;
   watch_ = &watch;
@@ -175,9 +176,11 @@ void ClusterLink::on_nodes(const cluster::TopologyPtr& topology) {
   std::vector<cluster::ClusterNode> nodes;
   topology->nodes.for_each([&](std::uint64_t, const cluster::ClusterNode& node) { nodes.push_back(node); });
   if (plane_) plane_->set_peers(peers(nodes));
-  if (auto saved = formation_->on_nodes(*topology); !saved) {
-    log::warn(log::Category::cluster, "nodes.not_remembered reason=\"{}\"", saved.error().text);
-  }
+  reader_->run([this, topology] {
+    if (auto saved = formation_->on_nodes(*topology); !saved) {
+      log::warn(log::Category::cluster, "nodes.not_remembered reason=\"{}\"", saved.error().text);
+    }
+  });
   const std::lock_guard lock(mutex_);
   nodes_ = std::move(nodes);
 }

@@ -17,6 +17,7 @@
 #include "cluster/metadata/host.h"
 #include "cluster/plane/incoming.h"
 #include "cluster/plane/plane.h"
+#include "storage/log_reader.h"
 
 namespace quorate {
 
@@ -38,7 +39,8 @@ class ClusterLink final : public cluster::PlaneClient {
   std::string status() const { return formation_->status(); }
 
   /// Where what comes from other nodes goes. Before open().
-  void connect(const std::vector<NodeShard*>& shards, cluster::MetadataHost& metadata, cluster::ClusterWatch& watch);
+  void connect(const std::vector<NodeShard*>& shards, cluster::MetadataHost& metadata, cluster::ClusterWatch& watch,
+               storage::LogReader& reader);
   /// From now on streams are opened and accepted.
   void open(const cluster::FormationRecord& record, Epoch epoch);
   /// Nothing comes or leaves any more.
@@ -70,6 +72,7 @@ class ClusterLink final : public cluster::PlaneClient {
   std::vector<NodeShard*> shards_;
   cluster::MetadataHost* metadata_ = nullptr;
   cluster::ClusterWatch* watch_ = nullptr;
+  storage::LogReader* reader_ = nullptr;  // its chores wait for the disk
 
   mutable std::mutex mutex_;  // guards what the plane's thread looks at
   NodeId self_;

@@ -18,6 +18,7 @@
 namespace quorate {
 namespace {
 
+constexpr std::string_view kLogFact = "log";  // identity of the log database
 constexpr std::string_view kEpochFact = "epoch";
 constexpr std::string_view kCleanEpochFact = "clean_epoch";  // the last one that ended in order
 /// A write that takes longer means a disk that hangs: others should lead meanwhile.
@@ -130,6 +131,7 @@ Result<void> Node::open_log() {
       record_.nodes.size() > 1 ? storage::LogStore::OnLoss::recover : storage::LogStore::OnLoss::refuse;
   auto log = storage::LogStore::open({.path = (directory / "log").string(), .epoch = epoch_, .on_loss = on_loss});
   if (!log) return std::unexpected(log.error());
+  if (auto known = check_log_identity(**log); !known) return known;
   log_ = std::move(*log);
   writer_ = std::make_unique<storage::LogWriter>(*log_, clock_);
   reader_ = std::make_unique<storage::LogReader>(*log_);
@@ -137,10 +139,23 @@ Result<void> Node::open_log() {
   return {};
 }
 
+/// A node whose log has vanished beside its state would vote anew under an old name.
+Result<void> Node::check_log_identity(const storage::LogStore& log) {
+  auto known = snapshots_->get(kLogFact);
+  if (!known) return std::unexpected(known.error());
+  const auto identity = log.identity();
+  if (!identity) return std::unexpected(identity.error());
+  if (!*known) return snapshots_->put(kLogFact, *identity);
+  if (**known == *identity) return {};
+  return failure(ErrorCode::corruption, "the log in '" + config_.data_dir +
+                                            "/log' is not the one that this node has written: it must not act under "
+                                            "its old name; bring the log back, or replace the node");
+}
+
 void Node::build_shards() {
   const std::size_t cores = std::max(1u, std::thread::hardware_concurrency());
   const std::size_t wanted = config_.shards != 0 ? config_.shards : cores;
-  const std::size_t count = std::min<std::size_t>(wanted, std::size_t{1} << queue::kShardBits);
+  const std::size_t count = std::min({wanted, std::size_t{1} << queue::kShardBits, cluster::NodeLiveness::kShardsMax});
   Random seeds = Random::from_system();
   const auto counters = std::make_shared<NodeCounters>();
   std::vector<cluster::Shard*> shards;
@@ -196,7 +211,7 @@ void Node::build_shards() {
               },
           .on_majority = [this](bool has_majority) { on_majority(has_majority); },
           .is_disk_well = [this] { return writer_->busy_for(clock_.now()) < kDiskStallMax; }});
-  link_->connect(node_shards, *metadata_, *watch_);
+  link_->connect(node_shards, *metadata_, *watch_, *reader_);
   alarms_ = std::make_unique<alarms::AlarmWatch>(
       first_shard(),
       alarms::AlarmWatch::Options{.node = self(),

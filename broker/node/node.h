@@ -56,6 +56,7 @@ class Node {
  private:
   Result<void> open_state();
   Result<void> open_log();
+  Result<void> check_log_identity(const storage::LogStore& log);
   void build_shards();
   Result<void> recover();
   void drop_orphans(const cluster::Topology& topology);

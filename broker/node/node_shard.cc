@@ -39,6 +39,7 @@ NodeShard::NodeShard(cluster::Shard& shard, storage::GroupStorage& storage, cons
                .node = options_.node,
                .epoch = options_.epoch,
                .after_crash = options_.after_crash,
+               .health_of = [this](NodeId node) { return health_of(node); },
                .settings_of = &settings_of,
                .topology = [this]() -> const cluster::Topology& { return *view_; },
                .announce = [this](const queue::Leadership& news, bool everywhere) { announce(news, everywhere); },
@@ -108,9 +109,18 @@ void NodeShard::on_node_live(NodeId node, bool live, bool given_up) {
   } else {
     live_nodes_.erase(node);
   }
-  const cluster::ClusterNode* row = view_->find_node(node);
-  if (!given_up) groups_.on_node_live(node, live);
-  if (row != nullptr) queues_.on_node_live(node, row->epoch, live, given_up);
+  if (given_up) {
+    given_up_nodes_.insert(node);
+  } else {
+    given_up_nodes_.erase(node);
+    groups_.on_node_live(node, live);
+  }
+  queues_.on_node_health(node);
+}
+
+queue::NodeHealth NodeShard::health_of(NodeId node) const {
+  if (node == options_.node || live_nodes_.contains(node)) return queue::NodeHealth::live;
+  return given_up_nodes_.contains(node) ? queue::NodeHealth::given_up : queue::NodeHealth::silent;
 }
 
 void NodeShard::on_node_unreachable(NodeId node) {

@@ -118,6 +118,7 @@ class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
   void announce(const queue::Leadership& leadership, bool everywhere);
   void ask_here(GroupId queue);
   void give_to_session(queue::SessionMail mail);
+  queue::NodeHealth health_of(NodeId node) const;
   void on_metadata(const queue::SessionId& to, const amqp::MetadataReply& reply);
 
   cluster::Shard& shard_;
@@ -138,7 +139,8 @@ class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
   std::unordered_map<std::uint64_t, amqp::Session*> sessions_;  // by serial, a connection's and its channels'
   std::unordered_map<std::uint64_t, std::move_only_function<void(queue::SessionMail)>> questions_;  // by serial
   std::uint64_t last_serial_ = 0;
-  std::set<NodeId> live_nodes_;  // of the others
+  std::set<NodeId> live_nodes_;      // of the others
+  std::set<NodeId> given_up_nodes_;  // of those that are not
   bool stopping_ = false;
 };
 

@@ -386,21 +386,31 @@ void Queue::on_nodes_changed() {
     const cluster::ClusterNode* now = topology.find_node(node);
     const Epoch below = now != nullptr ? now->epoch : Epoch(UINT32_MAX);
     if (epoch < below) append(Command(SessionsGone{.node = node, .below = below}));
+    judge_node(node);
   }
   surroundings_.mark_dirty(definition_->id);
 }
 
-void Queue::on_node_live(NodeId node, Epoch epoch, bool live, bool given_up) {
+void Queue::on_node_health(NodeId node) {
   const auto is_of_node = [&](const SessionId& session) { return session.node == node; };
-  if (!ready_ || !is_quorum() || std::ranges::none_of(machine_.sessions(), is_of_node)) return;
-  if (given_up) {
-    append(Command(SessionsGone{.node = node, .below = epoch.plus(1), .expired = true}));
-  } else if (live) {
-    append(Command(NodeTrusted{.node = node, .epoch = epoch}));
-  } else {
-    append(Command(NodeSuspected{.node = node, .epoch = epoch}));
-  }
+  if (!ready_ || std::ranges::none_of(machine_.sessions(), is_of_node)) return;
+  judge_node(node);
   surroundings_.mark_dirty(definition_->id);
+}
+
+/// The node's consumers get nothing new while it is silent, and lose what they hold when it was for too long. A leader
+/// says what it knows anew: the one before may have said something else, or nothing.
+void Queue::judge_node(NodeId node) {
+  const cluster::ClusterNode* row = surroundings_.topology().find_node(node);
+  if (!is_quorum() || row == nullptr) return;
+  switch (surroundings_.health_of(node)) {
+    case NodeHealth::live:
+      return append(Command(NodeTrusted{.node = node, .epoch = row->epoch}));
+    case NodeHealth::silent:
+      return append(Command(NodeSuspected{.node = node, .epoch = row->epoch}));
+    case NodeHealth::given_up:
+      return append(Command(SessionsGone{.node = node, .below = row->epoch.plus(1), .expired = true}));
+  }
 }
 
 void Queue::on_committed(LogIndex index) {

@@ -27,6 +27,9 @@
 
 namespace quorate::queue {
 
+/// What is known of a node: it answers, it does not, or it has been silent for so long that its clients are given up.
+enum class NodeHealth : std::uint8_t { live, silent, given_up };
+
 /// What a queue needs from its shard.
 struct QueueSurroundings {
   Switchboard& switchboard;
@@ -36,6 +39,7 @@ struct QueueSurroundings {
   NodeId node;
   Epoch epoch;
   bool after_crash = false;  // the epoch before did not end in order
+  std::function<NodeHealth(NodeId)> health_of;
   /// How a queue is to behave, from its declaration.
   std::function<Configure(const cluster::Queue&)> settings_of;
   /// The newest topology: which nodes there are, and in which epoch.
@@ -70,8 +74,8 @@ class Queue final : public cluster::GroupClient {
   void on_moved(cluster::QueuePtr definition);
   /// Nodes have started, or gone for good: their sessions of earlier epochs are over.
   void on_nodes_changed();
-  /// A node does not answer, or does again; `given_up`: not for so long that its consumers lose what they hold.
-  void on_node_live(NodeId node, Epoch epoch, bool live, bool given_up);
+  /// The health of a node has changed.
+  void on_node_health(NodeId node);
   /// End of turn: what was gathered becomes log entries, and questions are answered once what stood before them is
   /// applied. True while there is more to do in this turn.
   bool flush();
@@ -116,6 +120,7 @@ class Queue final : public cluster::GroupClient {
 
   Result<void> open_group(bool is_new);
   void pursue_target();
+  void judge_node(NodeId node);
   void configure();
   void take(QueueMail& mail);
   void take(Parcel& parcel);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/limits.h"
 #include "cluster/metadata/machine.h"
 
 namespace quorate::queue {
@@ -55,7 +56,21 @@ void QueueDirectory::on_topology(const cluster::TopologyPtr& topology, const clu
   for (auto& [id, queue] : queues_) queue->on_nodes_changed();
 }
 
+/// A parcel that finds no room comes again.
+void QueueDirectory::keep_early(Parcel parcel) {
+  std::size_t bytes = sizeof(Parcel);
+  for (const QueueMailBody& what : parcel.commands) {
+    const auto* publish = std::get_if<Publish>(&what);
+    bytes += sizeof(QueueMailBody) + (publish != nullptr ? publish->message.encoded().size() : 0);
+  }
+  const bool is_recovering = topology_->version == 0;
+  if (is_recovering || early_bytes_ + bytes > limits::kEarlyParcelsMaxBytes) return;
+  early_bytes_ += bytes;
+  early_[parcel.queue].emplace_back(std::move(parcel));
+}
+
 void QueueDirectory::deliver_early() {
+  early_bytes_ = 0;  // what stays counts no more: a bound in size, not in time
   while (!early_.empty() && cluster::declared_at(early_.begin()->first) <= topology_->version) {
     auto mail = early_.extract(early_.begin());
     for (auto& letter : mail.mapped()) std::visit([this](auto& m) { on_mail(std::move(m)); }, letter);
@@ -81,8 +96,8 @@ void QueueDirectory::move(const cluster::QueuePtr& definition) {
   queues_.erase(at);
 }
 
-void QueueDirectory::on_node_live(NodeId node, Epoch epoch, bool live, bool given_up) {
-  for (auto& [id, queue] : queues_) queue->on_node_live(node, epoch, live, given_up);
+void QueueDirectory::on_node_health(NodeId node) {
+  for (auto& [id, queue] : queues_) queue->on_node_health(node);
 }
 
 std::optional<Leadership> QueueDirectory::leadership(GroupId id) const {
@@ -111,7 +126,7 @@ void QueueDirectory::on_mail(Parcel parcel) {
     mark_dirty(parcel.queue);
     at->second->on_mail(std::move(parcel));
   } else if (cluster::declared_at(parcel.queue) > topology_->version) {
-    early_[parcel.queue].emplace_back(std::move(parcel));
+    keep_early(std::move(parcel));
   }
   // Otherwise the queue is gone, or lives elsewhere now: the sender hears of it as this node did.
 }

@@ -22,8 +22,8 @@ class QueueDirectory final : public cluster::TurnHook {
 
   /// The metadata has moved on to `topology`, in which `created` and `deleted` came and went.
   void on_topology(const cluster::TopologyPtr& topology, const cluster::QueueChanges& changes);
-  /// See Queue::on_node_live().
-  void on_node_live(NodeId node, Epoch epoch, bool live, bool given_up);
+  /// The health of a node has changed.
+  void on_node_health(NodeId node);
 
   void on_mail(QueueMail mail);
   void on_mail(Parcel parcel);
@@ -43,6 +43,7 @@ class QueueDirectory final : public cluster::TurnHook {
   void create(const cluster::QueuePtr& definition);
   void move(const cluster::QueuePtr& definition);
   void deliver_early();
+  void keep_early(Parcel parcel);
   void mark_dirty(GroupId id) { dirty_.push_back(id); }
 
   cluster::Shard& shard_;
@@ -54,6 +55,7 @@ class QueueDirectory final : public cluster::TurnHook {
   std::vector<GroupId> dying_;  // deleted, but this turn's commands are still to be answered
   // Mail for queues that the sender's shard heard of before this one did.
   std::map<GroupId, std::vector<std::variant<QueueMail, Parcel>>> early_;
+  std::size_t early_bytes_ = 0;  // of parcels among it
 };
 
 }  // namespace quorate::queue

@@ -57,6 +57,7 @@ class OneShard final : public Surroundings, public queue::MailReceiver {
                                          .transient_bodies = transient_bodies_,
                                          .node = node(),
                                          .epoch = epoch(),
+                                         .health_of = [](NodeId) { return queue::NodeHealth::live; },
                                          .settings_of = [](const cluster::Queue&) { return queue::Configure{}; },
                                          .topology = [this]() -> const cluster::Topology& { return *topology(); },
                                          .announce = [](const queue::Leadership&, bool) {},

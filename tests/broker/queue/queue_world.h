@@ -54,6 +54,7 @@ class QueueWorld : public MailReceiver, public ::testing::Test {
                                    .transient_bodies = transient_bodies_,
                                    .node = kNode,
                                    .epoch = Epoch(epoch_),
+                                   .health_of = [](NodeId) { return NodeHealth::live; },
                                    .settings_of = [](const cluster::Queue&) { return Configure{}; },
                                    .topology = [this]() -> const cluster::Topology& { return *topology_; },
                                    .announce = [](const Leadership&, bool) {},
