@@ -78,7 +78,9 @@ Handled Channel::declare_new_exchange(const ExchangeDeclare& method, const std::
          [this, name, request = std::move(request)](const MetadataReply& reply) -> Handled {
            const Method again = *decode_method(request);
            const auto& asked = std::get<ExchangeDeclare>(again);
-           if (reply.outcome == cluster::Outcome::exists) {
+           const bool must_compare =
+               reply.outcome == cluster::Outcome::exists || reply.outcome == cluster::Outcome::unknown;
+           if (must_compare) {
              const cluster::Exchange* current = topology().find_exchange(vhost(), name);
              if (current != nullptr) {
                if (auto same = check_same_exchange(*current, asked); !same) return same;
@@ -123,7 +125,9 @@ Handled Channel::on(const ExchangeDelete& method) {
   if (auto allowed = require(Permission::configure, ResourceKind::exchange, name); !allowed) return allowed;
   submit(cluster::DeleteExchange{.vhost = vhost(), .name = name, .if_unused = method.if_unused},
          [this, name, no_wait = bool(method.no_wait)](const MetadataReply& reply) -> Handled {
-           if (reply.outcome == cluster::Outcome::in_use) {
+           const bool is_still_there =
+               reply.outcome == cluster::Outcome::unknown && topology().find_exchange(vhost(), name) != nullptr;
+           if (reply.outcome == cluster::Outcome::in_use || is_still_there) {
              return refuse(ReplyCode::precondition_failed, describe(ResourceKind::exchange, name) + " in use");
            }
            if (!no_wait) send(ExchangeDeleteOk{});
@@ -185,7 +189,10 @@ Handled Channel::change_binding(cluster::Binding binding, BindingChange change, 
   }
   const std::string source = binding.source;
   auto then = [this, source, no_wait, ok](const MetadataReply& reply) -> Handled {
-    if (reply.outcome == cluster::Outcome::not_found) return no_such(ResourceKind::exchange, source, vhost());
+    const bool is_missing =
+        reply.outcome == cluster::Outcome::unknown && topology().find_exchange(vhost(), source) == nullptr;
+    if (reply.outcome == cluster::Outcome::not_found || is_missing)
+      return no_such(ResourceKind::exchange, source, vhost());
     if (!no_wait) std::visit([&](const auto& method) { send(method); }, ok);
     return {};
   };

@@ -134,7 +134,9 @@ Handled Channel::declare_new_queue(const QueueDeclare& method, std::string name)
            if (found == nullptr) return no_such(ResourceKind::queue, name, vhost());
            const Method again = *decode_method(request);
            const auto& asked = std::get<QueueDeclare>(again);
-           if (reply.outcome == cluster::Outcome::exists) return declare_existing(*found, asked);
+           const bool must_compare =
+               reply.outcome == cluster::Outcome::exists || reply.outcome == cluster::Outcome::unknown;
+           if (must_compare) return declare_existing(*found, asked);
            last_queue_ = name;
            if (!asked.no_wait) send(QueueDeclareOk{.queue = name});
            return {};

@@ -36,6 +36,7 @@ void submit(BrokerView& view, cluster::MetadataCommand command, std::string text
   view.submit(std::move(command), [text = std::move(text), done = std::move(done)](cluster::Outcome outcome) mutable {
     switch (outcome) {
       case cluster::Outcome::done:
+      case cluster::Outcome::unknown:  // carried out, and nothing more is known
         return done(Answer{.data = nullptr, .text = std::move(text)});
       case cluster::Outcome::exists:
         return fail(done, Exit::dataerr, "it exists already");

@@ -14,7 +14,9 @@ namespace {
 
 cluster::PlaneOptions plane_options(const ClusterOptions& options) {
   cluster::PlaneOptions plane{.listen_host = options.listen_host, .port = options.port, .secret = options.secret};
-  if (!options.certificate_file.empty()) {
+  const bool wants_tls =
+      !options.certificate_file.empty() || !options.key_file.empty() || !options.ca_certificate_file.empty();
+  if (wants_tls) {
     plane.tls = cluster::PlaneTls{
         .cacertfile = options.ca_certificate_file, .certfile = options.certificate_file, .keyfile = options.key_file};
   }

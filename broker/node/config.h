@@ -99,15 +99,13 @@ struct ClusterOptions {
   std::string certificate_file;
   std::string key_file;
   std::vector<ClusterSeed> seeds;
-  std::string dns_hostname;  // its addresses are the seeds; empty = none
   PartitionHandling partition_handling = PartitionHandling::pause_minority;
   std::uint32_t initial_quorum_size = 3;  // members of a quorum queue that does not say otherwise
   bool operator==(const ClusterOptions&) const = default;
 
   /// Something was said about other nodes; without it nothing listens for them.
   bool has_others() const {
-    return !(listen_host.empty() && secret.empty() && certificate_file.empty() && seeds.empty() &&
-             dns_hostname.empty());
+    return !(listen_host.empty() && secret.empty() && certificate_file.empty() && seeds.empty());
   }
 };
 

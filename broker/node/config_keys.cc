@@ -186,9 +186,7 @@ constexpr ConfigKey kKeys[] = {
     list<Seed, &C::cluster, &K::seeds>(
         "cluster_formation.classic_config.nodes.$n",
         "The nodes that form the cluster, this one among them: the same list on every node."),
-    one<Text, &C::cluster, &K::dns_hostname>("cluster_formation.dns.hostname",
-                                             "A host name whose addresses are those of the nodes."),
-    fixed<kDiscovery>("cluster_formation.peer_discovery_backend", "How nodes find each other: classic_config or dns."),
+    fixed<kDiscovery>("cluster_formation.peer_discovery_backend", "How nodes find each other: by classic_config."),
     one<Text, &C::cluster_name>("cluster_name",
                                 "Name told to clients in server-properties. Without it, the name of the node."),
     one<OneOf<kPartitionHandlings>, &C::cluster, &K::partition_handling>(

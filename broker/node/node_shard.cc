@@ -27,6 +27,7 @@ NodeShard::NodeShard(cluster::Shard& shard, storage::GroupStorage& storage, cons
       courier_(shard, {.switchboard = switchboard_,
                        .topology = [this]() -> const cluster::TopologyPtr& { return view_; },
                        .ask_here = [this](GroupId queue) { ask_here(queue); },
+                       .is_alive = [this](const queue::SessionId& id) { return sessions_.contains(id.serial); },
                        .deliver = [this](queue::SessionMail mail) { give_to_session(std::move(mail)); }}),
       groups_(shard, storage, options_.transport,
               {.node = options_.node, .epoch = options_.epoch, .seed = options_.seed}, options_.on_failure),
@@ -159,15 +160,19 @@ void NodeShard::follow(const cluster::TopologyPtr& topology) {
 }
 
 void NodeShard::on_mail(queue::SessionMail mail) {
+  const bool is_for_now = mail.to.node == options_.node && mail.to.epoch == options_.epoch;
+  if (!is_for_now) return;
   if (mail.tracked) return courier_.on_mail(std::move(mail));
   give_to_session(std::move(mail));
 }
 
 void NodeShard::give_to_session(queue::SessionMail mail) {
   const auto at = sessions_.find(mail.to.serial);
-  if (mail.to.epoch != options_.epoch) return;
   if (at == sessions_.end()) {
-    if (auto question = questions_.extract(mail.to.serial)) question.mapped()(std::move(mail));
+    if (auto question = questions_.extract(mail.to.serial)) {
+      courier_.end(mail.to);
+      question.mapped()(std::move(mail));
+    }
     return;
   }
   if (const auto* deleted = std::get_if<queue::Deleted>(&mail.what); deleted != nullptr && deleted->topology) {

@@ -15,6 +15,8 @@ constexpr Duration kLookAfter = std::chrono::milliseconds(100);
 constexpr Duration kAskAgain = std::chrono::milliseconds(200);
 /// A link that hears nothing for so long sends everything again.
 constexpr Duration kPatience = std::chrono::seconds(1);
+/// A consuming link that hears nothing for so long asks whether it has missed something.
+constexpr Duration kRefresh = std::chrono::seconds(5);
 /// Of one parcel; a link with more sends several.
 constexpr std::size_t kParcelCommandsMax = 512;
 constexpr std::size_t kParcelBytesMax = 1u << 20;
@@ -183,6 +185,7 @@ void Courier::ship(Link& link, const Route& route) {
 
 void Courier::mark_for_repeat(Link& link) {
   link.unsent = link.kept.size();
+  for (Sent& sent : link.kept) sent.repeated = true;
   for (Question& question : link.questions) question.sent = false;
   link.to_resume.clear();
   for (auto& [consumer, received] : link.consumers) {
@@ -230,7 +233,10 @@ bool Courier::look_after(GroupId queue, Route& route, Instant now) {
   bool is_stuck = false;
   for (const LinkKey& key : std::vector<LinkKey>(route.links)) {
     Link& link = links_.at(key);
-    if (link.kept.empty() && link.questions.empty()) continue;
+    if (link.kept.empty() && link.questions.empty()) {
+      is_stuck = refresh_consumers(link, now) || is_stuck;
+      continue;
+    }
     is_needed = true;
     if (now - link.progress_at < kPatience) continue;
     if (is_gone) {  // its leader went with it: nobody will ever say how many messages were deleted
@@ -242,8 +248,18 @@ bool Courier::look_after(GroupId queue, Route& route, Instant now) {
     mark_for_repeat(link);
   }
   const bool is_asked = route.asked_at && now - *route.asked_at < kAskAgain;
-  if (is_needed && !is_asked && (is_stuck || !route.leader)) ask_who_leads(queue, route);
+  if (!is_asked && (is_stuck || (is_needed && !route.leader))) ask_who_leads(queue, route);
   return is_needed;
+}
+
+/// A consumer that hears nothing cannot know whether there is nothing to hear: now and then it says what it has. True:
+/// it is time to make sure of the leader as well.
+bool Courier::refresh_consumers(Link& link, Instant now) {
+  if (link.consumers.empty() || now - link.progress_at < kRefresh) return false;
+  link.progress_at = now;
+  for (const auto& [consumer, received] : link.consumers) link.to_resume.push_back(consumer);
+  mark_dirty(link);
+  return true;
 }
 
 // --- news ---
@@ -322,17 +338,25 @@ void Courier::close(Link& link) {
 
 void Courier::on_mail(SessionMail mail) {
   const auto at = links_.find({mail.to.serial, mail.queue});
-  if (at == links_.end() || at->second.session != mail.to) {
+  if (at == links_.end()) {
     // A consumer from when the queue lived on this node alone.
-    if (!std::holds_alternative<Delivery>(mail.what) || !is_tracked(mail.queue)) return;
+    const bool is_wanted = std::holds_alternative<Delivery>(mail.what) && surroundings_.is_alive(mail.to);
+    if (!is_wanted || !is_tracked(mail.queue)) return;
     link_of(mail.to, mail.queue);
     return on_mail(std::move(mail));
   }
+  if (at->second.session != mail.to) return;
   Link& link = at->second;
   std::visit([&](auto& what) { on(link, mail, what); }, mail.what);
 }
 
 void Courier::on(Link& link, SessionMail& mail, Delivery& delivery) {
+  const bool is_early =
+      !link.consumers.contains(delivery.link) && std::ranges::any_of(link.kept, [&](const Sent& sent) {
+        const auto* attach = std::get_if<Attach>(&sent.what);
+        return attach != nullptr && attach->consumer.link == delivery.link && !sent.answered;
+      });
+  if (is_early) return;  // its answer was lost; what it holds is asked for when that comes
   Received& received = link.consumers[delivery.link];
   const bool is_next = delivery.id == received.last + 1;
   if (received.is_known && delivery.id <= received.last) return;
@@ -344,6 +368,7 @@ void Courier::on(Link& link, SessionMail& mail, Delivery& delivery) {
     link.to_resume.push_back(delivery.link);
     return mark_dirty(link);
   }
+  link.progress_at = shard_.now();
   received.last = delivery.id;
   received.is_known = true;
   received.resumed_at.reset();
@@ -413,7 +438,14 @@ void Courier::on(Link& link, SessionMail& mail, Answer& answer) {
   if (!is_awaited) return;  // a repetition
   request->answered = true;
   if constexpr (std::is_same_v<Answer, Attached>) {
-    if (answer.result == AttachResult::attached) link.consumers[answer.link] = {.is_known = true};
+    if (answer.result == AttachResult::attached) {
+      link.consumers[answer.link].is_known = true;
+      // It may have been attached, and served, by the time an earlier copy arrived.
+      if (request->repeated) {
+        link.to_resume.push_back(answer.link);
+        mark_dirty(link);
+      }
+    }
   }
   if constexpr (std::is_same_v<Answer, Cancelled>) {
     // What it still holds may be sent again, so it is not forgotten.

@@ -33,6 +33,8 @@ class Courier final : public cluster::TurnHook {
     std::function<const cluster::TopologyPtr&()> topology;
     /// Asks the replica on this node who leads; the answer is on_leadership().
     std::function<void(GroupId)> ask_here;
+    /// The session lives on this shard.
+    std::function<bool(const SessionId&)> is_alive;
     /// To the session itself.
     std::function<void(SessionMail)> deliver;
   };
@@ -61,6 +63,7 @@ class Courier final : public cluster::TurnHook {
     QueueMailBody what;
     bool answered = false;  // of a request: the session has its answer. Of a publication: it has been told
     bool refused = false;
+    bool repeated = false;
   };
   struct Question {
     QueueMailBody what;
@@ -109,6 +112,7 @@ class Courier final : public cluster::TurnHook {
   void ask_who_leads(GroupId queue, Route& route);
   void look_after(Instant now);
   bool look_after(GroupId queue, Route& route, Instant now);
+  bool refresh_consumers(Link& link, Instant now);
 
   void on(Link& link, SessionMail& mail, Delivery& delivery);
   void on(Link& link, SessionMail& mail, Through& through);

@@ -23,6 +23,12 @@ std::vector<SessionId> QueueMachine::sessions() const {
   return sessions;
 }
 
+bool QueueMachine::has_consumers(NodeId node, bool suspected) const {
+  return std::ranges::any_of(consumers_, [&](const auto& entry) {
+    return entry.first.session.node == node && !entry.second->cancelled && entry.second->suspected == suspected;
+  });
+}
+
 bool QueueMachine::is_live(LogIndex index) const { return live_.find(index.value()) != nullptr; }
 
 std::vector<std::pair<LogIndex, LogIndex>> QueueMachine::live_entries() const {

@@ -96,6 +96,8 @@ Leadership Queue::leadership() const {
 }
 
 void Queue::take(Parcel& parcel) {
+  const bool is_lost = parcel.commands.empty() && parcel.heard > 0 && !machine_.knows(parcel.from);
+  if (is_lost) return send(parcel.from, Forgotten{});
   sender_ = {.session = parcel.from, .next = parcel.first, .heard = parcel.heard};
   for (QueueMailBody& what : parcel.commands) {
     QueueMail mail{.queue = parcel.queue, .from = parcel.from, .what = std::move(what)};
@@ -125,6 +127,7 @@ void Queue::name_sender() {
   }
   ++sender_->next;
   entry_sender_ = sender_;
+  entry_needs_sync_ = true;  // what follows from it is told to another node, which outlives this one's memory
 }
 
 void Queue::take(QueueMail& mail) {
@@ -332,8 +335,11 @@ void Queue::on_follower() {
   deleting_ = false;
   owed_.clear();
   owed_entries_ = {};
-  throughs_.clear();
-  cache_.trim_below(LogIndex(UINT64_MAX), 0);
+  promised_.clear();
+  cache_.clear();  // an index may come again with another payload
+  evicted_ = LogIndex(0);
+  reading_ = false;
+  ++read_serial_;
   // From when the queue had one member. It may have been kept or not.
   for (Waiting& waiting : std::exchange(waiting_, {})) {
     waiting.taken.refused = true;
@@ -402,12 +408,14 @@ void Queue::on_node_health(NodeId node) {
 /// says what it knows anew: the one before may have said something else, or nothing.
 void Queue::judge_node(NodeId node) {
   const cluster::ClusterNode* row = surroundings_.topology().find_node(node);
-  if (!is_quorum() || row == nullptr) return;
+  if (row == nullptr) return;
   switch (surroundings_.health_of(node)) {
     case NodeHealth::live:
-      return append(Command(NodeTrusted{.node = node, .epoch = row->epoch}));
+      if (machine_.has_consumers(node, true)) append(Command(NodeTrusted{.node = node, .epoch = row->epoch}));
+      return;
     case NodeHealth::silent:
-      return append(Command(NodeSuspected{.node = node, .epoch = row->epoch}));
+      if (machine_.has_consumers(node, false)) append(Command(NodeSuspected{.node = node, .epoch = row->epoch}));
+      return;
     case NodeHealth::given_up:
       return append(Command(SessionsGone{.node = node, .below = row->epoch.plus(1), .expired = true}));
   }
@@ -419,14 +427,16 @@ void Queue::on_committed(LogIndex index) {
     send_untracked(waiting_.front().session, waiting_.front().taken);
     waiting_.pop_front();
   }
-  while (!throughs_.empty() && throughs_.front().entry <= committed_) {
-    send(throughs_.front().session, throughs_.front().through);
-    throughs_.pop_front();
+  while (!promised_.empty() && promised_.front().entry <= committed_) {
+    surroundings_.switchboard.send(std::move(promised_.front().mail));
+    promised_.pop_front();
   }
-  // Until now the only readable copy was in memory; from here on it is a cache.
-  for (LogIndex entry = before.plus(1); entry <= committed_ && cache_.bytes() > cache_limit(); ++entry) {
-    cache_.erase(entry);
-  }
+  // Until an entry is on this disk the only readable copy is in memory, whatever others have; from then on it is a
+  // cache.
+  const cluster::Replica* replica = surroundings_.groups.replica(definition_->id);
+  const LogIndex durable = replica != nullptr ? std::min(committed_, replica->core().durable_index()) : committed_;
+  evicted_ = std::max(evicted_, std::min(before, durable));
+  while (evicted_ < durable && cache_.bytes() > cache_limit()) cache_.erase(++evicted_);
 }
 
 std::vector<std::pair<LogIndex, LogIndex>> Queue::live_entries() const {
@@ -470,14 +480,8 @@ void Queue::carry_out(const effect::EntryDead& effect) {
   if (owed_entries_.find(effect.index.value()) == nullptr) cache_.erase(effect.index);
 }
 
-/// A group of one applies before the disk has the entry; the promise waits for it.
 void Queue::carry_out(const effect::Through& effect) {
-  const Through through{.first = effect.first, .number = effect.number};
-  if (!is_durable() || machine_.applied() <= committed_) {
-    send(effect.session, through);
-  } else {
-    throughs_.push_back({.entry = machine_.applied(), .session = effect.session, .through = through});
-  }
+  send(effect.session, Through{.first = effect.first, .number = effect.number});
 }
 void Queue::carry_out(const effect::Refused& effect) {
   if (effect.number != 0) return send(effect.session, Refused{.number = effect.number});
@@ -560,8 +564,8 @@ void Queue::read_back(LogIndex from) {
   CHECK_LE(from, committed_);  // what is not yet committed is in memory
   reading_ = true;
   surroundings_.groups.read(definition_->id, from, committed_, surroundings_.cache_budget.read_ahead_bytes,
-                            [this, alive = alive_, from](Result<std::vector<raft::Entry>> entries) {
-                              if (*alive) on_read(std::move(entries), from);
+                            [this, alive = alive_, from, serial = read_serial_](Result<std::vector<raft::Entry>> read) {
+                              if (*alive && serial == read_serial_) on_read(std::move(read), from);
                             });
 }
 

@@ -155,12 +155,20 @@ class Queue final : public cluster::GroupClient {
   void on_read(Result<std::vector<raft::Entry>> entries, LogIndex from);
   std::size_t cache_limit() const;
 
+  /// A group of one applies before its disk has the entry. Who is on this node goes with it in a crash; others, and
+  /// whoever is given a promise, hear of it when it is committed.
   void send(const SessionId& to, SessionMailBody what, std::uint64_t answers = 0) {
-    surroundings_.switchboard.send(SessionMail{.to = to,
-                                               .queue = definition_->id,
-                                               .what = std::move(what),
-                                               .tracked = is_tracked(*definition_, to.node),
-                                               .answers = answers});
+    SessionMail mail{.to = to,
+                     .queue = definition_->id,
+                     .what = std::move(what),
+                     .tracked = is_tracked(*definition_, to.node),
+                     .answers = answers};
+    const bool must_wait = is_durable() && mail.tracked && (machine_.applied() > committed_ || !promised_.empty());
+    if (must_wait) {
+      promised_.push_back({.entry = machine_.applied(), .mail = std::move(mail)});
+    } else {
+      surroundings_.switchboard.send(std::move(mail));
+    }
   }
   /// About what came outside of any parcel.
   void send_untracked(const SessionId& to, const Taken& taken) {
@@ -197,17 +205,19 @@ class Queue final : public cluster::GroupClient {
 
   LogIndex last_proposed_;
   LogIndex committed_;
+  /// Applied here, and not to be told before it is committed.
   struct Promised {
     LogIndex entry;
-    SessionId session;
-    Through through;
+    SessionMail mail;
   };
-  std::deque<Promised> throughs_;  // as waiting_, for numbered commands
+  std::deque<Promised> promised_;  // as waiting_, for mail that must not be contradicted by a crash
   std::deque<Waiting> waiting_;    // Invariant: ascending entries, all of them not yet committed.
   std::deque<Owed> owed_;
   Numbered<std::uint32_t> owed_entries_;  // how many of owed_ lie in each entry
   bool reading_ = false;
-  LogIndex read_first_;  // what the last read brought: [read_first_, read_last_]
+  std::uint64_t read_serial_ = 0;  // a read of before a change of leaders brings nothing
+  LogIndex evicted_;               // bodies up to here have had to leave memory
+  LogIndex read_first_;            // what the last read brought: [read_first_, read_last_]
   LogIndex read_last_;
   std::vector<QueueMail> questions_;  // Count and DeleteIf, answered when everything before them is applied
   std::vector<std::pair<SessionId, std::uint64_t>> deleters_;   // who waits for the deletion, and the count to report

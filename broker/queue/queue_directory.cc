@@ -9,6 +9,19 @@
 
 namespace quorate::queue {
 
+namespace {
+
+std::size_t weight(const Parcel& parcel) {
+  std::size_t bytes = sizeof(Parcel);
+  for (const QueueMailBody& what : parcel.commands) {
+    const auto* publish = std::get_if<Publish>(&what);
+    bytes += sizeof(QueueMailBody) + (publish != nullptr ? publish->message.encoded().size() : 0);
+  }
+  return bytes;
+}
+
+}  // namespace
+
 QueueDirectory::QueueDirectory(cluster::Shard& shard, QueueSurroundings surroundings)
     : shard_(shard), surroundings_(std::move(surroundings)) {
   surroundings_.mark_dirty = [this](GroupId id) { mark_dirty(id); };
@@ -58,11 +71,7 @@ void QueueDirectory::on_topology(const cluster::TopologyPtr& topology, const clu
 
 /// A parcel that finds no room comes again.
 void QueueDirectory::keep_early(Parcel parcel) {
-  std::size_t bytes = sizeof(Parcel);
-  for (const QueueMailBody& what : parcel.commands) {
-    const auto* publish = std::get_if<Publish>(&what);
-    bytes += sizeof(QueueMailBody) + (publish != nullptr ? publish->message.encoded().size() : 0);
-  }
+  const std::size_t bytes = weight(parcel);
   const bool is_recovering = topology_->version == 0;
   if (is_recovering || early_bytes_ + bytes > limits::kEarlyParcelsMaxBytes) return;
   early_bytes_ += bytes;
@@ -70,10 +79,12 @@ void QueueDirectory::keep_early(Parcel parcel) {
 }
 
 void QueueDirectory::deliver_early() {
-  early_bytes_ = 0;  // what stays counts no more: a bound in size, not in time
   while (!early_.empty() && cluster::declared_at(early_.begin()->first) <= topology_->version) {
     auto mail = early_.extract(early_.begin());
-    for (auto& letter : mail.mapped()) std::visit([this](auto& m) { on_mail(std::move(m)); }, letter);
+    for (auto& letter : mail.mapped()) {
+      if (const auto* parcel = std::get_if<Parcel>(&letter)) early_bytes_ -= weight(*parcel);
+      std::visit([this](auto& m) { on_mail(std::move(m)); }, letter);
+    }
   }
 }
 

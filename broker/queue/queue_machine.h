@@ -57,6 +57,8 @@ class QueueMachine {
       visit(effect::Deliver{.consumer = key, .id = id, .message = message, .acquired_count = acquired_count(message)});
     });
   }
+  /// The node has consumers that are suspected, or that are not.
+  bool has_consumers(NodeId node, bool suspected) const;
   /// A message of this entry still exists.
   bool is_live(LogIndex index) const;
 

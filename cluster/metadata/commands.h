@@ -103,6 +103,7 @@ enum class Outcome : std::uint8_t {
   not_found,  // the vhost, user, source or destination is missing
   in_use,     // if_unused, and bindings are there
   refused,    // the type of the exchange is unknown to this version
+  unknown,    // carried out, but the answer is lost: look at the topology
 };
 
 /// One entry holds no more commands than this; decode_commands() refuses it.

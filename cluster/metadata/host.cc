@@ -125,21 +125,23 @@ std::vector<MetadataHost::Done> MetadataHost::take_asked(std::uint64_t number) {
   return done;
 }
 
-/// A leader's snapshot replaces what this replica has missed. Commands of this node among that were carried out, but
-/// how they ended nobody can say any more: they are asked once more, and what is there already answers truly.
+/// A leader's snapshot replaces what this replica has missed. What became of commands of this node among that nobody
+/// can say any more, only that they were carried out; to ask again could undo what others have done since.
 Result<void> MetadataHost::restore(ByteView state) {
   const TopologyPtr before = machine_.topology();
   if (auto restored = machine_.restore(state); !restored) return restored;
   const TopologyPtr& now = machine_.topology();
-  applied_.push_back({.index = LogIndex(now->version), .topology = now, .queues = changes_between(*before, *now)});
+  if (now->version == before->version) return {};
+  Applied version{.index = LogIndex(now->version), .topology = now, .queues = changes_between(*before, *now)};
   const Origin* own = now->origins.find(std::uint64_t{options_.node.value()});
-  if (own == nullptr || own->epoch != options_.epoch) return {};
-  while (!asked_.empty() && asked_.front().number <= own->number) {
-    const Result<MetadataEntry> entry = decode_entry(asked_.front().entry.view());
-    CHECK(entry.has_value());
-    std::vector<Done> done = take_asked(asked_.front().number);
-    for (std::size_t k = 0; k < done.size(); ++k) submit(entry->commands[k], std::move(done[k]));
+  const bool has_own = own != nullptr && own->epoch == options_.epoch;
+  while (has_own && !asked_.empty() && asked_.front().number <= own->number) {
+    for (Done& done : take_asked(asked_.front().number)) {
+      version.outcomes.push_back(Outcome::unknown);
+      version.done.push_back(std::move(done));
+    }
   }
+  applied_.push_back(std::move(version));
   return {};
 }
 
