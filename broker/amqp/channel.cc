@@ -61,13 +61,35 @@ void Channel::process(const Frame& frame) {
     method_id_ =
         method ? std::visit([](const auto& m) { return MethodInfo<std::remove_cvref_t<decltype(m)>>::id; }, *method)
                : method.error().id;
-    finish(method ? dispatch(*method) : std::unexpected(to_amqp_error(method.error())));
+    if (!method) return finish(std::unexpected(to_amqp_error(method.error())));
+    finish_or_fence(dispatch(*method), [&] {
+      return [this, bytes = std::vector<std::byte>(frame.payload.begin(), frame.payload.end())] {
+        return dispatch(*decode_method(bytes));
+      };
+    });
     return;
   }
   if (auto size = check_announced_size(frame); !size) return finish(std::move(size));
   auto publication = content_.on(frame);
   if (!publication) return finish(std::unexpected(publication.error()));
-  if (*publication) finish(on_publication(std::move(**publication)));
+  if (!*publication) return;
+  finish_or_fence(on_publication(**publication),
+                  [&] { return [this, kept = std::move(**publication)] { return on_publication(kept); }; });
+}
+
+template <class Again>
+void Channel::finish_or_fence(Handled handled, Again&& again) {
+  const bool is_missing = !handled && handled.error().code == ReplyCode::not_found;
+  if (!is_missing || ended_ || closing_ || !may_lag()) return finish(std::move(handled));
+  CHECK(!is_waiting());
+  waiting_method_id_ = method_id_;
+  on_metadata_ = [this, repeat = again()](const MetadataReply&) {
+    is_fenced_ = true;
+    Handled repeated = repeat();
+    is_fenced_ = false;
+    return repeated;
+  };
+  session_.surroundings_.fence(session_id_);
 }
 
 void Channel::finish(Handled handled) {

@@ -104,7 +104,7 @@ class Channel {
   void process(const Frame& frame);
   void replay_backlog();
   Handled dispatch(const Method& method);
-  Handled on_publication(Publication publication);
+  Handled on_publication(const Publication& publication);
   Handled check_announced_size(const Frame& frame) const;
 
   // --- one clause per method ---
@@ -208,6 +208,11 @@ class Channel {
   void mail(GroupId queue, decltype(queue::QueueMail::what) what);
   bool is_waiting() const { return on_metadata_ || on_reply_ || committing_; }
   void finish(Handled handled);
+  bool may_lag() const { return !is_fenced_ && session_.surroundings_.may_lag(); }
+  /// A name that is not known may have been declared on another node a moment ago: before a client hears that, `again`
+  /// is carried out with the newest metadata there is.
+  template <class Again>
+  void finish_or_fence(Handled handled, Again&& again);
   template <class T>
   void send(const T& method) {
     session_.outbox_.method(id_, method);
@@ -221,6 +226,7 @@ class Channel {
 
   std::uint32_t method_id_ = 0;  // being handled, for the error that names it
   std::uint32_t waiting_method_id_ = 0;
+  bool is_fenced_ = false;  // what is being handled was not found before, and this is the second try
   OnMetadata on_metadata_;  // at most one of the two is set
   OnMail on_reply_;
   std::uint32_t asked_link_ = queue::kGetLink;  // of the request behind on_reply_

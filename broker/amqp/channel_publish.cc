@@ -69,7 +69,7 @@ Handled Channel::check_announced_size(const Frame& frame) const {
       .method_id = MethodInfo<BasicPublish>::id});
 }
 
-Handled Channel::on_publication(Publication publication) {
+Handled Channel::on_publication(const Publication& publication) {
   method_id_ = MethodInfo<BasicPublish>::id;
   session_.note_published(0);
   const Message& message = publication.message;

@@ -257,6 +257,7 @@ Handled Channel::on(const QueueDelete& method) {
   const bool no_wait = method.no_wait;
   const cluster::Queue* queue = topology().find_queue(vhost(), *name);
   if (queue == nullptr) {
+    if (may_lag()) return no_such(ResourceKind::queue, *name, vhost());
     if (!no_wait) send(QueueDeleteOk{});
     return {};
   }

@@ -240,6 +240,15 @@ void NodeShard::submit_command(cluster::MetadataCommand command, cluster::Metada
   });
 }
 
+void NodeShard::fence(const queue::SessionId& from) {
+  shard_.post(kMetadataShard, [this, from] {
+    cluster::Shard& metadata_shard = metadata_->shard();
+    metadata_->fence([this, from, &metadata_shard](const cluster::TopologyPtr& topology) {
+      metadata_shard.post(shard_.id(), [this, from, topology] { on_metadata(from, {.topology = topology}); });
+    });
+  });
+}
+
 void NodeShard::on_metadata(const queue::SessionId& to, const amqp::MetadataReply& reply) {
   follow(reply.topology);
   const auto at = sessions_.find(to.serial);

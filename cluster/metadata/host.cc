@@ -10,11 +10,18 @@ namespace {
 
 /// An entry that has not come back by then was lost on the way; sending it twice does no harm.
 constexpr Duration kSendAgain = std::chrono::seconds(1);
+/// A fence that hears nothing of the leader asks again after this, and ends after that.
+constexpr Duration kFenceAskAgain = std::chrono::milliseconds(50);
+constexpr Duration kFencePatience = std::chrono::seconds(5);
 
 }  // namespace
 
 MetadataHost::MetadataHost(Shard& shard, GroupHost& groups, Options options)
-    : shard_(shard), groups_(groups), options_(std::move(options)), machine_(options_.make_index) {}
+    : shard_(shard),
+      groups_(groups),
+      options_(std::move(options)),
+      machine_(options_.make_index),
+      published_(machine_.topology()) {}
 
 Result<void> MetadataHost::start(const Birth& birth) { return groups_.open(kMetadataGroup, *this, birth); }
 
@@ -25,9 +32,12 @@ void MetadataHost::submit(MetadataCommand command, Done done) {
   gathered_done_.push_back(std::move(done));
 }
 
+void MetadataHost::fence(Fenced done) { gathered_fences_.push_back(std::move(done)); }
+
 bool MetadataHost::on_turn_end() {
   pack_gathered();
-  return send_unsent();
+  const bool sent = send_unsent();
+  return raise_fences() || sent;
 }
 
 void MetadataHost::pack_gathered() {
@@ -58,6 +68,48 @@ bool MetadataHost::send_unsent() {
     any = true;
   }
   return any;
+}
+
+/// True when questions went out.
+bool MetadataHost::raise_fences() {
+  const Instant now = shard_.now();
+  if (!gathered_fences_.empty()) {
+    fences_.emplace(
+        ++last_fence_,
+        Fence{.done = std::exchange(gathered_fences_, {}), .ask_at = now, .give_up_at = now + kFencePatience});
+  }
+  if (fences_.empty()) return false;
+  std::vector<std::uint64_t> due;
+  for (const auto& [number, fence] : fences_) {
+    if (fence.ask_at && *fence.ask_at <= now) due.push_back(number);
+  }
+  for (const std::uint64_t number : due) ask_for_target(number);
+  pass_fences();
+  return !due.empty();
+}
+
+void MetadataHost::ask_for_target(std::uint64_t number) {
+  fences_.at(number).ask_at.reset();
+  groups_.read_index(kMetadataGroup, [this, number](std::optional<LogIndex> committed) {
+    const auto at = fences_.find(number);
+    if (at == fences_.end()) return;
+    at->second.target = committed;
+    if (!committed) at->second.ask_at = shard_.now() + kFenceAskAgain;
+  });
+}
+
+void MetadataHost::pass_fences() {
+  const Instant now = shard_.now();
+  for (auto at = fences_.begin(); at != fences_.end();) {
+    const bool is_there = at->second.target && *at->second.target <= told_;
+    if (!is_there && now < at->second.give_up_at) {
+      ++at;
+      continue;
+    }
+    std::vector<Fenced> done = std::move(at->second.done);
+    at = fences_.erase(at);
+    for (Fenced& each : done) each(published_);
+  }
 }
 
 bool MetadataHost::send(Asked& asked) {
@@ -149,10 +201,13 @@ void MetadataHost::on_committed(LogIndex index) {
   while (!applied_.empty() && applied_.front().index <= index) {
     Applied applied = std::move(applied_.front());
     applied_.pop_front();
+    published_ = applied.topology;
     if (publish_) publish_(applied.topology, applied.queues);
     CHECK(applied.done.empty() || applied.done.size() == applied.outcomes.size());
     for (std::size_t i = 0; i < applied.done.size(); ++i) applied.done[i](applied.outcomes[i], applied.topology);
   }
+  told_ = std::max(told_, index);
+  pass_fences();
 }
 
 }  // namespace quorate::cluster

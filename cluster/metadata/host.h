@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
+#include <optional>
 #include <vector>
 
 #include "cluster/group_host.h"
@@ -20,6 +22,7 @@ class MetadataHost final : public GroupClient, public TurnHook {
   /// A committed version; called in order of the versions.
   using Publish = std::function<void(const TopologyPtr&, const QueueChanges&)>;
   using Done = std::move_only_function<void(Outcome, const TopologyPtr&)>;
+  using Fenced = std::move_only_function<void(const TopologyPtr&)>;
   /// Takes an entry to the metadata group's replica on another node; may lose it.
   using Forward = std::function<void(NodeId leader, const Bytes& entry)>;
 
@@ -39,6 +42,9 @@ class MetadataHost final : public GroupClient, public TurnHook {
   /// `done` is called when the command is committed, applied here, and its version has been published; not before there
   /// is a leader.
   void submit(MetadataCommand command, Done done);
+  /// `done` is called when this replica has published everything that was committed anywhere before this was asked, or
+  /// when nobody could say for a while what that is: then with what there is.
+  void fence(Fenced done);
   /// From another node: proposed if this replica leads; otherwise forgotten, for the sender repeats itself.
   void on_forwarded(const Bytes& entry);
   /// What was sent to that node lately may be lost.
@@ -85,7 +91,18 @@ class MetadataHost final : public GroupClient, public TurnHook {
     std::vector<Done> done;  // as many, or none: somebody else's
   };
 
+  /// Those who asked in one turn: first the leader says how far its log is committed, then this replica gets there.
+  struct Fence {
+    std::vector<Fenced> done;
+    std::optional<Instant> ask_at;   // none while the question is under way
+    std::optional<LogIndex> target;  // once answered
+    Instant give_up_at{};
+  };
+
   void pack_gathered();
+  bool raise_fences();
+  void ask_for_target(std::uint64_t number);
+  void pass_fences();
   bool send_unsent();
   bool send(Asked& asked);
   void send_again();
@@ -101,8 +118,13 @@ class MetadataHost final : public GroupClient, public TurnHook {
   std::vector<MetadataCommand> gathered_;  // in this turn
   std::vector<Done> gathered_done_;
   std::uint64_t last_number_ = 0;
-  std::deque<Asked> asked_;      // Invariant: consecutive numbers up to last_number_, none of them applied.
-  std::deque<Applied> applied_;  // Invariant: ascending indexes, none of them told.
+  std::deque<Asked> asked_;                // Invariant: consecutive numbers up to last_number_, none of them applied.
+  std::deque<Applied> applied_;            // Invariant: ascending indexes, none of them told.
+  TopologyPtr published_;                  // the newest that was told
+  LogIndex told_;                          // committed and published up to here
+  std::vector<Fenced> gathered_fences_;    // in this turn
+  std::map<std::uint64_t, Fence> fences_;  // by number
+  std::uint64_t last_fence_ = 0;
   std::uint64_t reclaimable_bytes_ = 0;
 };
 

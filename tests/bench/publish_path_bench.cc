@@ -106,6 +106,8 @@ class OneShard final : public Surroundings, public queue::MailReceiver {
   void send(queue::QueueMail mail) override { switchboard_.send(std::move(mail)); }
   void send(queue::SessionMail mail) override { switchboard_.send(std::move(mail)); }
   void submit(const queue::SessionId&, cluster::MetadataCommand) override { CHECK(false); }
+  bool may_lag() const override { return false; }
+  void fence(const queue::SessionId&) override { CHECK(false); }
   void on_mail(queue::QueueMail mail) override { queues_->on_mail(std::move(mail)); }
   void on_mail(queue::SessionMail mail) override { session_->on_mail(std::move(mail)); }
   void on_mail(queue::Parcel) override { CHECK(false); }

@@ -49,10 +49,13 @@ class PlainSurroundings final : public Surroundings {
   void submit(const queue::SessionId& from, cluster::MetadataCommand command) override {
     commands_.emplace_back(from, std::move(command));
   }
+  bool may_lag() const override { return true; }
+  void fence(const queue::SessionId& from) override { fences_.push_back(from); }
 
   /// Everything that was asked is answered; false when there was nothing.
   bool answer(Session& session) {
-    const bool worked = !commands_.empty() || !mail_.empty() || !answers_.empty();
+    const bool worked = !commands_.empty() || !mail_.empty() || !answers_.empty() || !fences_.empty();
+    for (const queue::SessionId& from : std::exchange(fences_, {})) session.on_metadata(from, {.topology = topology()});
     for (queue::SessionMail& mail : std::exchange(answers_, {})) session.on_mail(std::move(mail));
     for (auto& [from, command] : std::exchange(commands_, {})) {
       const cluster::Outcome outcome = apply(std::move(command));
@@ -108,6 +111,7 @@ class PlainSurroundings final : public Surroundings {
   std::uint64_t last_id_ = 0;
   std::uint32_t admitted_ = 0;
   std::vector<std::pair<queue::SessionId, cluster::MetadataCommand>> commands_;
+  std::vector<queue::SessionId> fences_;
   std::vector<queue::QueueMail> mail_;
   std::vector<queue::SessionMail> answers_;
 };

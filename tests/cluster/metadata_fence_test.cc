@@ -1,0 +1,96 @@
+// What one node has declared is found on every other one that asks first how far the metadata has got.
+#include <gtest/gtest.h>
+
+#include "cluster/metadata/host.h"
+#include "tests/cluster/host_world.h"
+#include "tests/cluster/metadata_fixture.h"
+
+namespace quorate::cluster {
+namespace {
+
+class MetadataFence : public HostWorld {
+ protected:
+  MetadataFence() {
+    for (auto& node : nodes_) {
+      const NodeId id = node->id;
+      hosts_.push_back(std::make_unique<MetadataHost>(
+          *node->shard, *node->host,
+          MetadataHost::Options{.node = id,
+                                .epoch = Epoch(node->epoch),
+                                .make_index = &make_plain_index,
+                                .forward = [this, id](NodeId leader, const Bytes& entry) {
+                                  if (!cut_.contains(leader) && !cut_.contains(id))
+                                    host(leader.value()).on_forwarded(entry);
+                                }}));
+      node->shard->add_hook(*hosts_.back());
+      const Birth birth{.self = raft::replica_on(id, kMetadataGroup.value()),
+                        .configuration = {.voters = members()},
+                        .campaign = id == NodeId(1)};
+      EXPECT_TRUE(hosts_.back()->start(birth));
+    }
+  }
+  ~MetadataFence() override {
+    for (std::size_t i = 1; i <= nodes_.size(); ++i) {
+      node(i).host->close(kMetadataGroup);
+      node(i).shard->remove_hook(host(i));
+    }
+  }
+  static std::vector<raft::ReplicaId> members() {
+    std::vector<raft::ReplicaId> all;
+    for (std::uint32_t id = 1; id <= 3; ++id) all.push_back(raft::replica_on(NodeId(id), kMetadataGroup.value()));
+    return all;
+  }
+  MetadataHost& host(std::size_t i) { return *hosts_.at(i - 1); }
+  void put_vhost(std::size_t i, const std::string& name) {
+    bool is_done = false;
+    host(i).submit(PutVhost{.name = name}, [&](Outcome, const TopologyPtr&) { is_done = true; });
+    ASSERT_TRUE(eventually([&] { return is_done; }));
+  }
+  bool knows(std::size_t i, const std::string& name) { return host(i).topology()->find_vhost(name) != nullptr; }
+
+  std::vector<std::unique_ptr<MetadataHost>> hosts_;
+};
+
+TEST_F(MetadataFence, WhoMissedADeclarationWaitsForIt) {
+  put_vhost(1, "seen by all");
+  ASSERT_TRUE(eventually([&] { return knows(3, "seen by all"); }));
+  cut_.insert(NodeId(3));
+  put_vhost(1, "missed");
+  TopologyPtr found;
+  host(3).fence([&](const TopologyPtr& topology) { found = topology; });
+  for (int i = 0; i < 10; ++i) round();
+  EXPECT_EQ(found, nullptr);
+  EXPECT_FALSE(knows(3, "missed"));
+
+  cut_.clear();
+  ASSERT_TRUE(eventually([&] { return found != nullptr; }));
+  EXPECT_NE(found->find_vhost("missed"), nullptr);
+}
+
+TEST_F(MetadataFence, EveryReplicaSeesWhatWasDoneOnAnother) {
+  for (int i = 0; i < 30; ++i) {
+    const std::string name = "v" + std::to_string(i);
+    const std::size_t declarer = 1 + static_cast<std::size_t>(i) % 3;
+    const std::size_t user = 1 + (declarer % 3);
+    put_vhost(declarer, name);
+    TopologyPtr found;
+    host(user).fence([&](const TopologyPtr& topology) { found = topology; });
+    ASSERT_TRUE(eventually([&] { return found != nullptr; }));
+    EXPECT_NE(found->find_vhost(name), nullptr) << name;
+  }
+}
+
+TEST_F(MetadataFence, WithoutALeaderItEndsWithWhatThereIs) {
+  put_vhost(1, "known");
+  ASSERT_TRUE(eventually([&] { return knows(3, "known"); }));
+  cut_ = {NodeId(1), NodeId(2), NodeId(3)};
+  TopologyPtr found;
+  host(3).fence([&](const TopologyPtr& topology) { found = topology; });
+  const Instant before = clock_.now();
+  ASSERT_TRUE(eventually([&] { return found != nullptr; }));
+  EXPECT_NE(found->find_vhost("known"), nullptr);
+  EXPECT_LT(clock_.now() - before, std::chrono::minutes(1));
+}
+
+}  // namespace
+}  // namespace quorate::cluster
