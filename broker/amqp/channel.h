@@ -151,6 +151,8 @@ class Channel {
   Handled declare_passively(const QueueDeclare& method, std::string name);
   Handled declare_existing(const cluster::Queue& current, const QueueDeclare& method);
   Handled declare_new_queue(const QueueDeclare& method, std::string name);
+  Table declared_arguments(const QueueDeclare& method, cluster::QueueType wanted) const;
+  NodeId first_leader(const Table& arguments, const std::vector<NodeId>& nodes);
   Handled answer_declare(const cluster::Queue& queue, bool no_wait);
   std::expected<std::string, AmqpError> name_or_last(std::string_view name) const;
   std::expected<const cluster::Queue*, AmqpError> find_queue(std::string_view name) const;
@@ -166,6 +168,7 @@ class Channel {
   Handled consume(const BasicConsume& method, const cluster::Queue& queue, std::string tag);
   void deliver(GroupId queue, queue::Delivery delivery);
   void write_delivery(Consumer& consumer, GroupId queue, const queue::Delivery& delivery);
+  void send_content(const queue::Delivery& delivery);
   void on_consumer_gone(std::uint32_t link);
   void forget_consumer(std::uint32_t link);
   void release_held();

@@ -14,6 +14,9 @@ namespace {
 using auth::Permission;
 using auth::ResourceKind;
 
+constexpr std::string_view kAcquiredCount = "x-acquired-count";
+constexpr std::string_view kDeliveryCount = "x-delivery-count";
+
 std::uint64_t weight(const Message& message) { return message.body().size() + limits::kMessageOverheadBytes; }
 
 }  // namespace
@@ -166,8 +169,26 @@ void Channel::write_delivery(Consumer& consumer, GroupId queue, const queue::Del
                     .redelivered = delivery.redelivered,
                     .exchange = message.exchange(),
                     .routing_key = message.routing_key()});
-  session_.outbox_.content(id_, message);
+  send_content(delivery);
   consumer.owed_credit += weight(message);
+}
+
+/// A quorum queue says how often a message was handed out before, and in vain (features.md Q020).
+void Channel::send_content(const queue::Delivery& delivery) {
+  const bool has_counts = delivery.counts && (delivery.acquired_count > 0 || delivery.delivery_count > 0);
+  if (!has_counts) return session_.outbox_.content(id_, delivery.message);
+  const auto view = PropertiesView::parse(delivery.message.properties());
+  CHECK(view.has_value());  // it was published here
+  Properties properties = Properties::from(*view);
+  if (!properties.headers) properties.headers.emplace();
+  auto& fields = properties.headers->fields;
+  const auto put = [&](std::string_view name, std::uint32_t count) {
+    std::erase_if(fields, [&](const auto& field) { return field.first == name; });
+    if (count > 0) fields.emplace_back(name, Value(std::int64_t{count}));
+  };
+  put(kAcquiredCount, delivery.acquired_count);
+  put(kDeliveryCount, delivery.delivery_count);
+  session_.outbox_.content(id_, delivery.message, encode_properties(properties));
 }
 
 void Channel::release_held() {
@@ -217,7 +238,7 @@ Handled Channel::on(const BasicGet& method) {
                         .exchange = delivery.message.exchange(),
                         .routing_key = delivery.message.routing_key(),
                         .message_count = static_cast<std::uint32_t>(found->ready_left)});
-        session_.outbox_.content(id_, delivery.message);
+        send_content(delivery);
         return {};
       });
   return {};

@@ -21,9 +21,9 @@ void OutboxBatch::clear() {
   size = 0;
 }
 
-void Outbox::content(ChannelId channel, const Message& message) {
+void Outbox::content(ChannelId channel, const Message& message, ByteView properties) {
   const ByteView body = message.body();
-  append_content_header(batch_.buffer, channel, kBasicClass, body.size(), message.properties());
+  append_content_header(batch_.buffer, channel, kBasicClass, body.size(), properties);
   if (body.size() < kBorrowBytes) {
     append_body_frames(batch_.buffer, channel, body, frame_max_);
     return;

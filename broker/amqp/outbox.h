@@ -45,7 +45,9 @@ class Outbox {
   void heartbeat() { append_heartbeat_frame(batch_.buffer); }
   void raw(ByteView bytes) { batch_.buffer.insert(batch_.buffer.end(), bytes.begin(), bytes.end()); }
   /// Header and body frames of a message, after the method that announces it.
-  void content(ChannelId channel, const Message& message);
+  void content(ChannelId channel, const Message& message) { content(channel, message, message.properties()); }
+  /// With other properties than its own.
+  void content(ChannelId channel, const Message& message, ByteView properties);
 
   bool empty() const { return batch_.buffer.empty(); }
   std::size_t size() const { return batch_.buffer.size() + borrowed_; }
