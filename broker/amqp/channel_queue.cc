@@ -20,6 +20,8 @@ bool is_durable(const QueueDeclare& method, bool is_quorum) {
   return is_quorum || (method.durable && !method.exclusive);
 }
 
+constexpr std::string_view kQueueType = "x-queue-type";
+
 std::string_view truth(bool value) { return value ? "true" : "false"; }
 
 }  // namespace
@@ -74,20 +76,39 @@ Handled Channel::declare_existing(const cluster::Queue& current, const QueueDecl
   const bool durable = is_durable(method, current.type == cluster::QueueType::quorum);
   if (durable != current.durable) return differs("durable", durable, current.durable);
   if (method.auto_delete != current.auto_delete) return differs("auto_delete", method.auto_delete, current.auto_delete);
-  const auto received = decode_table(method.arguments.encoded);
+  const Table received = declared_arguments(method, current.type);
   const auto has = decode_table(as_bytes(current.arguments));
-  CHECK(received && has);
-  if (auto same = queue::check_same_arguments(*received, *has, described); !same) {
+  CHECK(has.has_value());
+  if (auto same = queue::check_same_arguments(received, *has, described); !same) {
     return refuse(ReplyCode::precondition_failed, same.error());
   }
   return answer_declare(current, method.no_wait);
 }
 
-Handled Channel::declare_new_queue(const QueueDeclare& method, std::string name) {
-  const auto arguments = decode_table(method.arguments.encoded);
+/// With the type of queue that one gets without asking, where that type is `wanted` and RabbitMQ's could serve the
+/// declaration (features.md E060).
+Table Channel::declared_arguments(const QueueDeclare& method, cluster::QueueType wanted) const {
+  auto arguments = decode_table(method.arguments.encoded);
   CHECK(arguments.has_value());
+  const bool may_be_quorum = method.durable && !method.exclusive && !method.auto_delete;
+  const bool is_quorum = wanted == cluster::QueueType::quorum && session_.options_.default_queue_type == wanted;
+  if (is_quorum && may_be_quorum && arguments->find(kQueueType) == nullptr) {
+    arguments->fields.emplace_back(kQueueType, Value(std::string("quorum")));
+  }
+  return *std::move(arguments);
+}
+
+/// Whom the queue begins with: the node that the client uses, or any of its members.
+NodeId Channel::first_leader(const Table& arguments, const std::vector<NodeId>& nodes) {
+  const Value* locator = arguments.find("x-queue-leader-locator");
+  const bool is_local = locator == nullptr || *locator == Value(std::string("client-local"));
+  return is_local ? session_.surroundings_.node() : nodes[session_.surroundings_.random().below(nodes.size())];
+}
+
+Handled Channel::declare_new_queue(const QueueDeclare& method, std::string name) {
+  const Table arguments = declared_arguments(method, session_.options_.default_queue_type);
   const std::string described = describe(ResourceKind::queue, name);
-  if (const Value* dead_letter = arguments->find("x-dead-letter-exchange"); dead_letter != nullptr) {
+  if (const Value* dead_letter = arguments.find("x-dead-letter-exchange"); dead_letter != nullptr) {
     const auto* target = dead_letter->get_if<std::string>();
     if (target == nullptr) {
       return refuse(ReplyCode::precondition_failed, "invalid type '" + std::string(dead_letter->type_name()) +
@@ -96,25 +117,25 @@ Handled Channel::declare_new_queue(const QueueDeclare& method, std::string name)
     if (auto allowed = require(Permission::read, ResourceKind::queue, name); !allowed) return allowed;
     if (auto allowed = require(Permission::write, ResourceKind::exchange, *target); !allowed) return allowed;
   }
-  if (auto valid = queue::check_arguments(*arguments, described); !valid) {
+  if (auto valid = queue::check_arguments(arguments, described); !valid) {
     return refuse(ReplyCode::precondition_failed, valid.error());
   }
-  if (const std::string names = queue::ineffective_arguments(*arguments); !names.empty()) {
+  if (const std::string names = queue::ineffective_arguments(arguments); !names.empty()) {
     session_.surroundings_.remark("queue declared queue=" + name + " vhost=" + vhost() +
                                   " without effect so far: " + names);
   }
-  const Value* type = arguments->find("x-queue-type");
-  const bool is_quorum = type != nullptr && *type == Value(std::string("quorum"));
+  const bool is_quorum = queue::queue_type(arguments) == cluster::QueueType::quorum;
   std::int64_t members = is_quorum ? static_cast<std::int64_t>(session_.surroundings_.initial_quorum_size()) : 1;
-  if (const Value* asked = arguments->find("x-quorum-initial-group-size"); is_quorum && asked != nullptr) {
+  if (const Value* asked = arguments.find("x-quorum-initial-group-size"); is_quorum && asked != nullptr) {
     asked->integer(members);
   }
+  std::vector<NodeId> nodes = session_.surroundings_.place(static_cast<std::size_t>(members));
   cluster::Queue queue{.vhost = vhost(),
                        .name = name,
                        .durable = is_durable(method, is_quorum),
                        .auto_delete = method.auto_delete,
-                       .arguments = std::string(as_text(method.arguments.encoded)),
-                       .node = session_.surroundings_.node(),
+                       .arguments = std::string(as_text(encode_table(arguments))),
+                       .node = is_quorum ? first_leader(arguments, nodes) : session_.surroundings_.node(),
                        .type = is_quorum ? cluster::QueueType::quorum : cluster::QueueType::classic};
   if (method.exclusive) {
     session_.owner_ = session_.self_as_owner();
@@ -123,8 +144,7 @@ Handled Channel::declare_new_queue(const QueueDeclare& method, std::string name)
   // The words of the request, to compare with once more if somebody else was faster.
   std::vector<std::byte> request;
   encode_method(method, request);
-  submit(cluster::DeclareQueue{.queue = std::move(queue),
-                               .nodes = session_.surroundings_.place(static_cast<std::size_t>(members))},
+  submit(cluster::DeclareQueue{.queue = std::move(queue), .nodes = std::move(nodes)},
          [this, name, request = std::move(request)](const MetadataReply& reply) -> Handled {
            const cluster::Queue* found = topology().find_queue(vhost(), name);
            if (reply.outcome == cluster::Outcome::not_found) {

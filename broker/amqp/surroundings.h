@@ -30,6 +30,7 @@ struct SessionOptions {
   std::uint32_t connection_max = UINT32_MAX;  // on the node
   std::uint32_t channel_max_per_node = UINT32_MAX;
   std::uint64_t message_size_max_bytes = 16'777'216;
+  cluster::QueueType default_queue_type = cluster::QueueType::classic;
   Duration handshake_timeout = std::chrono::seconds(10);
   std::vector<std::string> auth_mechanisms = {"PLAIN", "AMQPLAIN"};
   std::string anonymous_user;  // empty = nobody logs in anonymously

@@ -203,7 +203,7 @@ inline constexpr std::array kAlternativeNames = {
     Word{"other_name", AlternativeNameType::other_name}};
 inline constexpr std::array<Word<std::string_view>, 4> kMechanisms = {
     {{"PLAIN", "PLAIN"}, {"AMQPLAIN", "AMQPLAIN"}, {"ANONYMOUS", "ANONYMOUS"}, {"EXTERNAL", "EXTERNAL"}}};
-inline constexpr std::array<Word<std::string_view>, 1> kQueueTypes = {{{"classic", "classic"}}};
+inline constexpr std::array<Word<std::string_view>, 2> kQueueTypes = {{{"classic", "classic"}, {"quorum", "quorum"}}};
 inline constexpr std::array kPartitionHandlings = {Word{"pause_minority", PartitionHandling::pause_minority},
                                                    Word{"ignore", PartitionHandling::ignore},
                                                    Word{"autoheal", PartitionHandling::autoheal}};

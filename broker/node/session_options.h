@@ -16,6 +16,8 @@ inline amqp::SessionOptions session_options(const Config& config) {
           .connection_max = config.connection_max,
           .channel_max_per_node = config.channel_max_per_node,
           .message_size_max_bytes = config.message_size_max_bytes,
+          .default_queue_type =
+              config.default_queue_type == "quorum" ? cluster::QueueType::quorum : cluster::QueueType::classic,
           .handshake_timeout = config.handshake_timeout,
           .auth_mechanisms = config.auth_mechanisms,
           .anonymous_user = config.anonymous_login_user,

@@ -86,43 +86,70 @@ std::string check_leader_locator(const Value& value, const Table& all) {
   return is_known ? "" : "invalid_queue_locator_arg";
 }
 
-std::string accept(const Value&, const Table&) { return ""; }
-std::string other_type(const Value&, const Table&) { return "other queue type"; }
+std::string check_strategy(const Value& value, const Table& all) {
+  if (std::string why = check_text(value, all); !why.empty()) return why;
+  const std::string& text = *value.get_if<std::string>();
+  return text == "at-most-once" || text == "at-least-once" ? "" : "invalid_dlx_strategy";
+}
 
+std::string check_integer(const Value& value, const Table&) {
+  std::int64_t number = 0;
+  return value.integer(number) ? "" : wrong_type("integer", value);
+}
+
+std::string check_group_size(const Value& value, const Table& all) {
+  std::int64_t number = 0;
+  if (value.integer(number) && number == 0) return "{value_zero,0}";
+  return check_count(value, all);
+}
+
+std::string accept(const Value&, const Table&) { return ""; }
+
+/// Which types of queue know an argument; no row is for all and none at once.
+enum class Knows : std::uint8_t { all, classic, quorum, others };
 enum class Compared : bool { no, yes };
+enum class Effective : bool { no, yes };
 
 struct Row {
   std::string_view name;
+  Knows knows = Knows::all;
   Check check = accept;
+  Effective effective = Effective::no;
   Compared compared = Compared::yes;
+
+  bool is_for(cluster::QueueType type) const {
+    return knows == Knows::all || knows == (type == cluster::QueueType::quorum ? Knows::quorum : Knows::classic);
+  }
 };
 
 constexpr std::array kRows = {
-    Row{"x-consumer-disconnected-timeout", other_type},
-    Row{"x-consumer-timeout", other_type},
-    Row{"x-dead-letter-exchange", check_text},
-    Row{"x-dead-letter-routing-key", check_dead_letter_key},
-    Row{"x-dead-letter-strategy", other_type},
-    Row{"x-delayed-retry-max", other_type},
-    Row{"x-delayed-retry-min", other_type},
-    Row{"x-delayed-retry-type", other_type},
-    Row{"x-delivery-limit", other_type},
-    Row{"x-expires", check_expires},
-    Row{"x-initial-cluster-size", other_type},
-    Row{"x-max-age", other_type},
-    Row{"x-max-length", check_count},
-    Row{"x-max-length-bytes", check_count},
-    Row{"x-max-priority", check_priority_max},
-    Row{"x-message-ttl", check_message_ttl},
-    Row{"x-overflow", check_overflow},
-    Row{"x-queue-leader-locator", check_leader_locator, Compared::no},
-    Row{"x-queue-mode", accept, Compared::no},
-    Row{"x-queue-type", check_type},
-    Row{"x-queue-version", check_version, Compared::no},
-    Row{"x-quorum-initial-group-size", other_type},
-    Row{"x-single-active-consumer", check_truth},
-    Row{"x-stream-filter-size-bytes", other_type},
-    Row{"x-stream-max-segment-size-bytes", other_type},
+    Row{"x-consumer-disconnected-timeout", Knows::quorum, check_count},
+    Row{"x-consumer-timeout", Knows::quorum, check_count},
+    Row{"x-dead-letter-exchange", Knows::all, check_text},
+    Row{"x-dead-letter-routing-key", Knows::all, check_dead_letter_key},
+    Row{"x-dead-letter-strategy", Knows::quorum, check_strategy},
+    Row{"x-delayed-retry-max", Knows::quorum},
+    Row{"x-delayed-retry-min", Knows::quorum},
+    Row{"x-delayed-retry-type", Knows::quorum},
+    Row{"x-delivery-limit", Knows::quorum, check_integer, Effective::yes},
+    Row{"x-expires", Knows::all, check_expires},
+    Row{"x-initial-cluster-size", Knows::others},
+    Row{"x-max-age", Knows::others},
+    Row{"x-max-in-memory-bytes", Knows::quorum, check_count},
+    Row{"x-max-in-memory-length", Knows::quorum, check_count},
+    Row{"x-max-length", Knows::all, check_count, Effective::yes},
+    Row{"x-max-length-bytes", Knows::all, check_count, Effective::yes},
+    Row{"x-max-priority", Knows::classic, check_priority_max, Effective::yes},
+    Row{"x-message-ttl", Knows::all, check_message_ttl},
+    Row{"x-overflow", Knows::all, check_overflow, Effective::yes},
+    Row{"x-queue-leader-locator", Knows::all, check_leader_locator, Effective::yes, Compared::no},
+    Row{"x-queue-mode", Knows::classic, accept, Effective::no, Compared::no},
+    Row{"x-queue-type", Knows::all, check_type, Effective::yes},
+    Row{"x-queue-version", Knows::classic, check_version, Effective::no, Compared::no},
+    Row{"x-quorum-initial-group-size", Knows::quorum, check_group_size, Effective::yes},
+    Row{"x-single-active-consumer", Knows::all, check_truth, Effective::yes},
+    Row{"x-stream-filter-size-bytes", Knows::others},
+    Row{"x-stream-max-segment-size-bytes", Knows::others},
 };
 
 const Row* find_row(std::string_view name) {
@@ -152,25 +179,36 @@ bool is_same(const Row& row, const Value* received, const Value* current) {
 }  // namespace
 
 ArgumentVerdict check_arguments(const Table& arguments, std::string_view queue) {
+  const auto refusal = [&](const std::string& name, const std::string& why) {
+    return std::unexpected("invalid arg '" + name + "' for " + std::string(queue) + why);
+  };
   for (const auto& [name, value] : arguments.fields) {
     const Row* row = find_row(name);
-    if (row == nullptr) continue;
-    const std::string why = row->check(value, arguments);
-    if (why.empty()) continue;
-    if (row->check == other_type) {
-      return std::unexpected("invalid arg '" + name + "' for " + std::string(queue) +
-                             " of queue type rabbit_classic_queue");
-    }
-    return std::unexpected("invalid arg '" + name + "' for " + std::string(queue) + ": " + why);
+    const std::string why = row != nullptr ? row->check(value, arguments) : "";
+    if (!why.empty()) return refusal(name, ": " + why);
+  }
+  const cluster::QueueType type = queue_type(arguments);
+  const bool is_quorum = type == cluster::QueueType::quorum;
+  for (const auto& [name, value] : arguments.fields) {
+    const Row* row = find_row(name);
+    if (row == nullptr || row->is_for(type)) continue;
+    return refusal(name, std::string(" of queue type rabbit_") + (is_quorum ? "quorum" : "classic") + "_queue");
   }
   return {};
+}
+
+cluster::QueueType queue_type(const Table& arguments) {
+  const Value* type = arguments.find("x-queue-type");
+  const bool is_quorum = type != nullptr && *type == Value(std::string("quorum"));
+  return is_quorum ? cluster::QueueType::quorum : cluster::QueueType::classic;
 }
 
 std::string ineffective_arguments(const Table& arguments) {
   std::string names;
   for (const auto& [name, value] : arguments.fields) {
-    const bool has_effect = name == "x-queue-type" || find_row(name) == nullptr;
-    if (!has_effect) names += (names.empty() ? "" : ", ") + name;
+    const Row* row = find_row(name);
+    const bool is_ineffective = row != nullptr && row->effective == Effective::no;
+    if (is_ineffective) names += (names.empty() ? "" : ", ") + name;
   }
   return names;
 }
@@ -216,7 +254,8 @@ ArgumentVerdict check_same_arguments(const Table& received, const Table& current
   for (const Row& row : kRows) {
     const Value* asked = received.find(row.name);
     const Value* has = current.find(row.name);
-    if (row.compared == Compared::no || is_same(row, asked, has)) continue;
+    const bool is_compared = row.compared == Compared::yes && row.is_for(queue_type(current));
+    if (!is_compared || is_same(row, asked, has)) continue;
     return std::unexpected("inequivalent arg '" + std::string(row.name) + "' for " + std::string(queue) +
                            ": received " + printed(asked) + " but current is " + printed(has));
   }

@@ -1,5 +1,5 @@
-// The arguments a queue declaration may carry, as rows: name, check, whether a redeclaration must repeat it
-// (features.md §1.8, P101, P102). Arguments without a row are stored and never looked at.
+// The arguments a queue declaration may carry, as rows: name, check, which types of queue know it, whether a
+// redeclaration must repeat it (features.md §1.8, P101, P102). Arguments without a row are stored and never looked at.
 #pragma once
 #include <expected>
 #include <string>
@@ -7,6 +7,7 @@
 
 #include "base/value.h"
 #include "broker/queue/commands.h"
+#include "cluster/metadata/topology.h"
 
 namespace quorate::queue {
 
@@ -16,13 +17,17 @@ using ArgumentVerdict = std::expected<void, std::string>;
 /// What a new queue may not be declared with.
 ArgumentVerdict check_arguments(const Table& arguments, std::string_view queue);
 
+/// Of arguments that check_arguments() has let pass; classic is what one gets without asking.
+cluster::QueueType queue_type(const Table& arguments);
+
 /// Names of arguments that are accepted and have no effect yet, for the log; empty when there are none.
 std::string ineffective_arguments(const Table& arguments);
 
 /// What a queue declared with these arguments, which have been checked, is configured to do.
 Configure settings_from(const Table& arguments, bool quorum);
 
-/// Whether a queue declared with `current` may be redeclared with `received`.
+/// Whether a queue declared with `current` may be redeclared with `received`; what its type does not know is not
+/// compared.
 ArgumentVerdict check_same_arguments(const Table& received, const Table& current, std::string_view queue);
 
 }  // namespace quorate::queue

@@ -71,7 +71,7 @@ TEST(Config, RefusesABadLineWithItsPlaceAndWhatIsExpected) {
       {"ssl_options.versions.1 = tlsv1",
        "q.conf:1: ssl_options.versions.1: expected one of tlsv1.2, tlsv1.3, found 'tlsv1'"},
       {"shards = 0", "q.conf:1: shards: expected auto or a number from 1 to 256, found '0'"},
-      {"default_queue_type = quorum", "q.conf:1: default_queue_type: expected classic, found 'quorum'"},
+      {"default_queue_type = stream", "q.conf:1: default_queue_type: expected one of classic, quorum, found 'stream'"},
       {"auth_backends.1 = ldap",
        "q.conf:1: auth_backends.1: expected internal: nothing else is supported, found 'ldap'"},
       {"proxy_protocol = true", "q.conf:1: proxy_protocol: expected false: nothing else is supported, found 'true'"},
