@@ -1,5 +1,6 @@
 #include "broker/amqp/channel.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -255,6 +256,7 @@ void Channel::flush() {
   if (!ledger_.has_answers()) return;
   answers_.clear();
   ledger_.take_answers(answers_);
+  tx_refused_ |= std::ranges::any_of(answers_, [](const Answer& a) { return a.verdict == Verdict::refused; });
   finish(finish_commit());
   replay_backlog();
 }

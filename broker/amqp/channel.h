@@ -259,6 +259,7 @@ class Channel {
 
   bool transactional_ = false;
   bool committing_ = false;
+  bool tx_refused_ = false;  // a queue did not take a publication of the transaction
   std::vector<Routed> tx_publications_;
   std::vector<Settlement> tx_settlements_;
 };

@@ -222,6 +222,12 @@ Handled Channel::on(const BasicGet& method) {
   const auto queue = queue_to_read(method.queue.text);
   if (!queue) return std::unexpected(queue.error());
   const GroupId id = (*queue)->id;
+  const bool is_quorum = (*queue)->type == cluster::QueueType::quorum;
+  if (is_quorum && find_field(as_bytes((*queue)->arguments), "x-single-active-consumer") == Value(true)) {
+    return refuse(ReplyCode::resource_locked,
+                  "cannot obtain access to locked " + describe(ResourceKind::queue, (*queue)->name) +
+                      ". basic.get operations are not supported by quorum queues with single active consumer");
+  }
   queues_touched_.insert(id);
   ask(id, queue::kGetLink, queue::Get{.session = session_id_, .no_ack = method.no_ack},
       [this, id, name = (*queue)->name](queue::SessionMail& mail) -> Handled {

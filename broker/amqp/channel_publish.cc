@@ -215,10 +215,14 @@ Handled Channel::on(const TxCommit&) {
   return {};
 }
 
-/// Every queue has taken everything: the transaction is over.
+/// Every queue has answered: the transaction is over.
 Handled Channel::finish_commit() {
   if (!committing_ || ledger_.unanswered_count() > 0) return {};
   committing_ = false;
+  if (std::exchange(tx_refused_, false)) {
+    method_id_ = waiting_method_id_;
+    return refuse(ReplyCode::precondition_failed, "partial tx completion");
+  }
   send(TxCommitOk{});
   return {};
 }

@@ -319,6 +319,8 @@ class Case {
         assign(options_.message_size_max_bytes, value);
       } else if (key == "consumer_max_per_channel") {
         assign(options_.consumer_max_per_channel, value);
+      } else if (key == "default_queue_type") {
+        options_.default_queue_type = value == "quorum" ? cluster::QueueType::quorum : cluster::QueueType::classic;
       } else if (key == "mechanisms") {
         options_.auth_mechanisms = split_list(value);
       } else if (key == "anonymous") {
