@@ -68,6 +68,108 @@ def is_missing(connection, queue):
         return True
 
 
+QUORUM = {"x-queue-type": "quorum"}
+
+
+def receive(channel, queue):
+    """The next message, however far its leader is."""
+    found = []
+
+    def ask():
+        method, properties, body = channel.basic_get(queue)
+        if method:
+            found.append((method, properties, body))
+        return bool(method)
+
+    wait_until(ask, 10, f"a message in {queue}")
+    return found[0]
+
+
+@scenario
+def deliveries_are_counted(cluster):
+    """a quorum queue led by another node says how often it handed a message out"""
+    with connect(cluster, "n1") as first, connect(cluster, "n3") as third:
+        declaring, using = first.channel(), third.channel()
+        declaring.queue_declare("counted", durable=True, arguments=QUORUM)
+        using.confirm_delivery()
+        using.basic_publish("", "counted", b"x", pika.BasicProperties(headers={"mine": 1}))
+        steps = [
+            ({"mine": 1}, using.basic_nack),
+            ({"mine": 1, "x-acquired-count": 1}, using.basic_reject),
+            ({"mine": 1, "x-acquired-count": 2, "x-delivery-count": 1}, using.basic_ack),
+        ]
+        for headers, settle in steps:
+            method, properties, _ = receive(using, "counted")
+            equal(properties.headers, headers)
+            equal(method.redelivered, len(headers) > 1)
+            settle(method.delivery_tag)
+        declaring.queue_delete("counted")
+
+
+@scenario
+def a_full_queue_refuses(cluster):
+    """a queue that is full refuses publications from any node"""
+    arguments = {**QUORUM, "x-max-length": 2, "x-overflow": "reject-publish"}
+    with connect(cluster, "n1") as first, connect(cluster, "n2") as second:
+        declaring, using = first.channel(), second.channel()
+        declaring.queue_declare("full", durable=True, arguments=arguments)
+        using.queue_declare("full", passive=True)
+        using.confirm_delivery()
+        for body, is_taken in ((b"1", True), (b"2", True), (b"3", False), (b"4", False)):
+            try:
+                using.basic_publish("", "full", body)
+                equal(is_taken, True, body)
+            except pika.exceptions.NackError:
+                equal(is_taken, False, body)
+        equal([receive(using, "full")[2] for _ in range(2)], [b"1", b"2"])
+        declaring.queue_delete("full")
+
+
+@scenario
+def short_lived_quorum_queues(cluster):
+    """exclusive, auto-delete and server-named quorum queues go when they should, on every node"""
+    with connect(cluster, "n1") as first, connect(cluster, "n2") as second:
+        watching = second
+        owner = connect(cluster, "n3")
+        exclusive = owner.channel().queue_declare("", exclusive=True, arguments=QUORUM).method.queue
+        try:
+            watching.channel().queue_declare(exclusive, passive=True)
+            raise AssertionError("somebody else's exclusive queue")
+        except pika.exceptions.ChannelClosedByBroker as error:
+            equal(error.reply_code, 405)
+        owner.close()
+        equal(is_missing(watching, exclusive), True, "the exclusive queue of a connection that is gone")
+
+        channel = first.channel()
+        channel.queue_declare("auto", auto_delete=True, arguments=QUORUM)
+        consumer = third_consumer(cluster, "auto")
+        equal(is_missing(watching, "auto"), False)
+        consumer.close()
+        wait_until(lambda: is_missing(watching, "auto"), 10, "the auto-delete queue gone with its last consumer")
+
+
+def third_consumer(cluster, queue):
+    connection = connect(cluster, "n3")
+    connection.channel().basic_consume(queue, lambda *_: None)
+    return connection
+
+
+@scenario
+def leaders_are_spread(cluster):
+    """x-queue-leader-locator says where a quorum queue begins"""
+    with connect(cluster, "n2") as second:
+        channel = second.channel()
+        leaders = {"client-local": set(), "balanced": set()}
+        for locator, found in leaders.items():
+            for i in range(12):
+                name = f"{locator}-{i}"
+                channel.queue_declare(name, durable=True, arguments={**QUORUM, "x-queue-leader-locator": locator})
+                found.add(cluster.leader_of(name))
+                channel.queue_delete(name)
+        equal(leaders["client-local"], {"n2"})
+        equal(len(leaders["balanced"]) > 1, True, leaders)
+
+
 def main():
     only = sys.argv[1:]
     passed = failed = 0
