@@ -154,22 +154,6 @@ def third_consumer(cluster, queue):
     return connection
 
 
-@scenario
-def leaders_are_spread(cluster):
-    """x-queue-leader-locator says where a quorum queue begins"""
-    with connect(cluster, "n2") as second:
-        channel = second.channel()
-        leaders = {"client-local": set(), "balanced": set()}
-        for locator, found in leaders.items():
-            for i in range(12):
-                name = f"{locator}-{i}"
-                channel.queue_declare(name, durable=True, arguments={**QUORUM, "x-queue-leader-locator": locator})
-                found.add(cluster.leader_of(name))
-                channel.queue_delete(name)
-        equal(leaders["client-local"], {"n2"})
-        equal(len(leaders["balanced"]) > 1, True, leaders)
-
-
 def main():
     only = sys.argv[1:]
     passed = failed = 0
