@@ -52,9 +52,15 @@ class PlainSurroundings final : public Surroundings {
   bool may_lag() const override { return true; }
   void fence(const queue::SessionId& from) override { fences_.push_back(from); }
 
+  /// Done on another node, and seen here behind the next fence.
+  void do_elsewhere(cluster::MetadataCommand command) { elsewhere_.push_back(std::move(command)); }
+
   /// Everything that was asked is answered; false when there was nothing.
   bool answer(Session& session) {
     const bool worked = !commands_.empty() || !mail_.empty() || !answers_.empty() || !fences_.empty();
+    if (!fences_.empty()) {
+      for (cluster::MetadataCommand& command : std::exchange(elsewhere_, {})) apply(std::move(command));
+    }
     for (const queue::SessionId& from : std::exchange(fences_, {})) session.on_metadata(from, {.topology = topology()});
     for (queue::SessionMail& mail : std::exchange(answers_, {})) session.on_mail(std::move(mail));
     for (auto& [from, command] : std::exchange(commands_, {})) {
@@ -112,6 +118,7 @@ class PlainSurroundings final : public Surroundings {
   std::uint32_t admitted_ = 0;
   std::vector<std::pair<queue::SessionId, cluster::MetadataCommand>> commands_;
   std::vector<queue::SessionId> fences_;
+  std::vector<cluster::MetadataCommand> elsewhere_;
   std::vector<queue::QueueMail> mail_;
   std::vector<queue::SessionMail> answers_;
 };
