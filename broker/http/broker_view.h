@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "base/result.h"
 #include "base/time.h"
 #include "cluster/metadata/commands.h"
 #include "cluster/metadata/topology.h"
@@ -20,7 +21,7 @@ namespace quorate::http {
 struct QueueRow {
   cluster::QueuePtr definition;
   std::string node;   // where its leader is
-  std::string state;  // "running", or "down" when nobody answers for it
+  std::string state;  // "running", "minority" of its members is there, "down": nobody answers for it
   std::uint64_t ready = 0;
   std::uint64_t unacknowledged = 0;
   std::uint64_t message_bytes = 0;
@@ -107,6 +108,20 @@ struct NodeRow {
   std::vector<ListenerRow> listeners;
 };
 
+/// One replica of a queue, as its node knows it (`quorum_status`).
+struct ReplicaRow {
+  std::string node;
+  std::string state;       // "leader", "follower", "candidate", "recovering", or "noproc" where nobody answers
+  std::string membership;  // "voter", "promotable" (catches up and will vote), "non_voter"
+  std::uint64_t last_index = 0;
+  std::uint64_t last_written = 0;
+  std::uint64_t last_applied = 0;
+  std::uint64_t commit_index = 0;
+  std::uint64_t snapshot_index = 0;
+  std::uint64_t term = 0;
+  std::uint32_t machine_version = 0;
+};
+
 /// How far this node is. Clients are served in `serving` alone.
 enum class ServiceState : std::uint8_t {
   starting,
@@ -154,6 +169,8 @@ class BrokerView {
   virtual void collect_queues(Done<std::vector<QueueRow>> done) = 0;
   /// One of them, without asking about the others; nothing when it is not there any more.
   virtual void collect_queue(GroupId queue, Done<std::optional<QueueRow>> done) = 0;
+  /// Every member of a queue, also those that do not answer; nothing when it is not there any more.
+  virtual void collect_replicas(GroupId queue, Done<std::vector<ReplicaRow>> done) = 0;
   /// Connections with their channels and consumers.
   virtual void collect_connections(Done<std::vector<ConnectionRow>> done) = 0;
 

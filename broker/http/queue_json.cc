@@ -2,18 +2,14 @@
 
 #include <boost/json/array.hpp>
 
-#include "base/bytes.h"
 #include "broker/http/json_fields.h"
-#include "broker/message/field_cursor.h"
 
 namespace quorate::http {
 
 namespace json = boost::json;
 
 std::string queue_type(const cluster::Queue& queue) {
-  const auto asked = find_field_value(as_bytes(queue.arguments), "x-queue-type");
-  const auto text = asked ? asked->text() : std::nullopt;
-  return text ? std::string(*text) : "classic";
+  return queue.type == cluster::QueueType::quorum ? "quorum" : "classic";
 }
 
 json::object queue_json(const QueueRow& row) {

@@ -6,7 +6,7 @@
 
 namespace quorate::http {
 
-/// "classic" or "quorum": what its declaration asked for.
+/// "classic" or "quorum": what it is now.
 std::string queue_type(const cluster::Queue& queue);
 
 /// The common keys of management.md §1.6.7, and for a replicated queue those of §1.6.9.

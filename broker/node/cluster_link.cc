@@ -29,6 +29,11 @@ ShardId on_shard_of_session(std::uint64_t serial, std::size_t shards) {
   return ShardId(static_cast<std::uint32_t>(queue::shard_of({.serial = serial}).value() % shards));
 }
 
+/// In front of what nodes of one cluster ask each other: addresses are used again, by other clusters as well.
+std::string question_head(std::uint64_t cluster_id, NodeId asked) {
+  return std::to_string(cluster_id) + " " + std::to_string(asked.value()) + " ";
+}
+
 void complain(NodeId from, std::string_view what) {
   log::error(log::Category::cluster, "message.unreadable from={} kind={}", from.value(), what);
 }
@@ -232,7 +237,40 @@ void ClusterLink::on_connection(NodeId peer, cluster::Lane lane, bool up) {
 
 void ClusterLink::on_question(std::string_view kind, Bytes question, cluster::AnswerFunction answer) {
   if (kind == cluster::Formation::kQuestion) return formation_->answer(question.view(), std::move(answer));
-  answer(failure(ErrorCode::invalid_argument, "no such question: " + std::string(kind)));
+  OnQuestion on_question;
+  {
+    const std::lock_guard lock(mutex_);
+    on_question = on_question_;
+    const std::string head = question_head(cluster_id_, self_);
+    if (!on_question) return answer(failure(ErrorCode::unavailable, "this node is still starting"));
+    if (!question.text().starts_with(head)) {
+      return answer(failure(ErrorCode::invalid_argument, "the question is for another cluster or node"));
+    }
+    question = question.slice(head.size(), question.size() - head.size());
+  }
+  on_question(kind, std::move(question), std::move(answer));
+}
+
+void ClusterLink::set_on_question(OnQuestion on_question) {
+  const std::lock_guard lock(mutex_);
+  on_question_ = std::move(on_question);
+}
+
+void ClusterLink::ask(const cluster::ClusterNode& node, std::string kind, std::string_view words,
+                      cluster::AnswerFunction done) {
+  if (!plane_) return done(failure(ErrorCode::unavailable, "this node knows no others"));
+  std::string question;
+  {
+    const std::lock_guard lock(mutex_);
+    question = question_head(cluster_id_, node.id);
+  }
+  question += words;
+  plane_->ask(node.host, node.port, std::move(kind), Bytes::copy_of(question), kAskTimeout, std::move(done));
+}
+
+std::vector<cluster::ClusterNode> ClusterLink::nodes() const {
+  const std::lock_guard lock(mutex_);
+  return nodes_;
 }
 
 /// Several may be asked to take the same node in: the first makes its row, the others find it.

@@ -4,9 +4,9 @@
 // Threads: form(), open() and close() on the thread that starts and stops the node; on_nodes() on shard 0; what comes
 // from the plane on its thread, and from there to the shards.
 #pragma once
+#include <functional>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -51,6 +51,16 @@ class ClusterLink final : public cluster::PlaneClient {
   /// The cluster has these nodes.
   void on_nodes(const cluster::TopologyPtr& topology);
   std::string name_of(NodeId node) const;
+  /// As known last, also before the metadata is.
+  std::vector<cluster::ClusterNode> nodes() const;
+
+  /// How long the answer of another node is waited for.
+  static constexpr Duration kAskTimeout = std::chrono::seconds(2);
+  /// Asks a node of this cluster; `done` on the plane's thread. On a node that is alone nobody answers.
+  void ask(const cluster::ClusterNode& node, std::string kind, std::string_view words, cluster::AnswerFunction done);
+  /// What other nodes ask, on the plane's thread. Before open().
+  using OnQuestion = std::function<void(std::string_view kind, Bytes words, cluster::AnswerFunction answer)>;
+  void set_on_question(OnQuestion on_question);
 
   // cluster::PlaneClient
   Result<void> judge(const cluster::Identity& peer) override;
@@ -78,6 +88,7 @@ class ClusterLink final : public cluster::PlaneClient {
   NodeId self_;
   std::uint64_t cluster_id_ = 0;
   std::vector<cluster::ClusterNode> nodes_;
+  OnQuestion on_question_;
 };
 
 }  // namespace quorate

@@ -220,7 +220,16 @@ void Node::build_shards() {
                                   .limits = config_.alarms,
                                   .on_change = [this](const std::string& reason) { block_publishers(reason); }});
   listeners_ = std::make_unique<Listeners>(config_, node_shards);
-  doors_ = std::make_unique<OperatorDoors>(config_, node_shards);
+  doors_ = std::make_unique<OperatorDoors>(
+      NodeView::Parts{.config = config_, .shards = node_shards, .link = *link_, .watch = *watch_, .alarms = *alarms_});
+  link_->set_on_question([this](std::string_view kind, Bytes words, cluster::AnswerFunction answer) {
+    if (kind != NodeView::kQuestion) {
+      return answer(failure(ErrorCode::invalid_argument, "no such question: " + std::string(kind)));
+    }
+    first_shard().post_from_outside([this, words = std::move(words), answer = std::move(answer)]() mutable {
+      doors_->view().on_question(words, std::move(answer));
+    });
+  });
 }
 
 /// The others, if there are to be any: who this node is follows from the cluster it belongs to.

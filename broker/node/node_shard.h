@@ -71,6 +71,7 @@ class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
 
   cluster::Shard& shard() { return shard_; }
   cluster::GroupHost& groups() { return groups_; }
+  const cluster::GroupHost& groups() const { return groups_; }
   amqp::ConnectionSet& connections() { return connections_; }
   const queue::QueueDirectory& queues() const { return queues_; }
   queue::Courier& courier() { return courier_; }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <numeric>
 #include <utility>
 
 #include "broker/amqp/channel.h"
@@ -14,7 +15,7 @@
 namespace quorate {
 namespace {
 
-http::ConsumerRow row_of(const amqp::Channel::Consumer& consumer) {
+http::ConsumerRow consumer_row(const amqp::Channel::Consumer& consumer) {
   return {.tag = consumer.tag,
           .queue = consumer.queue_name,
           .ack_required = !consumer.no_ack,
@@ -23,7 +24,7 @@ http::ConsumerRow row_of(const amqp::Channel::Consumer& consumer) {
           .arguments = consumer.arguments};
 }
 
-http::ChannelRow row_of(const amqp::Channel& channel) {
+http::ChannelRow channel_row(const amqp::Channel& channel) {
   http::ChannelRow row{.number = channel.id().value(),
                        .transactional = channel.is_transactional(),
                        .confirm = channel.has_confirms(),
@@ -35,11 +36,11 @@ http::ChannelRow row_of(const amqp::Channel& channel) {
                        .acks_uncommitted = channel.uncommitted_settlements(),
                        .consumers = {}};
   channel.for_each_consumer(
-      [&](const amqp::Channel::Consumer& consumer) { row.consumers.push_back(row_of(consumer)); });
+      [&](const amqp::Channel::Consumer& consumer) { row.consumers.push_back(consumer_row(consumer)); });
   return row;
 }
 
-http::ConnectionRow row_of(const amqp::Session& session, const std::string& node) {
+http::ConnectionRow connection_row(const amqp::Session& session, const std::string& node) {
   const bool is_running = session.state() == amqp::Session::State::running;
   http::ConnectionRow row{.name = session.peer().name,
                           .node = node,
@@ -60,8 +61,30 @@ http::ConnectionRow row_of(const amqp::Session& session, const std::string& node
                           .sent_bytes = session.sent_bytes(),
                           .waiting_bytes = session.waiting_bytes(),
                           .channels = {}};
-  session.for_each_channel([&](const amqp::Channel& channel) { row.channels.push_back(row_of(channel)); });
+  session.for_each_channel([&](const amqp::Channel& channel) { row.channels.push_back(channel_row(channel)); });
   return row;
+}
+
+std::string_view state_of(const raft::Core& core) {
+  if (core.is_recovering()) return "recovering";
+  switch (core.role()) {
+    case raft::Role::follower:
+      return "follower";
+    case raft::Role::pre_candidate:
+      return "pre_vote";
+    case raft::Role::candidate:
+      return "candidate";
+    case raft::Role::leader:
+      return "leader";
+  }
+  return "unknown";
+}
+
+/// In RabbitMQ's words.
+std::string_view membership_of(const raft::Core& core) {
+  const raft::Configuration& now = core.configuration();
+  if (now.is_voter(core.self())) return "voter";
+  return std::ranges::binary_search(now.joining, core.self()) ? "promotable" : "non_voter";
 }
 
 /// Clients that have not opened a vhost are nobody's business yet, and those that have said goodbye none any more.
@@ -71,8 +94,8 @@ bool is_listed(const amqp::Session& session) {
 
 }  // namespace
 
-NodeView::NodeView(const Config& config, std::vector<NodeShard*> shards)
-    : config_(config), shards_(std::move(shards)), started_(SystemClock().now()) {}
+NodeView::NodeView(Parts parts)
+    : parts_(std::move(parts)), config_(parts_.config), shards_(parts_.shards), started_(SystemClock().now()) {}
 
 template <class Row>
 void NodeView::gather(std::function<std::vector<Row>(NodeShard&)> make, Done<std::vector<Row>> done) {
@@ -93,6 +116,15 @@ void NodeView::gather(std::function<std::vector<Row>(NodeShard&)> make, Done<std
       });
     });
   }
+}
+
+template <class Row>
+void NodeView::gather_one(GroupId queue, std::function<Row(NodeShard&)> make, Done<Row> done) {
+  const ShardId here = home().shard().id();
+  NodeShard* shard = shards_[queue::shard_of(queue, shards_.size()).value()];
+  home().shard().post(shard->shard().id(), [here, shard, make = std::move(make), done = std::move(done)]() mutable {
+    shard->shard().post(here, [row = make(*shard), done = std::move(done)]() mutable { done(std::move(row)); });
+  });
 }
 
 std::string_view NodeView::rabbitmq_version() const { return amqp::kCompatibleVersion; }
@@ -120,9 +152,12 @@ bool NodeView::is_loopback_user(std::string_view name) const {
 http::NodeRow NodeView::this_node() const {
   const OpenFiles files = open_files();
   const auto uptime = std::chrono::duration_cast<std::chrono::milliseconds>(home().shard().now() - started_);
+  const cluster::ClusterNode* row = topology()->find_node(self());
+  const alarms::Alarms& alarms = parts_.alarms.alarms();
+  const alarms::Shortage shortage = parts_.alarms.own();
   return {.name = config_.node_name,
           .running = true,
-          .being_drained = state_ == http::ServiceState::draining,
+          .being_drained = row != nullptr && row->drained,
           .os_pid = process_id(),
           .uptime = std::max(uptime, std::chrono::milliseconds(0)),
           .processors = static_cast<std::uint32_t>(shards_.size()),
@@ -130,56 +165,80 @@ http::NodeRow NodeView::this_node() const {
           .files_max = open_files_max(),
           .sockets_open = files.sockets,
           .memory_used = resident_memory_bytes(),
+          .memory_limit = alarms.memory_limit().value_or(0),
+          .memory_alarm = shortage.memory,
           .disk_free = disk_free_bytes(config_.data_dir),
+          .disk_free_limit = alarms.disk_limit().value_or(0),
+          .disk_alarm = shortage.disk,
           .data_dir = config_.data_dir,
           .log_files = config_.log.file.empty() ? std::vector<std::string>{} : std::vector{config_.log.file},
           .config_files = {},
           .listeners = listeners_};
 }
 
-void NodeView::collect_nodes(Done<std::vector<http::NodeRow>> done) { done({this_node()}); }
+std::vector<http::AlarmRow> NodeView::alarms() const {
+  std::vector<http::AlarmRow> rows;
+  for (const alarms::Alarm& alarm : parts_.alarms.in_force()) {
+    rows.push_back({.node = alarm.node_name, .resource = std::string(alarms::name_of(alarm.resource))});
+  }
+  return rows;
+}
 
-http::QueueRow NodeView::queue_row(const cluster::QueuePtr& definition, const NodeShard& shard) const {
-  http::QueueRow row{.definition = definition, .node = config_.node_name, .state = "down"};
-  const queue::Queue* queue = shard.queues().find(definition->id);
-  if (queue == nullptr) return row;
+// --- what the shards know ---
+
+std::optional<NodeView::SeenQueue> NodeView::see(const NodeShard& shard, GroupId id) {
+  const queue::Queue* queue = shard.queues().find(id);
+  if (queue == nullptr) return std::nullopt;
+  SeenQueue seen{.leader = queue->leadership().leader, .counts = {.id = id}};
+  seen.leads = queue->is_ready() && seen.leader == shard.node();
+  if (!seen.leads) return seen;
   const queue::QueueMachine& machine = queue->machine();
-  row.state = queue->is_ready() ? "running" : "down";
-  row.ready = machine.ready_count();
-  row.unacknowledged = machine.unsettled_count();
-  row.message_bytes = machine.message_bytes();
-  row.consumers = machine.consumer_count();
-  return row;
+  seen.counts.ready = machine.ready_count();
+  seen.counts.unacknowledged = machine.unsettled_count();
+  seen.counts.message_bytes = machine.message_bytes();
+  seen.counts.consumers = machine.consumer_count();
+  return seen;
 }
 
-void NodeView::collect_queues(Done<std::vector<http::QueueRow>> done) {
-  const auto rows_of = [this](NodeShard& shard) {
-    std::vector<http::QueueRow> rows;
-    shard.topology()->queues_by_id.for_each([&](std::uint64_t, const cluster::QueuePtr& definition) {
-      const bool is_here = queue::shard_of(definition->id, shards_.size()) == shard.shard().id();
-      if (is_here) rows.push_back(queue_row(definition, shard));
-    });
-    return rows;
+void NodeView::see_queues(Done<std::vector<SeenQueue>> done) {
+  const auto seen_by = [](NodeShard& shard) {
+    std::vector<SeenQueue> seen;
+    shard.queues().for_each([&](const queue::Queue& queue) { seen.push_back(*see(shard, queue.definition().id)); });
+    return seen;
   };
-  gather<http::QueueRow>(rows_of, std::move(done));
+  gather<SeenQueue>(seen_by, std::move(done));
 }
 
-void NodeView::collect_queue(GroupId id, Done<std::optional<http::QueueRow>> done) {
-  const ShardId here = home().shard().id();
-  NodeShard* shard = shards_[queue::shard_of(id, shards_.size()).value()];
-  home().shard().post(shard->shard().id(), [this, id, here, shard, done = std::move(done)]() mutable {
-    const cluster::QueuePtr* definition = shard->topology()->queues_by_id.find(id.value());
-    std::optional<http::QueueRow> row;
-    if (definition != nullptr) row = queue_row(*definition, *shard);
-    shard->shard().post(here, [row = std::move(row), done = std::move(done)]() mutable { done(std::move(row)); });
-  });
+void NodeView::see_queue(GroupId id, Done<std::optional<SeenQueue>> done) {
+  gather_one<std::optional<SeenQueue>>(id, [id](NodeShard& shard) { return see(shard, id); }, std::move(done));
 }
 
-void NodeView::collect_connections(Done<std::vector<http::ConnectionRow>> done) {
+std::optional<http::ReplicaRow> NodeView::replica_row(const NodeShard& shard, GroupId id) const {
+  const cluster::Replica* replica = shard.groups().replica(id);
+  if (replica == nullptr || !replica->is_open()) return std::nullopt;
+  const raft::Core& core = replica->core();
+  return http::ReplicaRow{.node = config_.node_name,
+                          .state = std::string(state_of(core)),
+                          .membership = std::string(membership_of(core)),
+                          .last_index = core.last_index().value(),
+                          .last_written = core.durable_index().value(),
+                          .last_applied = replica->applied().value(),
+                          .commit_index = core.commit_index().value(),
+                          .snapshot_index = core.log().base().index.value(),
+                          .term = core.term().value(),
+                          .machine_version = core.configuration().machine_version};
+}
+
+void NodeView::see_replica(GroupId id, Done<std::optional<http::ReplicaRow>> done) {
+  gather_one<std::optional<http::ReplicaRow>>(
+      id, [this, id](NodeShard& shard) { return replica_row(shard, id); }, std::move(done));
+}
+
+void NodeView::see_connections(Done<std::vector<http::ConnectionRow>> done) {
   const auto rows_of = [this](NodeShard& shard) {
     std::vector<http::ConnectionRow> rows;
     shard.connections().for_each_session([&](const amqp::Session& session) {
-      if (is_listed(session)) rows.push_back(row_of(session, config_.node_name));
+      if (is_listed(session)) rows.push_back(connection_row(session, config_.node_name));
     });
     return rows;
   };
@@ -218,19 +277,22 @@ void NodeView::purge_queue(GroupId queue, Done<std::optional<std::uint64_t>> don
   home().send({.queue = queue, .from = from, .what = queue::Purge{.session = from}});
 }
 
-void NodeView::close_connections(std::string name, std::string reason, Done<std::size_t> done) {
-  const auto close = [name = std::move(name), reason = std::move(reason)](NodeShard& shard) {
-    std::vector<std::string> closed;
-    shard.connections().for_each_session([&](amqp::Session& session) {
-      if (!is_listed(session) || session.peer().name != name) return;
-      session.on_shutdown(reason, shard.shard().now());
-      shard.connections().mark_dirty(session);
-      closed.push_back(name);
-    });
-    return closed;
-  };
-  gather<std::string>(
-      close, [done = std::move(done)](const std::vector<std::string>& closed) mutable { done(closed.size()); });
+std::size_t NodeView::close_here(NodeShard& shard, const std::string& name, const std::string& reason) {
+  std::size_t count = 0;
+  shard.connections().for_each_session([&](amqp::Session& session) {
+    if (!is_listed(session) || session.peer().name != name) return;
+    session.on_shutdown(reason, shard.shard().now());
+    shard.connections().mark_dirty(session);
+    ++count;
+  });
+  return count;
+}
+
+void NodeView::close_here(const std::string& name, const std::string& reason, Done<std::size_t> done) {
+  const auto close = [name, reason](NodeShard& shard) { return std::vector{close_here(shard, name, reason)}; };
+  gather<std::size_t>(close, [done = std::move(done)](const std::vector<std::size_t>& closed) mutable {
+    done(std::accumulate(closed.begin(), closed.end(), std::size_t{0}));
+  });
 }
 
 }  // namespace quorate

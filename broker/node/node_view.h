@@ -1,34 +1,51 @@
-// NodeView: this node behind http::BrokerView. It lives on shard 0; what other shards know it asks them for in one post
-// each, and merges their rows when the last one has answered.
+// NodeView: this node and its cluster behind http::BrokerView. It lives on shard 0. What other shards know it asks them
+// for in one post each; what other nodes know, in one question to each that answers heartbeats. Rows are merged when
+// the last one has answered or its time is up: a queue's row comes from the node of its leader.
 #pragma once
+#include <boost/json/object.hpp>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/random.h"
+#include "broker/alarms/alarm_watch.h"
 #include "broker/http/broker_view.h"
+#include "broker/node/cluster_link.h"
 #include "broker/node/config.h"
 #include "broker/node/node_shard.h"
+#include "broker/node/row_json.h"
+#include "cluster/cluster_watch.h"
 
 namespace quorate {
 
 class NodeView final : public http::BrokerView {
  public:
   /// All borrowed: the node outlives its view. `shards` by id.
-  NodeView(const Config& config, std::vector<NodeShard*> shards);
+  struct Parts {
+    const Config& config;
+    std::vector<NodeShard*> shards;
+    ClusterLink& link;
+    const cluster::ClusterWatch& watch;
+    const alarms::AlarmWatch& alarms;
+  };
+  explicit NodeView(Parts parts);
 
   // On shard 0, like everything below.
   void set_service_state(http::ServiceState state);
   void set_listeners(std::vector<http::ListenerRow> listeners) { listeners_ = std::move(listeners); }
+  /// What the view of another node asks.
+  void on_question(const Bytes& words, cluster::AnswerFunction answer);
+  static constexpr std::string_view kQuestion = "view";
 
   const cluster::TopologyPtr& topology() const override { return home().topology(); }
   std::string_view node_name() const override { return config_.node_name; }
   std::string_view cluster_name() const override { return config_.cluster_name; }
   std::string_view rabbitmq_version() const override;
   http::ServiceState service_state() const override { return state_; }
-  std::vector<http::AlarmRow> alarms() const override { return {}; }
+  std::vector<http::AlarmRow> alarms() const override;
   bool is_loopback_user(std::string_view name) const override;
-  std::vector<std::string> quorum_critical() const override { return {}; }
+  std::vector<std::string> quorum_critical() const override;
   http::NodeRow this_node() const override;
   std::string_view default_queue_type() const override { return config_.default_queue_type; }
 
@@ -38,6 +55,7 @@ class NodeView final : public http::BrokerView {
   void collect_nodes(Done<std::vector<http::NodeRow>> done) override;
   void collect_queues(Done<std::vector<http::QueueRow>> done) override;
   void collect_queue(GroupId queue, Done<std::optional<http::QueueRow>> done) override;
+  void collect_replicas(GroupId queue, Done<std::vector<http::ReplicaRow>> done) override;
   void collect_connections(Done<std::vector<http::ConnectionRow>> done) override;
 
   void submit(cluster::MetadataCommand command, Done<cluster::Outcome> done) override;
@@ -47,14 +65,53 @@ class NodeView final : public http::BrokerView {
   std::uint64_t random() override { return home().random().next(); }
 
  private:
+  /// A queue as a replica on this node knows it.
+  struct SeenQueue {
+    std::optional<NodeId> leader;
+    bool leads = false;  // here: what follows is known
+    LedQueue counts;
+  };
+  struct Said {
+    NodeId node;
+    boost::json::value value;
+  };
+
   NodeShard& home() const { return *shards_.front(); }
-  http::QueueRow queue_row(const cluster::QueuePtr& definition, const NodeShard& shard) const;
+  NodeId self() const { return home().node(); }
+  bool is_live(NodeId node) const { return node == self() || parts_.watch.is_live(node); }
+
+  // node_view.cc: this node
+  static std::optional<SeenQueue> see(const NodeShard& shard, GroupId queue);
+  std::optional<http::ReplicaRow> replica_row(const NodeShard& shard, GroupId queue) const;
+  void see_queues(Done<std::vector<SeenQueue>> done);
+  void see_queue(GroupId queue, Done<std::optional<SeenQueue>> done);
+  void see_replica(GroupId queue, Done<std::optional<http::ReplicaRow>> done);
+  void see_connections(Done<std::vector<http::ConnectionRow>> done);
+  static std::size_t close_here(NodeShard& shard, const std::string& name, const std::string& reason);
+  void close_here(const std::string& name, const std::string& reason, Done<std::size_t> done);
   /// `make(shard)` runs on each shard; `done` gets all rows here.
   template <class Row>
   void gather(std::function<std::vector<Row>(NodeShard&)> make, Done<std::vector<Row>> done);
+  /// `make(shard)` runs on the shard of the queue; `done` gets what it gave here.
+  template <class Row>
+  void gather_one(GroupId queue, std::function<Row(NodeShard&)> make, Done<Row> done);
 
+  // node_view_cluster.cc: the others
+  std::vector<cluster::ClusterNode> members() const;
+  std::vector<cluster::ClusterNode> others() const;
+  std::string name_of(NodeId node) const;
+  using Answer = Done<Result<boost::json::value>>;
+  void ask(const cluster::ClusterNode& node, const boost::json::object& question, Answer done);
+  /// `done`: what those said that answered.
+  void ask_each(const std::vector<cluster::ClusterNode>& nodes, const boost::json::object& question,
+                Done<std::vector<Said>> done);
+  void answer(const boost::json::object& question, Answer done);
+  http::QueueRow row_of(const cluster::QueuePtr& definition, std::optional<NodeId> leader,
+                        const LedQueue* counts) const;
+
+  const Parts parts_;
   const Config& config_;
-  const std::vector<NodeShard*> shards_;
+  const std::vector<NodeShard*>& shards_;
   const Instant started_;
   http::ServiceState state_ = http::ServiceState::starting;
   std::vector<http::ListenerRow> listeners_;

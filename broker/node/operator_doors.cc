@@ -18,15 +18,15 @@ std::string print(const boost::asio::ip::tcp::endpoint& endpoint) {
 
 }  // namespace
 
-OperatorDoors::OperatorDoors(const Config& config, const std::vector<NodeShard*>& shards)
-    : config_(config),
-      view_(config, shards),
+OperatorDoors::OperatorDoors(NodeView::Parts parts)
+    : config_(parts.config),
+      view_(parts),
       api_(view_, http::api_routes()),
       control_(view_, ctl::commands()),
       api_server_(
-          shards.front()->shard().io(),
+          parts.shards.front()->shard().io(),
           [this](http::Request request, http::Reply reply) { api_.serve(std::move(request), std::move(reply)); }),
-      control_server_(shards.front()->shard().io(), [this](const http::Request& request, http::Reply reply) {
+      control_server_(parts.shards.front()->shard().io(), [this](const http::Request& request, http::Reply reply) {
         ctl::serve(control_, request, std::move(reply));
       }) {}
 

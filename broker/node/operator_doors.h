@@ -17,7 +17,7 @@ namespace quorate {
 class OperatorDoors {
  public:
   /// All borrowed: the node outlives its doors.
-  OperatorDoors(const Config& config, const std::vector<NodeShard*>& shards);
+  explicit OperatorDoors(NodeView::Parts parts);
 
   /// Opens both listeners, before any shard runs; `listeners` are those of the clients.
   Result<void> open(std::vector<http::ListenerRow> listeners);

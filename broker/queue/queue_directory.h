@@ -2,6 +2,7 @@
 // what they gathered at the end of each turn.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <unordered_map>
@@ -31,6 +32,9 @@ class QueueDirectory final : public cluster::TurnHook {
   std::optional<Leadership> leadership(GroupId id) const;
   const Queue* find(GroupId id) const;
   std::size_t size() const { return queues_.size(); }
+  void for_each(const std::function<void(const Queue&)>& what) const {
+    for (const auto& [id, queue] : queues_) what(*queue);
+  }
 
   bool on_turn_end() override;
 

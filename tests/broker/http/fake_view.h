@@ -78,6 +78,7 @@ class FakeView final : public BrokerView {
     const auto found = std::ranges::find(queues, queue, [](const QueueRow& row) { return row.definition->id; });
     done(found != queues.end() ? std::optional(*found) : std::nullopt);
   }
+  void collect_replicas(GroupId, Done<std::vector<ReplicaRow>> done) override { done(replicas); }
   void collect_connections(Done<std::vector<ConnectionRow>> done) override { done(connections); }
   void submit(cluster::MetadataCommand command, Done<cluster::Outcome> done) override {
     done(apply(std::move(command)));
@@ -104,6 +105,7 @@ class FakeView final : public BrokerView {
   std::vector<AlarmRow> raised;
   std::vector<std::string> critical;
   std::vector<QueueRow> queues;
+  std::vector<ReplicaRow> replicas;
   std::vector<ConnectionRow> connections;
   std::vector<ListenerRow> unreachable;
   std::string close_reason;
