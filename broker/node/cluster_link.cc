@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "broker/alarms/shortage_wire.h"
 #include "broker/node/node_shard.h"
 #include "broker/queue/mail_wire.h"
 #include "cluster/plane/wire.h"
@@ -60,10 +61,12 @@ std::vector<cluster::Seed> ClusterLink::seeds() const {
   return seeds;
 }
 
-/// As the others were told, or as the node's name says.
+/// As the others were told, or where alone it listens, or as the node's name says.
 std::string ClusterLink::own_host() const {
   const auto seed = std::ranges::find(config_.cluster.seeds, config_.node_name, &ClusterSeed::name);
   if (seed != config_.cluster.seeds.end()) return seed->host;
+  const std::string& address = config_.cluster.listen_host;
+  if (!address.empty() && address != "0.0.0.0" && address != "::") return address;
   const auto at = config_.node_name.rfind('@');
   return at == std::string::npos ? config_.node_name : config_.node_name.substr(at + 1);
 }
@@ -77,7 +80,7 @@ Result<cluster::FormationRecord> ClusterLink::form(const std::stop_token& stop) 
 }
 
 void ClusterLink::connect(const std::vector<NodeShard*>& shards, cluster::MetadataHost& metadata,
-                          cluster::ClusterWatch& watch, storage::LogReader& reader) {
+                          cluster::ClusterWatch& watch, alarms::AlarmWatch& alarms, storage::LogReader& reader) {
   reader_ = &reader;
   shards_ = shards;
   metadata_ = &metadata;
@@ -86,7 +89,7 @@ void ClusterLink::connect(const std::vector<NodeShard*>& shards, cluster::Metada
   std::vector<cluster::Shard*> places;
   for (NodeShard* shard : shards) places.push_back(&shard->shard());
   using cluster::ItemKind;
-  static constexpr std::array<cluster::Incoming::Route, 8> kRoutes = {{
+  static constexpr std::array<cluster::Incoming::Route, 9> kRoutes = {{
       {ItemKind::group, &cluster::on_shard_of_group},
       {ItemKind::shard, &cluster::on_shard_named},
       {ItemKind::heartbeat, &cluster::on_first_shard},
@@ -95,6 +98,7 @@ void ClusterLink::connect(const std::vector<NodeShard*>& shards, cluster::Metada
       {ItemKind::metadata, &cluster::on_first_shard},
       {ItemKind::leadership, &cluster::on_shard_of_group},
       {ItemKind::who_leads, &cluster::on_shard_of_group},
+      {ItemKind::shortage, &cluster::on_first_shard},
   }};
   incoming_ = std::make_unique<cluster::Incoming>(places, kRoutes);
   incoming_->handle(ShardId(0), ItemKind::heartbeat, [&watch](NodeId from, std::uint64_t, const Bytes& body) {
@@ -104,6 +108,13 @@ void ClusterLink::connect(const std::vector<NodeShard*>& shards, cluster::Metada
   });
   incoming_->handle(ShardId(0), ItemKind::metadata,
                     [this](NodeId, std::uint64_t, const Bytes& body) { metadata_->on_forwarded(body); });
+  incoming_->handle(ShardId(0), ItemKind::shortage,
+                    [this, &watch, &alarms](NodeId from, std::uint64_t, const Bytes& body) {
+                      const auto shortage = alarms::decode_shortage(body.view());
+                      if (!shortage) return complain(from, "shortage");
+                      // The last word of one that is down does not outlive it.
+                      if (watch.is_live(from)) alarms.set_remote(from, name_of(from), *shortage);
+                    });
   for (NodeShard* shard : shards) connect(*shard);
 }
 

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "broker/alarms/alarm_watch.h"
 #include "broker/node/config.h"
 #include "cluster/cluster_watch.h"
 #include "cluster/formation.h"
@@ -40,7 +41,7 @@ class ClusterLink final : public cluster::PlaneClient {
 
   /// Where what comes from other nodes goes. Before open().
   void connect(const std::vector<NodeShard*>& shards, cluster::MetadataHost& metadata, cluster::ClusterWatch& watch,
-               storage::LogReader& reader);
+               alarms::AlarmWatch& alarms, storage::LogReader& reader);
   /// From now on streams are opened and accepted.
   void open(const cluster::FormationRecord& record, Epoch epoch);
   /// Nothing comes or leaves any more.

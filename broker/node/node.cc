@@ -199,10 +199,15 @@ void Node::build_shards() {
   watch_ = std::make_unique<cluster::ClusterWatch>(
       first_shard(), epoch_,
       cluster::ClusterWatch::Surroundings{
-          .send = [this](NodeId to, const cluster::Heartbeat& beat) { posts_.front()->send(to, beat); },
+          .send =
+              [this](NodeId to, const cluster::Heartbeat& beat) {
+                posts_.front()->send(to, beat);
+                posts_.front()->send(to, alarms_->own());
+              },
           .on_node_live =
               [this](NodeId node, bool live) {
                 log::info(log::Category::cluster, "node.{} node={}", live ? "up" : "down", link_->name_of(node));
+                if (!live) alarms_->set_remote(node, link_->name_of(node), {});
                 on_every_shard([node, live](NodeShard& shard) { shard.on_node_live(node, live, false); });
               },
           .on_given_up =
@@ -211,7 +216,6 @@ void Node::build_shards() {
               },
           .on_majority = [this](bool has_majority) { on_majority(has_majority); },
           .is_disk_well = [this] { return writer_->busy_for(clock_.now()) < kDiskStallMax; }});
-  link_->connect(node_shards, *metadata_, *watch_, *reader_);
   alarms_ = std::make_unique<alarms::AlarmWatch>(
       first_shard(),
       alarms::AlarmWatch::Options{.node = self(),
@@ -219,6 +223,7 @@ void Node::build_shards() {
                                   .data_dir = config_.data_dir,
                                   .limits = config_.alarms,
                                   .on_change = [this](const std::string& reason) { block_publishers(reason); }});
+  link_->connect(node_shards, *metadata_, *watch_, *alarms_, *reader_);
   listeners_ = std::make_unique<Listeners>(config_, node_shards);
   doors_ = std::make_unique<OperatorDoors>(
       NodeView::Parts{.config = config_, .shards = node_shards, .link = *link_, .watch = *watch_, .alarms = *alarms_});
@@ -250,10 +255,7 @@ Result<void> Node::recover() {
   first_shard().post_from_outside([this] {
     watch_->start();
     watch_->set_others(others(record_.nodes));
-    cluster::Birth birth{.self = record_.replica, .configuration = {.voters = record_.founders}};
-    const bool is_founder = std::ranges::find(record_.founders, record_.replica) != record_.founders.end();
-    birth.campaign = is_founder && record_.founders.front() == record_.replica;
-    if (auto started = metadata_->start(birth); !started) return fail(started.error());
+    if (auto started = metadata_->start(birth_of_metadata()); !started) return fail(started.error());
     announce_start();
   });
   link_->open(record_, epoch_);
@@ -261,6 +263,13 @@ Result<void> Node::recover() {
     startup->report(failure(ErrorCode::unavailable, "stopped before a majority of the cluster was there"));
   });
   return startup_->wait();
+}
+
+/// A founder is born among the founders. Whoever joins begins outside: the leader takes it in.
+cluster::Birth Node::birth_of_metadata() const {
+  cluster::Birth birth{.self = record_.replica, .configuration = {.voters = record_.founders}};
+  birth.campaign = record_.founders.front() == record_.replica;
+  return birth;
 }
 
 /// Leftovers of this node's earlier epochs go. Whatever the answer contains, this node knows now.

@@ -61,6 +61,7 @@ class Node {
   Result<void> recover();
   void drop_orphans(const cluster::Topology& topology);
   Result<void> meet_others();
+  cluster::Birth birth_of_metadata() const;
   void announce_start();
   void introduce_nodes(const cluster::TopologyPtr& topology);
   void create_defaults(const cluster::TopologyPtr& topology);

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "broker/alarms/shortage_wire.h"
 #include "broker/queue/mail_wire.h"
 
 namespace quorate {
@@ -47,6 +48,11 @@ void ShardPost::send(NodeId to, const queue::Leadership& leadership) {
 
 void ShardPost::send(NodeId to, const queue::WhoLeads& question) {
   queue::encode(question, outgoing_.begin(to, Lane::control, ItemKind::who_leads, question.queue.value()));
+  outgoing_.end();
+}
+
+void ShardPost::send(NodeId to, alarms::Shortage shortage) {
+  alarms::encode(shortage, outgoing_.begin(to, Lane::control, ItemKind::shortage, 0));
   outgoing_.end();
 }
 

@@ -6,6 +6,7 @@
 #include <functional>
 #include <set>
 
+#include "broker/alarms/alarms.h"
 #include "broker/queue/switchboard.h"
 #include "cluster/node_liveness.h"
 #include "cluster/plane/outgoing.h"
@@ -28,6 +29,7 @@ class ShardPost final : public cluster::Transport, public queue::RemotePost {
   void send(NodeId to, const queue::Leadership& leadership) override;
   void send(NodeId to, const queue::WhoLeads& question) override;
   void send(NodeId to, const cluster::Heartbeat& heartbeat) { outgoing_.send(to, heartbeat); }
+  void send(NodeId to, alarms::Shortage shortage);
   /// An entry for whoever leads the metadata.
   void send_metadata(NodeId to, const Bytes& entry);
 

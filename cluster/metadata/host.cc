@@ -35,6 +35,7 @@ void MetadataHost::submit(MetadataCommand command, Done done) {
 void MetadataHost::fence(Fenced done) { gathered_fences_.push_back(std::move(done)); }
 
 bool MetadataHost::on_turn_end() {
+  pursue_nodes();
   pack_gathered();
   const bool sent = send_unsent();
   return raise_fences() || sent;
@@ -149,6 +150,47 @@ void MetadataHost::on_follower() { leading_ = false; }
 void MetadataHost::on_leadership(raft::ReplicaId leader, Term) {
   leader_ = leader;
   send_again();
+}
+
+// --- every node has a replica ---
+
+/// One step towards the group that the nodes are to form: a forgotten one goes first, for it may be what a majority
+/// lacks; then new ones learn the log, and the leader promotes whoever has caught up.
+void MetadataHost::pursue_nodes() {
+  const TopologyPtr& topology = machine_.topology();
+  if (!leading_ || topology->nodes.empty()) return;
+  const Replica* replica = groups_.replica(kMetadataGroup);
+  if (replica == nullptr) return;
+  const raft::Core& core = replica->core();
+  const bool has_settled = settled_nodes_ && settled_nodes_->nodes.is_same(topology->nodes) &&
+                           settled_configuration_ == core.configuration_index();
+  if (has_settled) return;
+  const raft::Configuration& now = core.configuration();
+  const bool is_changing = now.is_joint() || core.configuration_index() > core.commit_index();
+  if (is_changing || !applied_.empty()) return;  // what the nodes are is not certain yet
+
+  std::vector<raft::ReplicaId> wanted;
+  topology->nodes.for_each([&](std::uint64_t, const ClusterNode& node) { wanted.push_back(node.replica); });
+  std::ranges::sort(wanted);
+  if (!std::ranges::binary_search(wanted, core.self())) return;  // whoever leads next sees to it
+  const auto is_gone = [&](raft::ReplicaId member) { return !std::ranges::binary_search(wanted, member); };
+  raft::Configuration next = now;
+  std::erase_if(next.joining, is_gone);
+  const auto leaving = std::ranges::find_if(next.voters, is_gone);
+  if (leaving != next.voters.end()) {
+    next.voters.erase(leaving);
+  } else {
+    for (const raft::ReplicaId member : wanted) {
+      if (!next.is_member(member)) next.joining.push_back(member);
+    }
+    std::ranges::sort(next.joining);
+  }
+  if (next != now) {
+    groups_.change(kMetadataGroup, next);
+  } else {
+    settled_nodes_ = topology;
+    settled_configuration_ = core.configuration_index();
+  }
 }
 
 // --- entries become versions ---

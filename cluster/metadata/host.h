@@ -99,6 +99,7 @@ class MetadataHost final : public GroupClient, public TurnHook {
     Instant give_up_at{};
   };
 
+  void pursue_nodes();
   void pack_gathered();
   bool raise_fences();
   void ask_for_target(std::uint64_t number);
@@ -126,6 +127,9 @@ class MetadataHost final : public GroupClient, public TurnHook {
   std::map<std::uint64_t, Fence> fences_;  // by number
   std::uint64_t last_fence_ = 0;
   std::uint64_t reclaimable_bytes_ = 0;
+  /// What pursue_nodes() last found nothing to do about.
+  TopologyPtr settled_nodes_;
+  LogIndex settled_configuration_;
 };
 
 }  // namespace quorate::cluster

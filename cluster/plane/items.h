@@ -22,6 +22,7 @@ enum class ItemKind : std::uint8_t {
   metadata = 6,      // what other nodes ask of the metadata leader; key: none
   leadership = 7,    // key: the queue's group
   who_leads = 8,     // key: the queue's group
+  shortage = 9,      // key: none
 };
 inline constexpr std::size_t kItemKindsMax = 32;
 inline constexpr std::size_t kItemHeadBytes = 1 + 8 + 4;

@@ -4,6 +4,7 @@
 
 #include "base/limits.h"
 #include "broker/alarms/alarm_text.h"
+#include "broker/alarms/shortage_wire.h"
 
 namespace quorate::alarms {
 namespace {
@@ -161,6 +162,20 @@ TEST_F(AlarmsTest, TheLogSaysWhatWhereHowMuchAndWhatToDo) {
   EXPECT_EQ(describe_limits(alarms_, "MemTotal"),
             "resource limits memory=\"600.0 MiB\" available=\"1000.0 MiB\" available_by=\"MemTotal\" "
             "disk_free=\"47.7 MiB\"");
+}
+
+TEST(ShortageWire, EveryShortageArrivesAndNothingElseDoes) {
+  for (const Shortage shortage : {Shortage{}, {.memory = true}, {.disk = true}, {.memory = true, .disk = true}}) {
+    std::vector<std::byte> bytes;
+    encode(shortage, bytes);
+    EXPECT_EQ(decode_shortage(bytes), shortage);
+    EXPECT_FALSE(decode_shortage(ByteView(bytes).first(0)));
+    EXPECT_FALSE(decode_shortage(ByteView(bytes).first(1)));
+    bytes.push_back(std::byte{0});
+    EXPECT_FALSE(decode_shortage(bytes));
+  }
+  EXPECT_FALSE(decode_shortage(std::vector{std::byte{1}, std::byte{4}}));
+  EXPECT_FALSE(decode_shortage(std::vector{std::byte{2}, std::byte{0}}));
 }
 
 }  // namespace
