@@ -16,6 +16,9 @@ std::string text_of(const boost::json::object& arguments, std::string_view name)
 /// Whether an option without value was given.
 bool is_set(const boost::json::object& arguments, std::string_view name);
 
+/// The queue of the arguments, or null after `done` has been told.
+const cluster::Queue* find_queue(const http::BrokerView& view, const boost::json::object& arguments, Done& done);
+
 inline void fail(Done& done, Exit exit, std::string text) {
   done(std::unexpected(CommandError{.exit = exit, .text = std::move(text)}));
 }
@@ -35,6 +38,20 @@ void cluster_status(BrokerView& view, const Arguments& arguments, Done done);
 void listeners(BrokerView& view, const Arguments& arguments, Done done);
 void ping(BrokerView& view, const Arguments& arguments, Done done);
 void status(BrokerView& view, const Arguments& arguments, Done done);
+
+// --- the cluster ---
+void add_member(BrokerView& view, const Arguments& arguments, Done done);
+void await_online_quorum_plus_one(BrokerView& view, const Arguments& arguments, Done done);
+void check_if_node_is_quorum_critical(BrokerView& view, const Arguments& arguments, Done done);
+void delete_member(BrokerView& view, const Arguments& arguments, Done done);
+void drain(BrokerView& view, const Arguments& arguments, Done done);
+void forget_cluster_node(BrokerView& view, const Arguments& arguments, Done done);
+void grow(BrokerView& view, const Arguments& arguments, Done done);
+void quorum_status(BrokerView& view, const Arguments& arguments, Done done);
+void rebalance(BrokerView& view, const Arguments& arguments, Done done);
+void revive(BrokerView& view, const Arguments& arguments, Done done);
+void shrink(BrokerView& view, const Arguments& arguments, Done done);
+void transfer_leadership(BrokerView& view, const Arguments& arguments, Done done);
 
 // --- users, vhosts, permissions ---
 void add_user(BrokerView& view, const Arguments& arguments, Done done);

@@ -106,6 +106,7 @@ void answer_status(BrokerView& view, const Counts& counts, Done& done) {
                     {"uptime", uptime},
                     {"is_running", is_running},
                     {"state", text_of(view.service_state())},
+                    {"waits_for", view.waits_for()},
                     {"is_under_maintenance", node.being_drained},
                     {"data_directory", node.data_dir},
                     {"log_files", http::json_strings(node.log_files)},
@@ -125,8 +126,9 @@ void answer_status(BrokerView& view, const Counts& counts, Done& done) {
   std::string text;
   const auto out = std::back_inserter(text);
   fmt::format_to(out, "Runtime\n\nOS PID: {}\nOS: Linux\nUptime (seconds): {}\n", node.os_pid, uptime);
-  fmt::format_to(out, "State: the node {}\nIs under maintenance?: {}\n", text_of(view.service_state()),
-                 node.being_drained);
+  const std::string waits_for = view.waits_for();
+  fmt::format_to(out, "State: the node {}{}{}\nIs under maintenance?: {}\n", text_of(view.service_state()),
+                 waits_for.empty() ? "" : ": ", waits_for, node.being_drained);
   fmt::format_to(out, "RabbitMQ version: {}\nQuorate version: {}\nNode name: {}\n\n", view.rabbitmq_version(),
                  QUORATE_VERSION, node.name);
   fmt::format_to(out, "Data directory\n\nNode data directory: {}\n\n", node.data_dir);

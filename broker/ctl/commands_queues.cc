@@ -6,30 +6,27 @@
 
 #include "broker/ctl/commands.h"
 
-namespace quorate::ctl::run {
-namespace {
+namespace quorate::ctl {
 
-/// The queue of the arguments, or nothing after `done` has been told.
-std::optional<GroupId> find_queue(const BrokerView& view, const Arguments& arguments, Done& done) {
+const cluster::Queue* find_queue(const http::BrokerView& view, const boost::json::object& arguments, Done& done) {
   const std::string vhost = text_of(arguments, "vhost");
   const std::string name = text_of(arguments, "queue");
   if (view.topology()->find_vhost(vhost) == nullptr) {
     fail(done, Exit::dataerr, fmt::format("Virtual host '{}' does not exist", vhost));
-    return std::nullopt;
+    return nullptr;
   }
   const cluster::Queue* queue = view.topology()->find_queue(vhost, name);
-  if (queue != nullptr) return queue->id;
-  fail(done, Exit::dataerr, fmt::format("Queue '{}' does not exist in vhost '{}'", name, vhost));
-  return std::nullopt;
+  if (queue == nullptr) fail(done, Exit::dataerr, fmt::format("Queue '{}' does not exist in vhost '{}'", name, vhost));
+  return queue;
 }
 
-}  // namespace
+namespace run {
 
 void delete_queue(BrokerView& view, const Arguments& arguments, Done done) {
-  const auto queue = find_queue(view, arguments, done);
-  if (!queue) return;
+  const cluster::Queue* queue = find_queue(view, arguments, done);
+  if (queue == nullptr) return;
   view.delete_queue(
-      *queue, is_set(arguments, "if-unused"), is_set(arguments, "if-empty"),
+      queue->id, is_set(arguments, "if-unused"), is_set(arguments, "if-empty"),
       [done = std::move(done)](http::DeleteQueueAnswer answer) mutable {
         using Outcome = http::DeleteQueueOutcome;
         switch (answer.outcome) {
@@ -48,9 +45,9 @@ void delete_queue(BrokerView& view, const Arguments& arguments, Done done) {
 }
 
 void purge_queue(BrokerView& view, const Arguments& arguments, Done done) {
-  const auto queue = find_queue(view, arguments, done);
-  if (!queue) return;
-  view.purge_queue(*queue, [done = std::move(done)](std::optional<std::uint64_t> purged) mutable {
+  const cluster::Queue* queue = find_queue(view, arguments, done);
+  if (queue == nullptr) return;
+  view.purge_queue(queue->id, [done = std::move(done)](std::optional<std::uint64_t> purged) mutable {
     if (!purged) return fail(done, Exit::dataerr, "Queue not found");
     done(Answer{.data = *purged, .text = ""});
   });
@@ -64,4 +61,5 @@ void close_connection(BrokerView& view, const Arguments& arguments, Done done) {
                          });
 }
 
-}  // namespace quorate::ctl::run
+}  // namespace run
+}  // namespace quorate::ctl

@@ -155,6 +155,10 @@ class BrokerView {
   virtual bool is_loopback_user(std::string_view name) const = 0;
   /// Queues ("queue 'q' in vhost '/'") that would lose their majority without this node.
   virtual std::vector<std::string> quorum_critical() const = 0;
+  /// More than half of the cluster answers this node.
+  virtual bool has_majority() const = 0;
+  /// For whom a node that does not serve yet waits; empty when nothing is missing.
+  virtual std::string waits_for() const = 0;
   virtual NodeRow this_node() const = 0;
   virtual std::string_view default_queue_type() const = 0;
 
@@ -162,6 +166,13 @@ class BrokerView {
   virtual void when_serving(Done<> done) = 0;
   /// Connects to every listener of this node; `done`: those that refused, within seconds.
   virtual void probe_listeners(Done<std::vector<ListenerRow>> done) = 0;
+
+  /// `done` is called once this node is not critical for any queue.
+  virtual void when_not_quorum_critical(Done<> done) = 0;
+  /// `done`, within seconds: whether the node does not answer (any more).
+  virtual void when_silent(NodeId node, Done<bool> done) = 0;
+  /// `done`: how many replicated queues this node still leads; when there is none, or nothing can be done about them.
+  virtual void when_leading_nothing(Done<std::size_t> done) = 0;
 
   // Collected:
   /// Every member, the dead ones as well.
@@ -179,6 +190,8 @@ class BrokerView {
   virtual void delete_queue(GroupId queue, bool if_unused, bool if_empty, Done<DeleteQueueAnswer> done) = 0;
   /// How many messages went; nothing when the queue is not there any more.
   virtual void purge_queue(GroupId queue, Done<std::optional<std::uint64_t>> done) = 0;
+  /// Of a replicated queue, to its member on that node; `done` when that leads, or when it could not.
+  virtual void transfer_leadership(GroupId queue, NodeId to, Done<Result<void>> done) = 0;
   /// Asks the clients of that name to go: 320 CONNECTION_FORCED with `reason`. `done`: how many there were.
   virtual void close_connections(std::string name, std::string reason, Done<std::size_t> done) = 0;
   /// Octets for a password's hash.

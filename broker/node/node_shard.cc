@@ -49,7 +49,8 @@ NodeShard::NodeShard(cluster::Shard& shard, storage::GroupStorage& storage, cons
                .request_delete = [this](GroupId id) { request_delete(id); },
                .on_failure = options_.on_failure}),
       connections_(shard, *this, sessions),
-      recovery_(*this) {
+      recovery_(*this),
+      evacuation_(*this) {
   // The order of a turn: what sessions and queues sent is delivered, queues pack it into entries, groups apply them and
   // hand them to the log, and what came of it is flushed to the clients.
   shard_.add_hook(connections_);
@@ -76,6 +77,7 @@ void NodeShard::recover(const cluster::TopologyPtr& topology, std::function<void
     return;
   }
   recovery_.on_recovered = std::move(on_recovered);
+  evacuation_.start();
 }
 
 bool NodeShard::RecoveryWatch::on_turn_end() {

@@ -11,6 +11,7 @@
 #include "base/random.h"
 #include "broker/amqp/connection.h"
 #include "broker/amqp/surroundings.h"
+#include "broker/node/evacuation.h"
 #include "broker/node/node_counters.h"
 #include "broker/queue/courier.h"
 #include "broker/queue/queue_directory.h"
@@ -64,6 +65,8 @@ class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
   /// The node pauses, or goes on: its clients are asked to go, new ones are refused.
   void pause_clients(std::string_view reason) { connections_.shut_down(reason); }
   void resume_clients() { connections_.reopen(); }
+
+  bool is_live(NodeId node) const { return node == options_.node || live_nodes_.contains(node); }
 
   // From other nodes.
   void on_remote(const queue::Leadership& leadership) { announce(leadership, false); }
@@ -136,6 +139,7 @@ class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
   queue::QueueDirectory queues_;
   amqp::ConnectionSet connections_;
   RecoveryWatch recovery_;
+  Evacuation evacuation_;
   std::vector<NodeShard*> shards_;             // of the node, by id
   cluster::MetadataHost* metadata_ = nullptr;  // on shard 0
   cluster::TopologyPtr view_ = std::make_shared<const cluster::Topology>();

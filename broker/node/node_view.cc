@@ -97,36 +97,6 @@ bool is_listed(const amqp::Session& session) {
 NodeView::NodeView(Parts parts)
     : parts_(std::move(parts)), config_(parts_.config), shards_(parts_.shards), started_(SystemClock().now()) {}
 
-template <class Row>
-void NodeView::gather(std::function<std::vector<Row>(NodeShard&)> make, Done<std::vector<Row>> done) {
-  struct Gathering {
-    std::vector<Row> rows;
-    std::size_t waiting = 0;
-    Done<std::vector<Row>> done;
-  };
-  auto gathering = std::make_shared<Gathering>();
-  gathering->waiting = shards_.size();
-  gathering->done = std::move(done);
-  const ShardId here = home().shard().id();
-  for (NodeShard* shard : shards_) {
-    home().shard().post(shard->shard().id(), [shard, here, make, gathering] {
-      shard->shard().post(here, [gathering, rows = make(*shard)]() mutable {
-        std::ranges::move(rows, std::back_inserter(gathering->rows));
-        if (--gathering->waiting == 0) gathering->done(std::move(gathering->rows));
-      });
-    });
-  }
-}
-
-template <class Row>
-void NodeView::gather_one(GroupId queue, std::function<Row(NodeShard&)> make, Done<Row> done) {
-  const ShardId here = home().shard().id();
-  NodeShard* shard = shards_[queue::shard_of(queue, shards_.size()).value()];
-  home().shard().post(shard->shard().id(), [here, shard, make = std::move(make), done = std::move(done)]() mutable {
-    shard->shard().post(here, [row = make(*shard), done = std::move(done)]() mutable { done(std::move(row)); });
-  });
-}
-
 std::string_view NodeView::rabbitmq_version() const { return amqp::kCompatibleVersion; }
 
 void NodeView::set_service_state(http::ServiceState state) {

@@ -2,8 +2,11 @@
 // for in one post each; what other nodes know, in one question to each that answers heartbeats. Rows are merged when
 // the last one has answered or its time is up: a queue's row comes from the node of its leader.
 #pragma once
+#include <algorithm>
 #include <boost/json/object.hpp>
 #include <functional>
+#include <iterator>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -46,10 +49,15 @@ class NodeView final : public http::BrokerView {
   std::vector<http::AlarmRow> alarms() const override;
   bool is_loopback_user(std::string_view name) const override;
   std::vector<std::string> quorum_critical() const override;
+  bool has_majority() const override { return parts_.watch.has_majority(); }
+  std::string waits_for() const override;
   http::NodeRow this_node() const override;
   std::string_view default_queue_type() const override { return config_.default_queue_type; }
 
   void when_serving(Done<> done) override;
+  void when_not_quorum_critical(Done<> done) override;
+  void when_silent(NodeId node, Done<bool> done) override;
+  void when_leading_nothing(Done<std::size_t> done) override;
   void probe_listeners(Done<std::vector<http::ListenerRow>> done) override;
 
   void collect_nodes(Done<std::vector<http::NodeRow>> done) override;
@@ -61,6 +69,7 @@ class NodeView final : public http::BrokerView {
   void submit(cluster::MetadataCommand command, Done<cluster::Outcome> done) override;
   void delete_queue(GroupId queue, bool if_unused, bool if_empty, Done<http::DeleteQueueAnswer> done) override;
   void purge_queue(GroupId queue, Done<std::optional<std::uint64_t>> done) override;
+  void transfer_leadership(GroupId queue, NodeId to, Done<Result<void>> done) override;
   void close_connections(std::string name, std::string reason, Done<std::size_t> done) override;
   std::uint64_t random() override { return home().random().next(); }
 
@@ -96,6 +105,12 @@ class NodeView final : public http::BrokerView {
   template <class Row>
   void gather_one(GroupId queue, std::function<Row(NodeShard&)> make, Done<Row> done);
 
+  // node_view_waits.cc: what takes a while
+  using Look = std::function<void(Done<bool>)>;
+  void wait_until(Look look, std::optional<Duration> limit, Done<bool> done);
+  void transfer_here(GroupId queue, NodeId to, Done<Result<void>> done);
+  static Result<void> begin_transfer(NodeShard& shard, GroupId queue, NodeId to);
+
   // node_view_cluster.cc: the others
   std::vector<cluster::ClusterNode> members() const;
   std::vector<cluster::ClusterNode> others() const;
@@ -117,5 +132,35 @@ class NodeView final : public http::BrokerView {
   std::vector<http::ListenerRow> listeners_;
   std::vector<Done<>> waiting_for_service_;
 };
+
+template <class Row>
+void NodeView::gather(std::function<std::vector<Row>(NodeShard&)> make, Done<std::vector<Row>> done) {
+  struct Gathering {
+    std::vector<Row> rows;
+    std::size_t waiting = 0;
+    Done<std::vector<Row>> done;
+  };
+  auto gathering = std::make_shared<Gathering>();
+  gathering->waiting = shards_.size();
+  gathering->done = std::move(done);
+  const ShardId here = home().shard().id();
+  for (NodeShard* shard : shards_) {
+    home().shard().post(shard->shard().id(), [shard, here, make, gathering] {
+      shard->shard().post(here, [gathering, rows = make(*shard)]() mutable {
+        std::ranges::move(rows, std::back_inserter(gathering->rows));
+        if (--gathering->waiting == 0) gathering->done(std::move(gathering->rows));
+      });
+    });
+  }
+}
+
+template <class Row>
+void NodeView::gather_one(GroupId queue, std::function<Row(NodeShard&)> make, Done<Row> done) {
+  const ShardId here = home().shard().id();
+  NodeShard* shard = shards_[queue::shard_of(queue, shards_.size()).value()];
+  home().shard().post(shard->shard().id(), [here, shard, make = std::move(make), done = std::move(done)]() mutable {
+    shard->shard().post(here, [row = make(*shard), done = std::move(done)]() mutable { done(std::move(row)); });
+  });
+}
 
 }  // namespace quorate

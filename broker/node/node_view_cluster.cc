@@ -290,6 +290,13 @@ void NodeView::answer(const json::object& question, Answer done) {
     return see_connections(
         [done = std::move(done)](const std::vector<http::ConnectionRow>& rows) mutable { done(to_json(rows)); });
   }
+  if (what == "transfer") {
+    const NodeId to(static_cast<std::uint32_t>(number_at(question, "node")));
+    return transfer_here(queue, to, [done = std::move(done)](Result<void> result) mutable {
+      if (!result) return done(std::unexpected(result.error()));
+      done(json::value(true));
+    });
+  }
   if (what == "close_connections") {
     return close_here(text_at(question, "name"), text_at(question, "reason"),
                       [done = std::move(done)](std::size_t count) mutable { done(json::value(count)); });

@@ -59,6 +59,8 @@ class FakeView final : public BrokerView {
   std::vector<AlarmRow> alarms() const override { return raised; }
   bool is_loopback_user(std::string_view name) const override { return name == "guest"; }
   std::vector<std::string> quorum_critical() const override { return critical; }
+  bool has_majority() const override { return majority; }
+  std::string waits_for() const override { return ""; }
   NodeRow this_node() const override {
     return {.name = "rabbit@test",
             .running = true,
@@ -68,6 +70,15 @@ class FakeView final : public BrokerView {
   std::string_view default_queue_type() const override { return "classic"; }
   void when_serving(Done<> done) override {
     if (state == ServiceState::serving) done();
+  }
+  void when_not_quorum_critical(Done<> done) override {
+    if (critical.empty()) done();
+  }
+  void when_silent(NodeId node, Done<bool> done) override { done(std::ranges::find(silent, node) != silent.end()); }
+  void when_leading_nothing(Done<std::size_t> done) override { done(0); }
+  void transfer_leadership(GroupId queue, NodeId to, Done<Result<void>> done) override {
+    transfers.emplace_back(queue, to);
+    done({});
   }
   void probe_listeners(Done<std::vector<ListenerRow>> done) override { done(unreachable); }
   void collect_nodes(Done<std::vector<NodeRow>> done) override {
@@ -104,6 +115,9 @@ class FakeView final : public BrokerView {
   ServiceState state = ServiceState::serving;
   std::vector<AlarmRow> raised;
   std::vector<std::string> critical;
+  bool majority = true;
+  std::vector<NodeId> silent;
+  std::vector<std::pair<GroupId, NodeId>> transfers;
   std::vector<QueueRow> queues;
   std::vector<ReplicaRow> replicas;
   std::vector<ConnectionRow> connections;

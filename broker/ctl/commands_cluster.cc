@@ -1,0 +1,346 @@
+// The members of the cluster and of its quorum queues.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json/array.hpp>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "broker/ctl/commands.h"
+#include "broker/ctl/leader_balance.h"
+#include "broker/http/json_fields.h"
+
+namespace quorate::ctl::run {
+namespace {
+
+namespace json = boost::json;
+using cluster::QueueType;
+using MetadataOutcome = cluster::Outcome;
+
+/// Transfers of one rebalance that are under way at one time.
+constexpr std::size_t kTransfersMax = 32;
+
+std::optional<cluster::ClusterNode> find_node(const BrokerView& view, std::string_view name) {
+  std::optional<cluster::ClusterNode> found;
+  view.topology()->nodes.for_each([&](std::uint64_t, const cluster::ClusterNode& node) {
+    if (node.name == name) found = node;
+  });
+  return found;
+}
+
+/// The node of the arguments, or nothing after `done` has been told.
+std::optional<cluster::ClusterNode> find_target(const BrokerView& view, const Arguments& arguments, Done& done) {
+  const std::string name = text_of(arguments, "target");
+  auto node = find_node(view, name);
+  if (!node) fail(done, Exit::dataerr, fmt::format("node {} is not a member of the cluster", name));
+  return node;
+}
+
+/// The quorum queue of the arguments, or null after `done` has been told.
+const cluster::Queue* find_quorum_queue(const BrokerView& view, const Arguments& arguments, std::string_view verb,
+                                        Done& done) {
+  const cluster::Queue* queue = find_queue(view, arguments, done);
+  if (queue == nullptr || queue->type == QueueType::quorum) return queue;
+  fail(done, Exit::unavailable, fmt::format("Cannot {} a non-quorum queue", verb));
+  return nullptr;
+}
+
+/// Where its members are, or are to be.
+std::vector<NodeId> nodes_of(const cluster::Queue& queue) {
+  std::vector<NodeId> nodes;
+  for (const raft::ReplicaId member : queue.target.empty() ? queue.members : queue.target) {
+    nodes.push_back(raft::node_of(member));
+  }
+  return nodes;
+}
+
+std::vector<NodeId> with(std::vector<NodeId> nodes, NodeId node) {
+  nodes.push_back(node);
+  return nodes;
+}
+
+std::vector<NodeId> without(std::vector<NodeId> nodes, NodeId node) {
+  std::erase(nodes, node);
+  return nodes;
+}
+
+std::string_view fault_of(MetadataOutcome outcome) {
+  switch (outcome) {
+    case MetadataOutcome::done:
+      return "";
+    case MetadataOutcome::not_found:
+      return "it is not there any more";
+    case MetadataOutcome::in_use:
+      return "another change of its members is under way";
+    case MetadataOutcome::exists:
+    case MetadataOutcome::refused:
+      return "it cannot have such members";
+  }
+  return "";
+}
+
+void answer_nothing(Done& done) { done(Answer{.data = nullptr, .text = ""}); }
+
+void place(BrokerView& view, GroupId queue, std::vector<NodeId> nodes, Done done) {
+  view.submit(cluster::PlaceQueue{.id = queue, .nodes = std::move(nodes)},
+              [done = std::move(done)](MetadataOutcome outcome) mutable {
+                if (outcome == MetadataOutcome::done) return answer_nothing(done);
+                fail(done, Exit::unavailable, std::string(fault_of(outcome)));
+              });
+}
+
+/// One row for each queue when all are placed; the members follow on their own.
+void place_all(BrokerView& view, std::vector<cluster::PlaceQueue> placements, Done done) {
+  struct Round {
+    json::array rows;
+    std::size_t waiting = 0;
+    Done done;
+  };
+  auto round = std::make_shared<Round>();
+  round->waiting = placements.size();
+  round->done = std::move(done);
+  if (placements.empty()) return round->done(Answer{.data = json::array(), .text = ""});
+  for (cluster::PlaceQueue& placement : placements) {
+    const cluster::Queue& queue = *view.topology()->find_queue(placement.id);
+    json::object row{{"vhost", http::json_text(queue.vhost)},
+                     {"name", http::json_text(queue.name)},
+                     {"size", placement.nodes.size()}};
+    view.submit(std::move(placement), [round, row = std::move(row)](MetadataOutcome outcome) mutable {
+      const bool is_done = outcome == MetadataOutcome::done;
+      row["result"] = is_done ? std::string("ok") : "error: " + std::string(fault_of(outcome));
+      round->rows.push_back(std::move(row));
+      if (--round->waiting == 0) round->done(Answer{.data = std::move(round->rows), .text = ""});
+    });
+  }
+}
+
+template <class Wanted>
+std::vector<cluster::QueuePtr> quorum_queues(const BrokerView& view, Wanted is_wanted) {
+  std::vector<cluster::QueuePtr> queues;
+  view.topology()->queues_by_id.for_each([&](std::uint64_t, const cluster::QueuePtr& queue) {
+    if (queue->type == QueueType::quorum && is_wanted(*queue)) queues.push_back(queue);
+  });
+  return queues;
+}
+
+std::string replica_lines(const std::vector<http::ReplicaRow>& rows) {
+  std::string text =
+      "Node Name\tRaft State\tMembership\tLast Log Index\tLast Written\tLast Applied\tCommit Index\tSnapshot "
+      "Index\tTerm\tMachine Version";
+  for (const http::ReplicaRow& row : rows) {
+    fmt::format_to(std::back_inserter(text), "\n{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}", row.node, row.state,
+                   row.membership, row.last_index, row.last_written, row.last_applied, row.commit_index,
+                   row.snapshot_index, row.term, row.machine_version);
+  }
+  return text;
+}
+
+json::array replica_rows(const std::vector<http::ReplicaRow>& rows) {
+  json::array array;
+  for (const http::ReplicaRow& row : rows) {
+    array.push_back(json::object{{"Node Name", row.node},
+                                 {"Raft State", row.state},
+                                 {"Membership", row.membership},
+                                 {"Last Log Index", row.last_index},
+                                 {"Last Written", row.last_written},
+                                 {"Last Applied", row.last_applied},
+                                 {"Commit Index", row.commit_index},
+                                 {"Snapshot Index", row.snapshot_index},
+                                 {"Term", row.term},
+                                 {"Machine Version", row.machine_version}});
+  }
+  return array;
+}
+
+}  // namespace
+
+void quorum_status(BrokerView& view, const Arguments& arguments, Done done) {
+  const cluster::Queue* queue = find_quorum_queue(view, arguments, "get quorum status of", done);
+  if (queue == nullptr) return;
+  view.collect_replicas(queue->id, [done = std::move(done)](const std::vector<http::ReplicaRow>& rows) mutable {
+    done(Answer{.data = replica_rows(rows), .text = replica_lines(rows)});
+  });
+}
+
+void check_if_node_is_quorum_critical(BrokerView& view, const Arguments&, Done done) {
+  const std::vector<std::string> critical = view.quorum_critical();
+  if (critical.empty()) {
+    return done(
+        Answer{.data = json::object{{"result", "ok"}},
+               .text = fmt::format("There are no quorum queues that would lose their quorum if node {} is shut down",
+                                   view.node_name())});
+  }
+  std::string text = fmt::format("Queues that would lose their quorum if node {} is shut down:", view.node_name());
+  for (const std::string& name : critical) text += "\n" + name;
+  fail(done, Exit::unavailable, std::move(text));
+}
+
+void await_online_quorum_plus_one(BrokerView& view, const Arguments&, Done done) {
+  view.when_not_quorum_critical([done = std::move(done)]() mutable { answer_nothing(done); });
+}
+
+// --- members of the cluster ---
+
+/// A node that runs would go on as if it still belonged to it; and without a majority nothing can be decided.
+void forget_cluster_node(BrokerView& view, const Arguments& arguments, Done done) {
+  const auto node = find_target(view, arguments, done);
+  if (!node) return;
+  if (node->name == view.node_name()) {
+    return fail(done, Exit::unavailable, "a node cannot forget itself: run this on another one");
+  }
+  if (!view.has_majority()) {
+    return fail(done, Exit::unavailable, "this node does not reach a majority of the cluster, which must agree");
+  }
+  view.when_silent(node->id, [&view, node, done = std::move(done)](bool is_silent) mutable {
+    if (!is_silent) {
+      return fail(done, Exit::unavailable,
+                  fmt::format("{} is running: stop it before it is taken out of the cluster", node->name));
+    }
+    view.submit(cluster::ForgetNode{.id = node->id},
+                [done = std::move(done)](MetadataOutcome) mutable { answer_nothing(done); });
+  });
+}
+
+void drain(BrokerView& view, const Arguments&, Done done) {
+  const auto node = find_node(view, view.node_name());
+  if (!node) return fail(done, Exit::unavailable, "this node is still starting");
+  view.submit(cluster::DrainNode{.id = node->id, .drained = true},
+              [&view, done = std::move(done)](MetadataOutcome) mutable {
+                view.when_leading_nothing([done = std::move(done)](std::size_t left) mutable {
+                  std::string text;
+                  if (left > 0) text = fmt::format("{} queues have no other member that can lead them now", left);
+                  done(Answer{.data = json::object{{"leaders_left", left}}, .text = std::move(text)});
+                });
+              });
+}
+
+void revive(BrokerView& view, const Arguments&, Done done) {
+  const auto node = find_node(view, view.node_name());
+  if (!node) return fail(done, Exit::unavailable, "this node is still starting");
+  view.submit(cluster::DrainNode{.id = node->id, .drained = false},
+              [done = std::move(done)](MetadataOutcome) mutable { answer_nothing(done); });
+}
+
+// --- members of queues ---
+
+void add_member(BrokerView& view, const Arguments& arguments, Done done) {
+  const cluster::Queue* queue = find_quorum_queue(view, arguments, "add members to", done);
+  if (queue == nullptr) return;
+  const auto node = find_target(view, arguments, done);
+  if (!node) return;
+  if (queue->has_member_on(node->id)) return answer_nothing(done);
+  place(view, queue->id, with(nodes_of(*queue), node->id), std::move(done));
+}
+
+void delete_member(BrokerView& view, const Arguments& arguments, Done done) {
+  const cluster::Queue* queue = find_quorum_queue(view, arguments, "delete members from", done);
+  if (queue == nullptr) return;
+  const auto node = find_target(view, arguments, done);
+  if (!node) return;
+  if (!queue->has_member_on(node->id)) return answer_nothing(done);
+  std::vector<NodeId> left = without(nodes_of(*queue), node->id);
+  if (left.empty()) return fail(done, Exit::unavailable, "Cannot delete the last member of a queue");
+  place(view, queue->id, std::move(left), std::move(done));
+}
+
+void grow(BrokerView& view, const Arguments& arguments, Done done) {
+  const auto node = find_target(view, arguments, done);
+  if (!node) return;
+  const std::string strategy = text_of(arguments, "strategy");
+  if (strategy != "all" && strategy != "even") {
+    return fail(done, Exit::usage, "the strategy must be one of: all, even");
+  }
+  std::vector<cluster::PlaceQueue> placements;
+  const auto is_wanted = [&](const cluster::Queue& queue) {
+    return !queue.has_member_on(node->id) && (strategy == "all" || queue.members.size() % 2 == 0);
+  };
+  for (const cluster::QueuePtr& queue : quorum_queues(view, is_wanted)) {
+    placements.push_back({.id = queue->id, .nodes = with(nodes_of(*queue), node->id)});
+  }
+  place_all(view, std::move(placements), std::move(done));
+}
+
+void shrink(BrokerView& view, const Arguments& arguments, Done done) {
+  const auto node = find_target(view, arguments, done);
+  if (!node) return;
+  std::vector<cluster::PlaceQueue> placements;
+  const auto is_wanted = [&](const cluster::Queue& queue) {
+    return queue.has_member_on(node->id) && nodes_of(queue).size() > 1;
+  };
+  for (const cluster::QueuePtr& queue : quorum_queues(view, is_wanted)) {
+    placements.push_back({.id = queue->id, .nodes = without(nodes_of(*queue), node->id)});
+  }
+  place_all(view, std::move(placements), std::move(done));
+}
+
+void transfer_leadership(BrokerView& view, const Arguments& arguments, Done done) {
+  const cluster::Queue* queue = find_quorum_queue(view, arguments, "transfer leadership of", done);
+  if (queue == nullptr) return;
+  const auto node = find_target(view, arguments, done);
+  if (!node) return;
+  view.transfer_leadership(queue->id, node->id, [done = std::move(done)](const Result<void>& result) mutable {
+    if (!result) return fail(done, Exit::unavailable, result.error().text);
+    answer_nothing(done);
+  });
+}
+
+namespace {
+
+/// The transfers of one rebalance, some at a time.
+struct Rebalance : std::enable_shared_from_this<Rebalance> {
+  Rebalance(BrokerView& through, LeaderBalance plan, Done then)
+      : view(through), balance(std::move(plan)), done(std::move(then)) {}
+
+  void go_on() {
+    while (under_way < kTransfersMax && next < balance.moves.size()) {
+      const LeaderMove& move = balance.moves[next++];
+      const auto to = find_node(view, move.to);
+      if (!to) continue;
+      ++under_way;
+      view.transfer_leadership(move.queue, to->id, [self = shared_from_this()](const Result<void>& result) {
+        --self->under_way;
+        if (!result) ++self->failed;
+        self->go_on();
+      });
+    }
+    if (under_way == 0 && next == balance.moves.size()) answer();
+  }
+
+  void answer() {
+    if (!done) return;
+    json::array rows;
+    std::string text = "Node Name\tNumber of quorum queue leaders";
+    for (const auto& [node, count] : balance.leaders) {
+      rows.push_back(json::object{{"Node Name", node}, {"Number of quorum queue leaders", count}});
+      text += fmt::format("\n{}\t{}", node, count);
+    }
+    if (failed > 0) text += fmt::format("\n{} of {} leaders could not be moved", failed, balance.moves.size());
+    std::exchange(done, nullptr)(Answer{.data = std::move(rows), .text = std::move(text)});
+  }
+
+  BrokerView& view;
+  LeaderBalance balance;
+  Done done;
+  std::size_t next = 0;
+  std::size_t under_way = 0;
+  std::size_t failed = 0;
+};
+
+}  // namespace
+
+/// Classic queues have one member, which leads.
+void rebalance(BrokerView& view, const Arguments& arguments, Done done) {
+  const std::string type = text_of(arguments, "type");
+  if (type != "all" && type != "quorum") return fail(done, Exit::usage, "the type must be one of: all, quorum");
+  view.collect_queues([&view, done = std::move(done)](const std::vector<http::QueueRow>& queues) mutable {
+    std::vector<std::string> fit;
+    view.topology()->nodes.for_each([&](std::uint64_t, const cluster::ClusterNode& node) {
+      if (!node.drained) fit.push_back(node.name);
+    });
+    std::make_shared<Rebalance>(view, balance_leaders(queues, fit), std::move(done))->go_on();
+  });
+}
+
+}  // namespace quorate::ctl::run

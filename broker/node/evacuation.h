@@ -1,0 +1,40 @@
+// Evacuation: takes the leaders of one shard to other nodes as long as this node is drained: a few at a time, and again
+// when one comes back. Lives on the shard, and ends with it.
+#pragma once
+#include <boost/asio/steady_timer.hpp>
+#include <map>
+#include <optional>
+
+#include "base/ids.h"
+#include "base/time.h"
+#include "raft/types.h"
+
+namespace quorate {
+
+class NodeShard;
+
+class Evacuation {
+ public:
+  /// Under way at one time, on all shards of the node together.
+  static constexpr std::size_t kTransfersMax = 32;
+  static constexpr auto kInterval = std::chrono::milliseconds(100);
+  static constexpr auto kIdleInterval = std::chrono::seconds(1);
+  /// One that takes longer has failed: the core has given it up (Core::Timing::election_min).
+  static constexpr Duration kTransferMax = std::chrono::milliseconds(1500);
+
+  explicit Evacuation(NodeShard& shard);
+  void start() { tick(); }
+
+ private:
+  void tick();
+  bool is_drained() const;
+  void move_leaders();
+  bool move_leader(GroupId group);
+  std::optional<raft::ReplicaId> choose_heir(const raft::Configuration& configuration) const;
+
+  NodeShard& shard_;
+  boost::asio::steady_timer timer_;
+  std::map<GroupId, Instant> moving_;  // since when
+};
+
+}  // namespace quorate

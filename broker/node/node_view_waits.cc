@@ -1,0 +1,154 @@
+// What NodeView is asked for that takes a while: it looks again and again until the thing has happened.
+#include <fmt/format.h>
+#include <algorithm>
+#include <boost/asio/steady_timer.hpp>
+#include <memory>
+#include <utility>
+
+#include "broker/node/node_view.h"
+
+namespace quorate {
+namespace {
+
+constexpr Duration kLookAgain = std::chrono::milliseconds(50);
+/// Longer than a node that has just died seems to be alive.
+constexpr Duration kSilenceLimit = std::chrono::seconds(4);
+/// Shorter than another node waits for the answer.
+constexpr Duration kTransferLimit = std::chrono::milliseconds(1700);
+constexpr Duration kEvacuationLimit = std::chrono::seconds(30);
+
+std::string_view text_of(raft::Refusal refusal) {
+  switch (refusal) {
+    case raft::Refusal::none:
+      return "";
+    case raft::Refusal::not_leader:
+      return "it is led by another node now";
+    case raft::Refusal::busy:
+      return "too much is under way";
+    case raft::Refusal::transferring:
+      return "its leadership is being transferred already";
+    case raft::Refusal::change_pending:
+      return "a change of its members is under way";
+    case raft::Refusal::invalid:
+      return "the member there cannot lead (yet)";
+    case raft::Refusal::failed:
+      return "the disk of its leader has failed";
+  }
+  return "";
+}
+
+}  // namespace
+
+/// `done`: whether it happened, before the limit if there is one.
+void NodeView::wait_until(Look look, std::optional<Duration> limit, Done<bool> done) {
+  struct Wait : std::enable_shared_from_this<Wait> {
+    Wait(cluster::Shard& on, Look what) : shard(on), look(std::move(what)), timer(on.io()) {}
+    void again() {
+      look([self = shared_from_this()](bool has_happened) {
+        const bool is_late = self->until && self->shard.now() >= *self->until;
+        if (has_happened || is_late) return self->done(has_happened);
+        self->timer.expires_after(kLookAgain);
+        self->timer.async_wait([self](const boost::system::error_code& cancelled) {
+          if (!cancelled) self->again();
+        });
+      });
+    }
+    cluster::Shard& shard;
+    Look look;
+    boost::asio::steady_timer timer;
+    std::optional<Instant> until;
+    Done<bool> done;
+  };
+  auto wait = std::make_shared<Wait>(home().shard(), std::move(look));
+  if (limit) wait->until = home().shard().now() + *limit;
+  wait->done = std::move(done);
+  wait->again();
+}
+
+std::string NodeView::waits_for() const {
+  if (state_ == http::ServiceState::serving || state_ == http::ServiceState::draining) return "";
+  std::string missing;
+  std::size_t present = 0;
+  const std::vector<cluster::ClusterNode> all = members();
+  for (const cluster::ClusterNode& node : all) {
+    if (is_live(node.id)) {
+      ++present;
+    } else {
+      missing += (missing.empty() ? "" : ", ") + node.name;
+    }
+  }
+  return missing.empty() ? "" : fmt::format("{} of {} nodes, waiting for {}", present, all.size(), missing);
+}
+
+void NodeView::when_not_quorum_critical(Done<> done) {
+  wait_until([this](Done<bool> is_safe) { is_safe(quorum_critical().empty()); }, std::nullopt,
+             [done = std::move(done)](bool) mutable { done(); });
+}
+
+void NodeView::when_silent(NodeId node, Done<bool> done) {
+  wait_until([this, node](Done<bool> is_silent) { is_silent(!is_live(node)); }, kSilenceLimit, std::move(done));
+}
+
+void NodeView::when_leading_nothing(Done<std::size_t> done) {
+  const auto led = std::make_shared<std::size_t>(0);
+  const auto look = [this, led](Done<bool> leads_nothing) {
+    see_queues([this, led, leads_nothing = std::move(leads_nothing)](const std::vector<SeenQueue>& seen) mutable {
+      *led = static_cast<std::size_t>(std::ranges::count_if(seen, [this](const SeenQueue& queue) {
+        const cluster::Queue* definition = topology()->find_queue(queue.counts.id);
+        return queue.leads && definition != nullptr && definition->members.size() > 1;
+      }));
+      leads_nothing(*led == 0);
+    });
+  };
+  wait_until(look, kEvacuationLimit, [led, done = std::move(done)](bool) mutable { done(*led); });
+}
+
+// --- transfers ---
+
+/// The leader's node does it.
+void NodeView::transfer_leadership(GroupId queue, NodeId to, Done<Result<void>> done) {
+  collect_queue(queue, [this, queue, to, done = std::move(done)](std::optional<http::QueueRow> row) mutable {
+    const std::vector<cluster::ClusterNode> all = members();
+    const auto leader = row ? std::ranges::find(all, row->node, &cluster::ClusterNode::name) : all.end();
+    if (leader == all.end()) return done(failure(ErrorCode::unavailable, "nobody leads the queue at the moment"));
+    if (leader->id == to) {
+      return done(failure(ErrorCode::already_exists, "The target node is already the leader of this queue"));
+    }
+    if (leader->id == self()) return transfer_here(queue, to, std::move(done));
+    ask(*leader, {{"what", "transfer"}, {"queue", queue.value()}, {"node", to.value()}},
+        [done = std::move(done)](Result<boost::json::value> answer) mutable {
+          if (!answer) return done(std::unexpected(answer.error()));
+          done({});
+        });
+  });
+}
+
+Result<void> NodeView::begin_transfer(NodeShard& shard, GroupId queue, NodeId to) {
+  const cluster::Replica* replica = shard.groups().replica(queue);
+  if (replica == nullptr) return failure(ErrorCode::not_found, "the queue has no member on its leader's node any more");
+  const std::vector<raft::ReplicaId>& voters = replica->core().configuration().voters;
+  const auto heir = std::ranges::find(voters, to, raft::node_of);
+  if (heir == voters.end()) return failure(ErrorCode::not_found, "the queue has no member on that node that votes");
+  const raft::Refusal refusal = shard.groups().transfer(queue, *heir);
+  if (refusal == raft::Refusal::none) return {};
+  return failure(ErrorCode::unavailable, std::string(text_of(refusal)));
+}
+
+void NodeView::transfer_here(GroupId queue, NodeId to, Done<Result<void>> done) {
+  gather_one<Result<void>>(
+      queue, [queue, to](NodeShard& shard) { return begin_transfer(shard, queue, to); },
+      [this, queue, to, done = std::move(done)](Result<void> begun) mutable {
+        if (!begun) return done(std::move(begun));
+        const auto look = [this, queue, to](Done<bool> leads) {
+          see_queue(queue, [to, leads = std::move(leads)](const std::optional<SeenQueue>& seen) mutable {
+            leads(seen && seen->leader == to);
+          });
+        };
+        wait_until(look, kTransferLimit, [done = std::move(done)](bool leads) mutable {
+          if (leads) return done({});
+          done(failure(ErrorCode::unavailable, "that member has not taken over in time"));
+        });
+      });
+}
+
+}  // namespace quorate

@@ -1,0 +1,298 @@
+#!/usr/bin/python3
+"""The operator's hands on a cluster: three real nodes, their HTTP ports and the real quoratectl; a fourth joins.
+
+The scenarios follow one another on the same cluster and leave it as they found it. One line for each, `N passed, N
+failed` at the end, and the exit code follows.
+"""
+
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import traceback
+
+import pika
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "chaos"))
+from cluster import ProcessCluster, ProcessNode, http_get, wait_until  # noqa: E402
+
+SECONDS = 30
+SCENARIOS = []
+
+
+def scenario(function):
+    SCENARIOS.append(function)
+    return function
+
+
+def equal(found, wanted, what=""):
+    if found != wanted:
+        raise AssertionError(f"{what}: {found!r} instead of {wanted!r}")
+
+
+def refused(cluster, name, *words):
+    """What a command says that must fail."""
+    try:
+        said = cluster.control(name, *words)
+    except RuntimeError as error:
+        return str(error)
+    raise AssertionError(f"{words} at {name} was not refused: {said}")
+
+
+def rows(cluster, name, *words):
+    return json.loads(cluster.control(name, *words, "--formatter", "json"))
+
+
+def get(cluster, name, path):
+    status, body = http_get(cluster.nodes[name].host, cluster.nodes[name].http_port, path)
+    equal(status, 200, f"{path} at {name}: {body}")
+    return body
+
+
+def queue(cluster, name, which):
+    return get(cluster, name, f"/api/queues/%2F/{which}")
+
+
+def short(names):
+    return sorted(name.partition("@")[2] for name in names)
+
+
+def client(cluster, name):
+    node = cluster.nodes[name]
+    return pika.BlockingConnection(pika.ConnectionParameters(node.host, node.amqp_port, stack_timeout=10))
+
+
+def declare(cluster, name, *queues, kind="quorum", messages=0):
+    connection = client(cluster, name)
+    channel = connection.channel()
+    channel.confirm_delivery()
+    for which in queues:
+        channel.queue_declare(which, durable=True, arguments={"x-queue-type": kind})
+        for _ in range(messages):
+            channel.basic_publish("", which, b"x", pika.BasicProperties(delivery_mode=2))
+    connection.close()
+
+
+def await_members(cluster, which, members):
+    def placed():
+        found = queue(cluster, "n1", which)
+        return short(found["members"]) == members and found["state"] == "running" and found
+
+    return wait_until(placed, SECONDS, f"{which} on {members}")
+
+
+@scenario
+def every_node_shows_the_whole_cluster(cluster):
+    """a queue's row comes from its leader, connections from their nodes, whichever node is asked"""
+    declare(cluster, "n1", "q", messages=5)
+    declare(cluster, "n2", "c", kind="classic", messages=2)
+    connection = client(cluster, "n3")
+    for name in cluster.nodes:
+        found = queue(cluster, name, "q")
+        equal((found["messages"], found["type"], found["state"]), (5, "quorum", "running"), name)
+        equal(found["leader"], queue(cluster, "n1", "q")["leader"])
+        equal((short(found["members"]), short(found["online"])), (["n1", "n2", "n3"], ["n1", "n2", "n3"]))
+        found = queue(cluster, name, "c")
+        equal((found["node"], found["messages"], found["type"]), ("rabbit@n2", 2, "classic"), name)
+        listed = {row["name"]: row["messages"] for row in rows(cluster, name, "list_queues")}
+        equal(listed, {"q": 5, "c": 2}, name)
+        equal([row["node"] for row in get(cluster, name, "/api/connections")], ["rabbit@n3"], name)
+        status = rows(cluster, name, "cluster_status")
+        equal(short(status["running_nodes"]), ["n1", "n2", "n3"], name)
+        equal(short(status["versions"]), ["n1", "n2", "n3"], name)
+    replicas = {row["Node Name"]: row for row in rows(cluster, "n2", "quorum_status", "q")}
+    equal(short(replicas), ["n1", "n2", "n3"])
+    equal(sorted(row["Raft State"] for row in replicas.values()), ["follower", "follower", "leader"])
+    equal({row["Membership"] for row in replicas.values()}, {"voter"})
+    equal(len({row["Term"] for row in replicas.values()}), 1)
+    connection.close()
+
+
+@scenario
+def leaders_move_where_they_are_told(cluster):
+    """transfer_leadership from any node, and rebalance spreads what one node leads"""
+    for target in ("n3", "n2", "n1"):
+        if cluster.leader_of("q") == target:
+            continue
+        cluster.control("n2", "transfer_leadership", "q", f"rabbit@{target}")
+        wait_until(lambda wanted=target: cluster.leader_of("q") == wanted, SECONDS, f"{target} leads")
+    here = cluster.leader_of("q")
+    assert "already the leader" in refused(cluster, "n1", "transfer_leadership", "q", f"rabbit@{here}")
+    assert "non-quorum" in refused(cluster, "n1", "transfer_leadership", "c", "rabbit@n1")
+    assert "not a member of the cluster" in refused(cluster, "n1", "transfer_leadership", "q", "rabbit@n9")
+    names = [f"b{number}" for number in range(8)]
+    declare(cluster, "n1", *names)
+    cluster.control("n2", "rebalance", "quorum")
+
+    def spread():
+        leaders = [row["leader"] for row in get(cluster, "n1", "/api/queues") if row["type"] == "quorum"]
+        return sorted(leaders.count(f"rabbit@n{number}") for number in (1, 2, 3)) == [3, 3, 3]
+
+    wait_until(spread, SECONDS, "nine leaders on three nodes")
+    for name in names:
+        cluster.control("n1", "delete_queue", name)
+
+
+@scenario
+def queues_grow_and_shrink(cluster):
+    """members leave and come back, the leader's own as well, and no message is lost"""
+    leader = cluster.leader_of("q")
+    others = sorted({"n1", "n2", "n3"} - {leader})
+    cluster.control("n1", "delete_member", "q", f"rabbit@{others[0]}")
+    await_members(cluster, "q", sorted([leader, others[1]]))
+    cluster.control("n2", "add_member", "q", f"rabbit@{others[0]}")
+    await_members(cluster, "q", ["n1", "n2", "n3"])
+    result = rows(cluster, others[0], "shrink", f"rabbit@{leader}")
+    equal(result, [{"vhost": "/", "name": "q", "size": 2, "result": "ok"}])
+    found = await_members(cluster, "q", others)
+    equal(found["messages"], 5)
+    equal([row["result"] for row in rows(cluster, "n3", "grow", f"rabbit@{leader}", "even")], ["ok"])
+    equal(await_members(cluster, "q", ["n1", "n2", "n3"])["messages"], 5)
+    equal(rows(cluster, "n3", "grow", f"rabbit@{leader}", "all"), [])
+
+
+@scenario
+def a_drained_node_serves_nobody(cluster):
+    """its leaders and clients go, load balancers hear of it; revive ends that"""
+    leader = cluster.leader_of("q")
+    connection = client(cluster, leader)
+    cluster.control(leader, "drain")
+    other = next(name for name in cluster.nodes if name != leader)
+    assert cluster.leader_of("q") != leader
+    assert not cluster.nodes[leader].is_ready()
+    try:
+        wait_until(lambda: connection.process_data_events(0.1), SECONDS, "the client is asked to go")
+    except pika.exceptions.ConnectionClosedByBroker as closed:
+        equal(closed.reply_code, 320)
+    status = rows(cluster, other, "cluster_status")["maintenance_status"]
+    equal(status[f"rabbit@{leader}"], "marked for maintenance")
+    cluster.control(leader, "revive")
+    cluster.await_ready([leader])
+    client(cluster, leader).close()
+
+
+@scenario
+def an_alarm_of_one_node_is_seen_on_all(cluster):
+    """a node short of disk is named everywhere, until it has room again or dies"""
+    node = cluster.nodes["n2"]
+    path = os.path.join(node.folder, "rabbitmq.conf")
+    with open(path) as file:
+        before = file.read()
+    with open(path, "a") as file:
+        file.write("disk_free_limit.absolute = 900TB\n")
+    node.process.send_signal(signal.SIGHUP)
+    alarm = [{"node": "rabbit@n2", "resource": "disk"}]
+    wait_until(lambda: rows(cluster, "n1", "cluster_status")["alarms"] == alarm, SECONDS, "n1 names n2")
+    assert "rabbit@n2" in refused(cluster, "n3", "check_alarms")
+    cluster.control("n3", "check_local_alarms")
+    shown = {row["name"]: row["disk_free_alarm"] for row in get(cluster, "n3", "/api/nodes")}
+    equal(shown, {"rabbit@n1": False, "rabbit@n2": True, "rabbit@n3": False})
+    with open(path, "w") as file:
+        file.write(before)
+    cluster.kill("n2")
+    wait_until(lambda: rows(cluster, "n1", "cluster_status")["alarms"] == [], SECONDS, "no alarm of a dead node")
+    cluster.start("n2")
+    cluster.await_ready(["n2"])
+
+
+@scenario
+def who_may_stop_is_known(cluster):
+    """with all nodes there nobody is critical, with one away everybody is, and a dead node is listed as such"""
+    wait_until(lambda: get(cluster, "n1", "/api/health/checks/node-is-quorum-critical"), SECONDS, "all are there")
+    cluster.control("n1", "check_if_node_is_quorum_critical")
+    cluster.control("n1", "await_online_quorum_plus_one")
+    cluster.kill("n3")
+    wait_until(lambda: short(queue(cluster, "n1", "q")["online"]) == ["n1", "n2"], SECONDS, "n3 is missed")
+    assert "queue 'q' in vhost '/'" in refused(cluster, "n1", "check_if_node_is_quorum_critical")
+    assert "timed out" in refused(cluster, "n1", "-t", "0.5", "await_online_quorum_plus_one")
+    equal(short(rows(cluster, "n2", "cluster_status")["running_nodes"]), ["n1", "n2"])
+    dead = {row["Node Name"]: row["Raft State"] for row in rows(cluster, "n1", "quorum_status", "q")}["rabbit@n3"]
+    equal(dead, "noproc")
+    cluster.start("n3")
+    cluster.await_ready(["n3"])
+    cluster.control("n1", "await_online_quorum_plus_one")
+
+
+def add_node(cluster, name):
+    """A node that knows the three as seeds, and whose name they were not told."""
+    node = ProcessNode(name, *cluster.place(4), cluster.folder, cluster.program)
+    node.configure([node for node in cluster.nodes.values() if node.name != name])
+    cluster.nodes[name] = node
+    cluster.start(name)
+    cluster.await_ready([name])
+
+
+def running(cluster, name):
+    return short(rows(cluster, name, "cluster_status")["running_nodes"])
+
+
+@scenario
+def a_fourth_node_joins_is_lost_and_replaced(cluster):
+    """it gets the metadata and members; forgotten, an empty one joins under its name; nothing runs under it before"""
+    add_node(cluster, "n4")
+    for name in list(cluster.nodes):
+        wait_until(lambda at=name: running(cluster, at) == ["n1", "n2", "n3", "n4"], SECONDS, f"four nodes at {name}")
+    cluster.control("n4", "add_member", "q", "rabbit@n4")
+    await_members(cluster, "q", ["n1", "n2", "n3", "n4"])
+    declare(cluster, "n4", "d", messages=3)
+    assert "is running" in refused(cluster, "n1", "forget_cluster_node", "rabbit@n4")
+    assert "itself" in refused(cluster, "n4", "forget_cluster_node", "rabbit@n4")
+
+    cluster.kill("n4")
+    shutil.rmtree(cluster.nodes["n4"].data)
+    os.makedirs(cluster.nodes["n4"].data)
+    cluster.start("n4")
+    log = cluster.nodes["n4"].log
+    wait_until(lambda: "forget_cluster_node rabbit@n4" in open(log).read(), SECONDS, "the empty node says what to do")
+    assert not cluster.nodes["n4"].is_ready()
+    cluster.control("n2", "forget_cluster_node", "rabbit@n4")
+    cluster.await_ready(["n4"])
+    for name in list(cluster.nodes):
+        wait_until(lambda at=name: running(cluster, at) == ["n1", "n2", "n3", "n4"], SECONDS, f"four nodes at {name}")
+    await_members(cluster, "q", ["n1", "n2", "n3"])
+    cluster.control("n4", "grow", "rabbit@n4", "all")
+    equal(await_members(cluster, "q", ["n1", "n2", "n3", "n4"])["messages"], 5)
+
+    # The way back to three: its members go, it stops, it is forgotten.
+    cluster.control("n1", "shrink", "rabbit@n4")
+    await_members(cluster, "q", ["n1", "n2", "n3"])
+    cluster.stop("n4")
+    cluster.control("n1", "forget_cluster_node", "rabbit@n4")
+    del cluster.nodes["n4"]
+    wait_until(lambda: running(cluster, "n1") == ["n1", "n2", "n3"], SECONDS, "three nodes")
+    # Two of three are a majority again, of the metadata as well.
+    cluster.kill("n3")
+    declare(cluster, "n1", "after", kind="classic")
+    cluster.start("n3")
+    cluster.await_ready(["n3"])
+
+
+def main():
+    only = sys.argv[1:]
+    passed = failed = 0
+    with tempfile.TemporaryDirectory(prefix="quorate-cluster-") as folder:
+        cluster = ProcessCluster(folder)
+        try:
+            cluster.start_all()
+            for function in SCENARIOS:
+                if only and function.__name__ not in only:
+                    continue
+                try:
+                    function(cluster)
+                    passed += 1
+                    print(f"ok    {function.__name__}: {function.__doc__}", flush=True)
+                except Exception:
+                    failed += 1
+                    print(f"FAIL  {function.__name__}: {function.__doc__}\n{traceback.format_exc()}", flush=True)
+                    for name in cluster.nodes:
+                        print(f"{name}:{cluster.last_words(name)}", flush=True)
+        finally:
+            cluster.close()
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
