@@ -69,6 +69,7 @@ std::vector<NodeId> without(std::vector<NodeId> nodes, NodeId node) {
 std::string_view fault_of(MetadataOutcome outcome) {
   switch (outcome) {
     case MetadataOutcome::done:
+    case MetadataOutcome::unknown:  // carried out, and nothing more is known
       return "";
     case MetadataOutcome::not_found:
       return "it is not there any more";
