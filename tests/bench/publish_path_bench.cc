@@ -15,6 +15,11 @@
 #include "broker/exchange/exchange_types.h"
 #include "broker/queue/queue_directory.h"
 #include "cluster/metadata/machine.h"
+#include "storage/disk_storage.h"
+#include "storage/log_reader.h"
+#include "storage/log_store.h"
+#include "storage/log_writer.h"
+#include "storage/snapshot_store.h"
 #include "tests/bench/allocation_meter.h"
 #include "tests/storage/directories.h"
 
@@ -136,7 +141,7 @@ class OneShard final : public Surroundings, public queue::MailReceiver {
   Random random_{1};
   std::uint64_t last_serial_ = 0;
   cluster::Shard shard_{ShardId(0), clock_};
-  queue::Switchboard switchboard_{shard_};
+  queue::Switchboard switchboard_{shard_, NodeId(1), nullptr};
   std::unique_ptr<cluster::GroupHost> groups_;
   queue::CacheBudget budget_;
   queue::CacheBudget transient_bodies_;
