@@ -10,9 +10,8 @@ namespace {
 
 /// An entry that has not come back by then was lost on the way; sending it twice does no harm.
 constexpr Duration kSendAgain = std::chrono::seconds(1);
-/// A fence that hears nothing of the leader asks again after this, and ends after that.
+/// A fence that hears nothing of the leader asks again after this.
 constexpr Duration kFenceAskAgain = std::chrono::milliseconds(50);
-constexpr Duration kFencePatience = std::chrono::seconds(5);
 
 }  // namespace
 
@@ -77,7 +76,7 @@ bool MetadataHost::raise_fences() {
   if (!gathered_fences_.empty()) {
     fences_.emplace(
         ++last_fence_,
-        Fence{.done = std::exchange(gathered_fences_, {}), .ask_at = now, .give_up_at = now + kFencePatience});
+        Fence{.done = std::exchange(gathered_fences_, {}), .ask_at = now, .give_up_at = now + options_.fence_patience});
   }
   if (fences_.empty()) return false;
   std::vector<std::uint64_t> due;
@@ -94,9 +93,17 @@ void MetadataHost::ask_for_target(std::uint64_t number) {
   groups_.read_index(kMetadataGroup, [this, number](std::optional<LogIndex> committed) {
     const auto at = fences_.find(number);
     if (at == fences_.end()) return;
-    at->second.target = committed;
-    if (!committed) at->second.ask_at = shard_.now() + kFenceAskAgain;
+    Fence& fence = at->second;
+    if (committed) fence.target = committed;
+    if (!fence.target) fence.ask_at = shard_.now() + kFenceAskAgain;
   });
+}
+
+/// What was asked may be lost with the leader it was meant for. Two answers do no harm: both were asked late enough.
+void MetadataHost::ask_again() {
+  for (auto& [number, fence] : fences_) {
+    if (!fence.target) fence.ask_at = shard_.now();
+  }
 }
 
 void MetadataHost::pass_fences() {
@@ -137,7 +144,9 @@ void MetadataHost::on_forwarded(const Bytes& entry) {
 }
 
 void MetadataHost::on_node_unreachable(NodeId node) {
-  if (raft::node_of(leader_) == node) send_again();
+  if (raft::node_of(leader_) != node) return;
+  send_again();
+  ask_again();
 }
 
 void MetadataHost::on_leader() {
@@ -150,6 +159,7 @@ void MetadataHost::on_follower() { leading_ = false; }
 void MetadataHost::on_leadership(raft::ReplicaId leader, Term) {
   leader_ = leader;
   send_again();
+  ask_again();
 }
 
 // --- every node has a replica ---

@@ -5,6 +5,7 @@
 //
 // Lives on shard 0; other shards reach it by posting there.
 #pragma once
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -31,6 +32,7 @@ class MetadataHost final : public GroupClient, public TurnHook {
     Epoch epoch;
     MetadataMachine::IndexFactory make_index;
     Forward forward;  // not needed by a node that is alone
+    Duration fence_patience = std::chrono::seconds(5);
   };
   MetadataHost(Shard& shard, GroupHost& groups, Options options);
 
@@ -103,6 +105,7 @@ class MetadataHost final : public GroupClient, public TurnHook {
   void pack_gathered();
   bool raise_fences();
   void ask_for_target(std::uint64_t number);
+  void ask_again();
   void pass_fences();
   bool send_unsent();
   bool send(Asked& asked);

@@ -46,5 +46,37 @@ TEST(SettingsFrom, RejectingWithDeadLettersIsForClassicQueues) {
   EXPECT_EQ(settings_from(arguments, true).overflow, Overflow::drop_head);
 }
 
+TEST(IneffectiveArguments, AreThoseThatNobodyObeysYet) {
+  const Table arguments{.fields = {{"x-max-length", number(7)},
+                                   {"x-expires", number(7)},
+                                   {"x-queue-type", text("quorum")},
+                                   {"x-dead-letter-exchange", text("d")},
+                                   {"x-delivery-limit", number(3)},
+                                   {"x-mine", number(1)}}};
+  EXPECT_EQ(ineffective_arguments(arguments), "x-expires, x-dead-letter-exchange");
+  EXPECT_EQ(ineffective_arguments({}), "");
+}
+
+TEST(CheckArguments, EachRowIsForSomeTypeOrNone) {
+  struct Case {
+    const char* name;
+    Value value;
+    bool classic;
+    bool quorum;
+  };
+  for (const Case& c :
+       {Case{"x-message-ttl", number(1), true, true}, Case{"x-max-priority", number(1), true, false},
+        Case{"x-queue-version", number(2), true, false},
+        Case{"x-dead-letter-strategy", text("at-least-once"), false, true},
+        Case{"x-consumer-timeout", number(1), false, true}, Case{"x-max-in-memory-length", number(1), false, true},
+        Case{"x-delayed-retry-type", text("all"), false, true}, Case{"x-initial-cluster-size", number(1), false, false},
+        Case{"x-mine", text("anything"), true, true}}) {
+    Table arguments{.fields = {{c.name, c.value}}};
+    EXPECT_EQ(check_arguments(arguments, "queue 'q'").has_value(), c.classic) << c.name;
+    arguments.fields.emplace_back("x-queue-type", text("quorum"));
+    EXPECT_EQ(check_arguments(arguments, "queue 'q'").has_value(), c.quorum) << c.name;
+  }
+}
+
 }  // namespace
 }  // namespace quorate::queue
