@@ -86,6 +86,7 @@ TEST_F(MetadataFence, TheNextLeaderAnswersWhatTheLastOneWasAsked) {
   host(3).fence([&](const TopologyPtr& topology) { found = topology; });
   round();
   cut_ = {NodeId(1)};
+  for (const std::size_t i : {2u, 3u}) node(i).host->on_node_live(NodeId(1), false);
   ASSERT_TRUE(eventually([&] { return found != nullptr; }));
   EXPECT_NE(found->find_vhost("missed"), nullptr);
   EXPECT_TRUE(host(2).is_leading());
