@@ -129,7 +129,8 @@ TEST_F(ControlTest, EveryColumnOfEveryListIsThere) {
   view.connections.front().channels = {{.number = 1, .consumers = {{.tag = "t", .queue = "q"}}}};
   view.queues.front().members = {"rabbit@test"};
   for (const Command& command : commands()) {
-    if (!command.is_list()) continue;
+    const bool lists_what_is_there = command.is_list() && (command.arguments.empty() || command.arguments == "username");
+    if (!lists_what_is_there) continue;  // others list what they have done
     json::object arguments;
     if (std::ranges::count(words(command.arguments), "username") > 0) arguments["username"] = "guest";
     std::optional<Outcome> outcome;
