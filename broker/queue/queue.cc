@@ -310,6 +310,7 @@ void Queue::on_leader() {
   committed_ = std::max(committed_, machine_.applied());  // history was read from the disk
   last_proposed_ = machine_.applied();
   ready_ = true;
+  told_placed_ = false;
   if (!is_quorum()) {
     append(Command(
         NodeUp{.node = surroundings_.node, .epoch = surroundings_.epoch, .after_crash = surroundings_.after_crash}));
@@ -355,6 +356,7 @@ void Queue::on_leadership(raft::ReplicaId leader, Term term) {
 }
 
 void Queue::on_moved(cluster::QueuePtr definition) {
+  told_placed_ = false;
   definition_ = std::move(definition);
   surroundings_.mark_dirty(definition_->id);
 }
@@ -373,7 +375,10 @@ void Queue::pursue_target() {
   std::ranges::sort(next.joining);
   if (next.joining == now.joining) {
     if (!now.joining.empty()) return;  // the leader promotes whoever has caught up
-    if (now.voters == definition_->target) return surroundings_.report_placed(definition_->id, now.voters);
+    if (now.voters == definition_->target) {
+      if (!std::exchange(told_placed_, true)) surroundings_.report_placed(definition_->id, now.voters);
+      return;
+    }
     next.voters = definition_->target;
   }
   surroundings_.groups.change(definition_->id, next);
@@ -431,6 +436,7 @@ void Queue::on_committed(LogIndex index) {
     surroundings_.switchboard.send(std::move(promised_.front().mail));
     promised_.pop_front();
   }
+  if (!definition_->target.empty()) surroundings_.mark_dirty(definition_->id);  // the next step may be due
   // Until an entry is on this disk the only readable copy is in memory, whatever others have; from then on it is a
   // cache.
   const cluster::Replica* replica = surroundings_.groups.replica(definition_->id);

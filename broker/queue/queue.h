@@ -183,6 +183,7 @@ class Queue final : public cluster::GroupClient {
   BodyCache cache_;
   bool ready_ = false;  // takes mail: it leads, or nobody else could
   bool deleting_ = false;
+  bool told_placed_ = false;  // the metadata has heard, or will, that the group has its target
   raft::ReplicaId leader_ = raft::kNoReplica;
   Term term_{1};                       // of a queue without a group: always this
   std::vector<QueueMail> early_;       // mail that came before the queue was ready
