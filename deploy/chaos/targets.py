@@ -104,7 +104,10 @@ class Compose(Cluster):
             return False
 
     def container(self, name):
-        return self.compose("ps", "-q", name)
+        """Its id, or nothing. By docker's own command: docker-compose takes a second or more to begin, and faults wait."""
+        labels = {"service": name, "project.working_dir": os.path.realpath(ROOT), "oneoff": "False"}
+        filters = [f"--filter=label=com.docker.compose.{label}={value}" for label, value in labels.items()]
+        return output("docker", "ps", "-aq", *filters)
 
     def inspect(self, name, what):
         return output("docker", "inspect", "-f", what, self.container(name))
