@@ -35,6 +35,14 @@ void ClusterWatch::receive(NodeId from, const Heartbeat& heartbeat) {
 
 void ClusterWatch::tick() {
   if (stopped_) return;
+  beat();
+  timer_.expires_after(NodeLiveness::kInterval);
+  timer_.async_wait([this](const boost::system::error_code& cancelled) {
+    if (!cancelled) tick();
+  });
+}
+
+void ClusterWatch::beat() {
   const Instant now = shard_.now();
   for (std::uint32_t i = 0; i < shard_.shard_count(); ++i) {
     const ShardId id(i);
@@ -56,10 +64,6 @@ void ClusterWatch::tick() {
     surroundings_.on_given_up(id);
   }
   count_majority();
-  timer_.expires_after(NodeLiveness::kInterval);
-  timer_.async_wait([this](const boost::system::error_code& cancelled) {
-    if (!cancelled) tick();
-  });
 }
 
 void ClusterWatch::on_change(NodeId id, ShardId shard, bool live) {

@@ -36,6 +36,8 @@ class ClusterWatch {
   // On the shard's thread.
   void start();
   void stop();
+  /// What start() has done every NodeLiveness::kInterval; for who moves time by hand.
+  void beat();
   /// All nodes of the cluster but this one.
   void set_others(const std::vector<NodeId>& others);
   void receive(NodeId from, const Heartbeat& heartbeat);
