@@ -15,11 +15,13 @@ struct CampaignOptions {
   unsigned jobs = 1;
   bool stops_at_failure = false;
   bool shrinks = true;
+  bool whole_nodes = false;
   FaultSet without;
   std::optional<FaultSet> only;  // instead of what a seed draws
 
   Options options_of(std::uint64_t seed) const {
     Options options = draw_options(seed);
+    options.whole_nodes = whole_nodes;
     if (only) options.faults = *only;
     options.faults &= ~without;
     return options;

@@ -15,6 +15,7 @@ constexpr const char* kHelp =
     "sim --seed=N [--trace] [--verbose] [--without=FAULTS] [--only=FAULTS] [--fault-ms=N]   one run; --trace prints "
     "every step\n"
     "sim --seeds=N [--first-seed=M] [--jobs=K] [--stop] [--no-shrink] [--without=FAULTS] [--only=FAULTS]   a campaign\n"
+    "sim --nodes …     the same with whole nodes: metadata, queues, sessions and clients\n"
     "sim --self-test   the same seed twice must be the same run\n"
     "sim --faults      the names of the faults\n";
 
@@ -73,6 +74,8 @@ Words read_words(int count, char** words) {
       read.fault_ms = number;
     } else if (name == "--trace") {
       read.trace = true;
+    } else if (name == "--nodes") {
+      read.campaign.whole_nodes = true;
     } else if (name == "--verbose") {
       read.verbose = true;
     } else if (name == "--self-test") {

@@ -86,7 +86,7 @@ Options draw_options(std::uint64_t seed) {
 
 std::string rerun_words(const Options& options) {
   const Options fresh = draw_options(options.seed);
-  std::string words = fmt::format("--seed={}", options.seed);
+  std::string words = fmt::format("{}--seed={}", options.whole_nodes ? "--nodes " : "", options.seed);
   if (fresh.faults != options.faults) {
     words += " --only=";
     const char* comma = "";

@@ -46,6 +46,7 @@ struct WorkloadOptions {
 
 struct Options {
   std::uint64_t seed = 1;
+  bool whole_nodes = false;  // tests/sim/nodes instead of groups alone
   FaultSet faults;
   Duration fault_phase = std::chrono::seconds(60);
   Duration fault_gap = std::chrono::seconds(2);  // between two faults, on average

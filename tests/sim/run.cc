@@ -5,6 +5,7 @@
 
 #include "tests/sim/convergence.h"
 #include "tests/sim/nemesis.h"
+#include "tests/sim/nodes/cluster.h"
 #include "tests/sim/operators.h"
 #include "tests/sim/stage.h"
 #include "tests/sim/world.h"
@@ -20,20 +21,28 @@ extern "C" void print_story(int) {
   std::_Exit(kViolationExit);
 }
 
+void run_groups(Stage& stage) {
+  World world(stage);
+  Operators operators(stage, world);
+  Nemesis nemesis(stage, world);
+  operators.begin();
+  nemesis.begin();
+  stage.run_until(WorldTime{} + stage.options.fault_phase);
+  nemesis.stop();
+  Convergence(stage, world, operators).run();
+}
+
 }  // namespace
 
 RunResult run_seed(const Options& options) {
   Stage stage(options);
   running = &stage;
   std::signal(SIGABRT, print_story);
-  World world(stage);
-  Operators operators(stage, world);
-  Nemesis nemesis(stage, world);
-  operators.begin();
-  nemesis.begin();
-  stage.run_until(WorldTime{} + options.fault_phase);
-  nemesis.stop();
-  Convergence(stage, world, operators).run();
+  if (options.whole_nodes) {
+    nodes::Cluster(stage).run();
+  } else {
+    run_groups(stage);
+  }
   running = nullptr;
   return {.virtual_seconds = static_cast<double>(stage.schedule.now().time_since_epoch().count()) / 1e9,
           .events = stage.schedule.events(),
