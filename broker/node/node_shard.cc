@@ -58,7 +58,7 @@ NodeShard::NodeShard(cluster::Shard& shard, storage::GroupStorage& storage, cons
   shard_.add_hook(switchboard_);
   shard_.add_hook(queues_);
   shard_.add_hook(groups_);
-  shard_.add_hook(host_timer_);
+  if (options_.wakes_itself) shard_.add_hook(host_timer_);
   shard_.add_hook(recovery_);
 }
 

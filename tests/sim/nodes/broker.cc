@@ -82,6 +82,7 @@ void Broker::build() {
                            .epoch = epoch_,
                            .after_crash = after_crash_,
                            .seed = seeds.next(),
+                           .wakes_itself = false,
                            .initial_quorum_size = around_.initial_quorum_size,
                            .counters = counters,
                            .transport = posts_.back().get(),
