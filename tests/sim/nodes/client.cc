@@ -101,6 +101,7 @@ void Client::on_lost() {
 }
 
 void Client::on_bytes(ByteView bytes) {
+  stage_.trace.digest(bytes.size() + connection_->id() * 4096);
   input_.insert(input_.end(), bytes.begin(), bytes.end());
   std::vector<std::byte> taken = std::exchange(input_, {});
   ByteView rest(taken);

@@ -39,6 +39,7 @@ Cluster::Cluster(Stage& stage)
   const std::uint32_t count = dice == 0 ? 1 : dice <= 2 ? 5 : 3;
   for (std::uint32_t i = 1; i <= count; ++i) ids_.push_back(NodeId(i));
   around_.nodes = ids_;
+  mesh_.know(ids_);
   for (const NodeId id : ids_) {
     const double rate = stage.has(Fault::clock_drift) ? 0.97 + 0.06 * draw_unit(stage.streams.clock) : 1.0;
     const Instant begin{draw_between(stage.streams.clock, Duration(1s), Duration(1000s))};

@@ -26,6 +26,10 @@ class Mesh {
  public:
   explicit Mesh(Stage& stage) : stage_(stage) {}
 
+  /// All nodes there are; before the first is attached.
+  void know(const std::vector<NodeId>& nodes) {
+    for (const NodeId node : nodes) places_.try_emplace(node);
+  }
   /// The process of `node` dials all others, and answers them.
   void attach(NodeId node, Ear& ear);
   /// It is gone. After a loss of power nobody says so to the others.
