@@ -81,7 +81,7 @@ bool Publisher::is_answered(std::string& what) const {
 void Settler::take(const std::string& queue, std::uint64_t tag, std::string_view body, bool redelivered) {
   const MessageId id = ledger_.delivered(connection_, queue, body, redelivered);
   held_.emplace(tag, id);
-  later(draw_exponential(stage_.streams.workload, 30ms), [this, tag] { settle(tag); });
+  later(draw_exponential(stage_.streams.workload, obedient_ ? 1ms : 30ms), [this, tag] { settle(tag); });
 }
 
 void Settler::settle(std::uint64_t tag) {
@@ -113,7 +113,7 @@ void Settler::settle(std::uint64_t tag) {
 void Consumer::on_open() { declare(queue_.name, queue_.is_quorum); }
 
 void Consumer::consume() {
-  const auto prefetch = static_cast<std::uint16_t>(draw_magnitude(stage_.streams.workload, 1, 50));
+  const auto prefetch = static_cast<std::uint16_t>(obedient_ ? 200 : draw_magnitude(stage_.streams.workload, 1, 50));
   send(amqp::BasicQos{.prefetch_count = prefetch});
   ask("basic.consume " + queue_.name);
   send(amqp::BasicConsume{.queue = queue_.name, .consumer_tag = "it"});
