@@ -58,7 +58,8 @@ void Cluster::make_clients() {
   const std::uint64_t count = 1 + random.below(3);
   queues_.reserve(count);
   for (std::uint64_t i = 0; i < count; ++i) {
-    queues_.push_back({.name = fmt::format("q{}", i), .is_quorum = draw_chance(random, 0.75)});
+    const bool is_quorum = draw_chance(random, 0.75);
+    queues_.push_back({.name = fmt::format("{}{}", is_quorum ? "quorum" : "classic", i), .is_quorum = is_quorum});
   }
   for (const QueueName& queue : queues_) {
     const auto name = [&](const char* what, unsigned i) { return fmt::format("{}-{}-{}", what, queue.name, i); };
@@ -275,12 +276,10 @@ bool Cluster::all_drained(std::string& missing) {
   for (const QueueName& name : queues_) {
     for (const NodeId id : ids_) {
       const cluster::Topology& topology = *machine(id).broker->metadata().topology();
-      const cluster::QueuePtr* found = nullptr;
       cluster::QueuePtr definition;
       topology.queues_by_id.for_each([&](std::uint64_t, const cluster::QueuePtr& queue) {
         if (queue->name == name.name) definition = queue;
       });
-      (void)found;
       if (!definition) {
         missing = fmt::format("node {} does not know {}", id.value(), name.name);
         return false;
@@ -367,6 +366,16 @@ std::string Cluster::describe(const cluster::Queue& queue) {
                         state.applied().value(), state.ready_count(), state.unsettled_count(), state.consumer_count(),
                         known.leader ? known.leader->value() : 0, known.term.value(),
                         replica->is_ready() ? ", takes mail" : "");
+    if (!replica->is_ready()) continue;
+    for (const queue::SessionId& session : state.sessions()) {
+      for (std::uint32_t link = queue::kGetLink; link < 10; ++link) {
+        std::size_t held = 0;
+        state.held_by({.session = session, .link = link}, 0, [&](const auto&) { ++held; });
+        if (held == 0) continue;
+        text += fmt::format(", {} held by {}.{}.{} link {}", held, session.node.value(), session.epoch.value(),
+                            session.serial, link);
+      }
+    }
   }
   return text;
 }
