@@ -123,6 +123,7 @@ void Consumer::grow_restless() {
   later(draw_exponential(stage_.streams.workload, 4s), [this] {
     if (obedient_) return;
     if (draw_chance(stage_.streams.workload, 0.4)) return hang_up();
+    ledger_.cancelled(queue_.name);
     ask("basic.cancel " + queue_.name);
     send(amqp::BasicCancel{.consumer_tag = "it"});
   });

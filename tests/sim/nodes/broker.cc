@@ -76,18 +76,18 @@ void Broker::build() {
     }));
     clients_.push_back(std::make_unique<Clients>(*this, id));
     shard.add_hook(*clients_.back());
-    node_shards_.push_back(std::make_unique<NodeShard>(
-        shard, disk_, session_options_,
-        NodeShard::Options{.node = id_,
-                           .epoch = epoch_,
-                           .after_crash = after_crash_,
-                           .seed = seeds.next(),
-                           .wakes_itself = false,
-                           .initial_quorum_size = around_.initial_quorum_size,
-                           .counters = counters,
-                           .transport = posts_.back().get(),
-                           .remote = posts_.back().get(),
-                           .on_failure = [this](const Error& error) { die(error.text); }}));
+    node_shards_.push_back(
+        std::make_unique<NodeShard>(shard, disk_, session_options_,
+                                    NodeShard::Options{.node = id_,
+                                                       .epoch = epoch_,
+                                                       .after_crash = after_crash_,
+                                                       .seed = seeds.next(),
+                                                       .wakes_itself = false,
+                                                       .initial_quorum_size = around_.initial_quorum_size,
+                                                       .counters = counters,
+                                                       .transport = posts_.back().get(),
+                                                       .remote = posts_.back().get(),
+                                                       .on_failure = [this](const Error& error) { die(error.text); }}));
     node_shards.push_back(node_shards_.back().get());
   }
   metadata_ = std::make_unique<cluster::MetadataHost>(

@@ -11,10 +11,10 @@
 #include "cluster/cluster_watch.h"
 #include "cluster/metadata/host.h"
 #include "cluster/plane/incoming.h"
+#include "tests/sim/node_clock.h"
 #include "tests/sim/nodes/connection.h"
 #include "tests/sim/nodes/mesh.h"
 #include "tests/sim/nodes/post.h"
-#include "tests/sim/node_clock.h"
 #include "tests/sim/open_disk.h"
 
 namespace quorate::sim::nodes {

@@ -65,8 +65,8 @@ void Client::publish(std::string_view queue, bool persistent, std::string_view b
 }
 
 void Client::declare(const std::string& queue, bool is_quorum, bool durable, bool exclusive, bool auto_delete) {
-  const std::vector<std::byte> arguments = amqp::encode_table(
-      Table{.fields = {{"x-queue-type", Value(std::string(is_quorum ? "quorum" : "classic"))}}});
+  const std::vector<std::byte> arguments =
+      amqp::encode_table(Table{.fields = {{"x-queue-type", Value(std::string(is_quorum ? "quorum" : "classic"))}}});
   ask("queue.declare " + queue);
   send(amqp::QueueDeclare{
       .queue = queue, .durable = durable, .exclusive = exclusive, .auto_delete = auto_delete, .arguments = arguments});

@@ -13,9 +13,9 @@ using namespace std::chrono_literals;
 namespace {
 
 /// What strikes whole nodes; other kinds are for the simulation of groups.
-constexpr std::array kStrikes = {Fault::net_cut,         Fault::net_partition,      Fault::net_clog, Fault::net_reset,
-                                 Fault::node_kill,       Fault::node_power_loss,    Fault::node_crash_in_disk,
-                                 Fault::node_pause,      Fault::disk_slow};
+constexpr std::array kStrikes = {Fault::net_cut,   Fault::net_partition,   Fault::net_clog,           Fault::net_reset,
+                                 Fault::node_kill, Fault::node_power_loss, Fault::node_crash_in_disk, Fault::node_pause,
+                                 Fault::disk_slow};
 
 constexpr Duration kServeBound = 20s;
 constexpr Duration kAnswerBound = 30s;
@@ -90,8 +90,7 @@ void Cluster::start(NodeId id) {
   ++on.epoch;
   stage_.tell([&] { return fmt::format("node {}: starts, epoch {}", id.value(), on.epoch); });
   if (on.epoch > 1) stage_.seen(Seen::restarted);
-  on.broker =
-      std::make_unique<Broker>(around_, id, Epoch(on.epoch), on.epoch > 1, on.shards, on.disk, on.clock);
+  on.broker = std::make_unique<Broker>(around_, id, Epoch(on.epoch), on.epoch > 1, on.shards, on.disk, on.clock);
   on.broker->begin();
 }
 
@@ -109,9 +108,8 @@ void Cluster::stop_for_a_while(NodeId id, bool power_loss, Random& random) {
   if (!machine(id).broker) return;
   stop(id, power_loss);
   machine(id).comes_back = true;
-  const Duration downtime =
-      draw_chance(random, 0.5) ? draw_between(random, Duration(10ms), Duration(500ms))
-                               : draw_between(random, Duration(500ms), Duration(8s));
+  const Duration downtime = draw_chance(random, 0.5) ? draw_between(random, Duration(10ms), Duration(500ms))
+                                                     : draw_between(random, Duration(500ms), Duration(8s));
   stage_.schedule.after(downtime, [this, id] {
     if (machine(id).comes_back) start(id);
   });
@@ -344,8 +342,7 @@ bool Cluster::all_agree(std::string& missing) {
     if (!one->machine().sessions().empty()) {
       missing = fmt::format("{} still knows sessions, the first of node {} epoch {} serial {}", describe(*definition),
                             one->machine().sessions().front().node.value(),
-                            one->machine().sessions().front().epoch.value(),
-                            one->machine().sessions().front().serial);
+                            one->machine().sessions().front().epoch.value(), one->machine().sessions().front().serial);
       agree = false;
     }
   });
@@ -354,17 +351,17 @@ bool Cluster::all_agree(std::string& missing) {
 
 std::string Cluster::describe(const cluster::Queue& queue) {
   std::string text = fmt::format("{} {} (group {}, declared on node {})",
-                                 queue.type == cluster::QueueType::quorum ? "quorum queue" : "classic queue", queue.name,
-                                 queue.id.value(), queue.node.value());
+                                 queue.type == cluster::QueueType::quorum ? "quorum queue" : "classic queue",
+                                 queue.name, queue.id.value(), queue.node.value());
   for (const NodeId id : ids_) {
     if (!machine(id).broker) continue;
     const queue::Queue* replica = machine(id).broker->queue(queue.id);
     if (replica == nullptr) continue;
     const queue::QueueMachine& state = replica->machine();
     const queue::Leadership known = replica->leadership();
-    text += fmt::format("; node {}: applied {}, ready {}, unsettled {}, consumers {}, leader {} in term {}{}", id.value(),
-                        state.applied().value(), state.ready_count(), state.unsettled_count(), state.consumer_count(),
-                        known.leader ? known.leader->value() : 0, known.term.value(),
+    text += fmt::format("; node {}: applied {}, ready {}, unsettled {}, consumers {}, leader {} in term {}{}",
+                        id.value(), state.applied().value(), state.ready_count(), state.unsettled_count(),
+                        state.consumer_count(), known.leader ? known.leader->value() : 0, known.term.value(),
                         replica->is_ready() ? ", takes mail" : "");
     if (!replica->is_ready()) continue;
     for (const queue::SessionId& session : state.sessions()) {
@@ -387,8 +384,11 @@ std::string Cluster::describe() {
     text += "\n";
   }
   if (machine(ids_.front()).broker) {
-    machine(ids_.front()).broker->metadata().topology()->queues_by_id.for_each(
-        [&](std::uint64_t, const cluster::QueuePtr& queue) { text += describe(*queue) + "\n"; });
+    machine(ids_.front())
+        .broker->metadata()
+        .topology()
+        ->queues_by_id.for_each(
+            [&](std::uint64_t, const cluster::QueuePtr& queue) { text += describe(*queue) + "\n"; });
   }
   return text + "last dismissal: " + last_dismissal_;
 }

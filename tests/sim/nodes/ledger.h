@@ -30,6 +30,8 @@ class Ledger {
   MessageId delivered(const ConnectionPtr& to, const std::string& queue, std::string_view body, bool redelivered);
   void acknowledged(MessageId id, const ConnectionPtr& by);
   void given_back(MessageId id);
+  /// A consumer of the queue has ended before its connection.
+  void cancelled(const std::string& queue) { only_consumer_[queue] = 0; }
 
   /// Of `queue` everything that was confirmed has been seen by somebody.
   void check_nothing_lost(const std::string& queue) const;
@@ -49,6 +51,8 @@ class Ledger {
   };
   /// By connection and sender: the newest that came for the first time.
   std::map<std::pair<std::uint64_t, std::uint64_t>, MessageId> newest_;
+  /// By queue: the connection that has got all its messages so far; 0: there are others.
+  std::map<std::string, std::uint64_t> only_consumer_;
 
   Stage& stage_;
   std::vector<Message> messages_ = std::vector<Message>(1);

@@ -82,13 +82,14 @@ void Mesh::break_stream(NodeId from, NodeId to, std::size_t lane, Duration notic
   stage_.seen(Seen::net_reset);
   stream.stalled.clear();
   survivors_[stream.number] = draw_unit(stage_.streams.network);
-  stage_.schedule.after(notice, [this, from, to, lane, number = stream.number, incarnation = places_[from].incarnation] {
-    Stream& now = pair(from, to).streams[lane];
-    if (places_[from].incarnation != incarnation || now.number != number || !now.taken) return;
-    now.taken = false;
-    tell(from, to, lane, false);
-    dial(from, to, lane, draw_between(stage_.streams.network, Duration(1ms), Duration(100ms)));
-  });
+  stage_.schedule.after(notice,
+                        [this, from, to, lane, number = stream.number, incarnation = places_[from].incarnation] {
+                          Stream& now = pair(from, to).streams[lane];
+                          if (places_[from].incarnation != incarnation || now.number != number || !now.taken) return;
+                          now.taken = false;
+                          tell(from, to, lane, false);
+                          dial(from, to, lane, draw_between(stage_.streams.network, Duration(1ms), Duration(100ms)));
+                        });
 }
 
 bool Mesh::send(NodeId from, NodeId to, Lane lane_name, std::vector<std::byte>&& batch) {
@@ -111,10 +112,9 @@ bool Mesh::send(NodeId from, NodeId to, Lane lane_name, std::vector<std::byte>&&
   }
   arrival = std::max({arrival, link.clogged_until, stream.last_arrival});
   stream.last_arrival = arrival;
-  stage_.schedule.at(arrival, [this, from, to, lane, number = stream.number, incarnation = places_[to].incarnation,
-                               batch = std::move(batch)]() mutable {
-    arrive(from, to, lane, number, incarnation, std::move(batch));
-  });
+  stage_.schedule.at(
+      arrival, [this, from, to, lane, number = stream.number, incarnation = places_[to].incarnation,
+                batch = std::move(batch)]() mutable { arrive(from, to, lane, number, incarnation, std::move(batch)); });
   return true;
 }
 
@@ -178,9 +178,7 @@ void Mesh::mend(NodeId from, NodeId to) {
   }
 }
 
-void Mesh::clog(NodeId from, NodeId to, Duration time) {
-  pair(from, to).clogged_until = stage_.schedule.now() + time;
-}
+void Mesh::clog(NodeId from, NodeId to, Duration time) { pair(from, to).clogged_until = stage_.schedule.now() + time; }
 
 void Mesh::reset(NodeId from, NodeId to) {
   const std::size_t lane = stage_.streams.network.below(cluster::kLaneCount);

@@ -50,9 +50,9 @@ class Mesh {
     bool taken = false;        // the sender believes that it is open
     bool broken = true;
     bool dialling = false;
-    std::size_t held = 0;               // bytes under way
-    std::uint64_t heard = 0;            // the newest number of which something has arrived
-    WorldTime last_arrival{};           // planned
+    std::size_t held = 0;                        // bytes under way
+    std::uint64_t heard = 0;                     // the newest number of which something has arrived
+    WorldTime last_arrival{};                    // planned
     std::deque<std::vector<std::byte>> stalled;  // by a cut
   };
   struct Pair {
