@@ -129,6 +129,7 @@ queue::NodeHealth NodeShard::health_of(NodeId node) const {
 void NodeShard::on_node_unreachable(NodeId node) {
   groups_.on_node_unreachable(node);
   courier_.on_node_unreachable(node);
+  queues_.on_node_unreachable(node);
 }
 
 void NodeShard::announce(const queue::Leadership& leadership, bool everywhere) {

@@ -200,6 +200,17 @@ void Courier::repeat_all(Route& route) {
   for (const LinkKey& key : route.links) mark_for_repeat(links_.at(key));
 }
 
+/// The leader has sent something that may be lost.
+void Courier::resume_all(Route& route) {
+  for (const LinkKey& key : route.links) {
+    Link& link = links_.at(key);
+    if (link.consumers.empty()) continue;
+    link.to_resume.clear();
+    for (const auto& [consumer, received] : link.consumers) link.to_resume.push_back(consumer);
+    mark_dirty(link);
+  }
+}
+
 void Courier::ask_who_leads(GroupId queue, Route& route) {
   const cluster::Queue* definition = surroundings_.topology()->find_queue(queue);
   if (definition == nullptr) return;
@@ -270,6 +281,7 @@ void Courier::on_leadership(const Leadership& news) {
   Route& route = at->second;
   if (news.term < route.term) return;
   const bool is_known = news.term == route.term && news.leader == route.leader;
+  if (is_known && route.leader) return resume_all(route);
   if (is_known || (news.term == route.term && !news.leader && route.leader)) return;
   route.term = news.term;
   route.leader = news.leader;

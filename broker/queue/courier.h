@@ -108,6 +108,7 @@ class Courier final : public cluster::TurnHook {
   void mark_dirty(Link& link);
   void mark_for_repeat(Link& link);
   void repeat_all(Route& route);
+  void resume_all(Route& route);
   void ship(Link& link, const Route& route);
   void ask_who_leads(GroupId queue, Route& route);
   void look_after(Instant now);

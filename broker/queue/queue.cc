@@ -426,6 +426,14 @@ void Queue::judge_node(NodeId node) {
   }
 }
 
+void Queue::on_node_unreachable(NodeId node) {
+  RemotePost* remote = surroundings_.switchboard.remote();
+  const auto is_there = [node](const SessionId& session) { return session.node == node; };
+  if (ready_ && remote != nullptr && std::ranges::any_of(machine_.sessions(), is_there)) {
+    remote->send(node, leadership());
+  }
+}
+
 void Queue::on_committed(LogIndex index) {
   const LogIndex before = std::exchange(committed_, std::max(index, committed_));
   while (!waiting_.empty() && waiting_.front().entry <= committed_) {

@@ -76,6 +76,8 @@ class Queue final : public cluster::GroupClient {
   void on_nodes_changed();
   /// The health of a node has changed.
   void on_node_health(NodeId node);
+  /// What was sent there lately may be lost: its couriers are to ask for what their consumers have missed.
+  void on_node_unreachable(NodeId node);
   /// End of turn: what was gathered becomes log entries, and questions are answered once what stood before them is
   /// applied. True while there is more to do in this turn.
   bool flush();

@@ -111,6 +111,10 @@ void QueueDirectory::on_node_health(NodeId node) {
   for (auto& [id, queue] : queues_) queue->on_node_health(node);
 }
 
+void QueueDirectory::on_node_unreachable(NodeId node) {
+  for (auto& [id, queue] : queues_) queue->on_node_unreachable(node);
+}
+
 std::optional<Leadership> QueueDirectory::leadership(GroupId id) const {
   const Queue* queue = find(id);
   if (queue == nullptr) return std::nullopt;

@@ -26,6 +26,9 @@ class QueueDirectory final : public cluster::TurnHook {
   /// The health of a node has changed.
   void on_node_health(NodeId node);
 
+  /// See Queue::on_node_unreachable().
+  void on_node_unreachable(NodeId node);
+
   void on_mail(QueueMail mail);
   void on_mail(Parcel parcel);
   /// Who leads a queue, if a replica here knows.
