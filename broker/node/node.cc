@@ -292,6 +292,8 @@ void Node::introduce_nodes(const cluster::TopologyPtr& topology) {
   } else if (row->host != here.host || row->port != here.port) {
     commands.emplace_back(cluster::PutNode{.node = here});
   }
+  // Whoever drains a node stops it, as a rule; its next start ends that.
+  if (row != nullptr && row->drained) commands.emplace_back(cluster::DrainNode{.id = self(), .drained = false});
   submit_all(std::move(commands), topology, [this](const cluster::TopologyPtr& now) { create_defaults(now); });
 }
 
@@ -391,8 +393,8 @@ void Node::pause_or_resume() {
     if (auto started = listeners_->start(); !started) fail(started.error());
     return;
   }
-  const std::string reason = is_drained ? "broker forced connection closure with reason 'maintenance'"
-                                        : "broker forced connection closure with reason 'minority'";
+  const std::string reason =
+      is_drained ? "Node was put into maintenance mode" : "broker forced connection closure with reason 'minority'";
   log::warn(log::Category::general, "clients.paused reason=\"{}\"",
             is_drained ? "this node is drained" : "this node does not reach a majority of its cluster");
   listeners_->stop();

@@ -230,10 +230,11 @@ void NodeView::close_connections(std::string name, std::string reason, Done<std:
 }
 
 /// Of this node's queues those whose majority it belongs to, if one more member must not go. In a cluster of one
-/// nothing can be done about it, so nothing is said.
+/// nothing can be done about it, and whoever drained a node has decided: nothing is said.
 std::vector<std::string> NodeView::quorum_critical() const {
   std::vector<std::string> critical;
-  if (topology()->nodes.size() < 2) return critical;
+  const cluster::ClusterNode* own = topology()->find_node(self());
+  if (topology()->nodes.size() < 2 || (own != nullptr && own->drained)) return critical;
   const auto is_critical = [this](const std::vector<NodeId>& nodes) {
     const auto online = std::ranges::count_if(nodes, [this](NodeId node) { return is_live(node); });
     return static_cast<std::size_t>(online) <= nodes.size() / 2 + 1;
