@@ -69,7 +69,7 @@ std::vector<NodeId> without(std::vector<NodeId> nodes, NodeId node) {
 std::string_view fault_of(MetadataOutcome outcome) {
   switch (outcome) {
     case MetadataOutcome::done:
-    case MetadataOutcome::unknown:  // carried out, and nothing more is known
+    case MetadataOutcome::unknown:
       return "";
     case MetadataOutcome::not_found:
       return "it is not there any more";
@@ -87,8 +87,9 @@ void answer_nothing(Done& done) { done(Answer{.data = nullptr, .text = ""}); }
 void place(BrokerView& view, GroupId queue, std::vector<NodeId> nodes, Done done) {
   view.submit(cluster::PlaceQueue{.id = queue, .nodes = std::move(nodes)},
               [done = std::move(done)](MetadataOutcome outcome) mutable {
-                if (outcome == MetadataOutcome::done) return answer_nothing(done);
-                fail(done, Exit::unavailable, std::string(fault_of(outcome)));
+                const std::string_view fault = fault_of(outcome);
+                if (fault.empty()) return answer_nothing(done);
+                fail(done, Exit::unavailable, std::string(fault));
               });
 }
 
@@ -109,8 +110,8 @@ void place_all(BrokerView& view, std::vector<cluster::PlaceQueue> placements, Do
                      {"name", http::json_text(queue.name)},
                      {"size", placement.nodes.size()}};
     view.submit(std::move(placement), [round, row = std::move(row)](MetadataOutcome outcome) mutable {
-      const bool is_done = outcome == MetadataOutcome::done;
-      row["result"] = is_done ? std::string("ok") : "error: " + std::string(fault_of(outcome));
+      const std::string_view fault = fault_of(outcome);
+      row["result"] = fault.empty() ? std::string("ok") : "error: " + std::string(fault);
       round->rows.push_back(std::move(row));
       if (--round->waiting == 0) round->done(Answer{.data = std::move(round->rows), .text = ""});
     });

@@ -124,6 +124,8 @@ def leaders_move_where_they_are_told(cluster):
     assert "not a member of the cluster" in refused(cluster, "n1", "transfer_leadership", "q", "rabbit@n9")
     names = [f"b{number}" for number in range(8)]
     declare(cluster, "n1", *names)
+    all_run = lambda: all(row["state"] == "running" for row in get(cluster, "n2", "/api/queues"))  # noqa: E731
+    wait_until(all_run, SECONDS, "leaders of the new queues")
     cluster.control("n2", "rebalance", "quorum")
 
     def spread():
@@ -155,7 +157,7 @@ def queues_grow_and_shrink(cluster):
 
 @scenario
 def a_drained_node_serves_nobody(cluster):
-    """its leaders and clients go, load balancers hear of it; revive ends that"""
+    """its leaders and clients go, load balancers hear of it; revive ends that, and so does a restart"""
     leader = cluster.leader_of("q")
     connection = client(cluster, leader)
     cluster.control(leader, "drain")
@@ -166,11 +168,18 @@ def a_drained_node_serves_nobody(cluster):
         wait_until(lambda: connection.process_data_events(0.1), SECONDS, "the client is asked to go")
     except pika.exceptions.ConnectionClosedByBroker as closed:
         equal(closed.reply_code, 320)
+        assert "maintenance mode" in closed.reply_text, closed.reply_text
     status = rows(cluster, other, "cluster_status")["maintenance_status"]
     equal(status[f"rabbit@{leader}"], "marked for maintenance")
+    cluster.control(leader, "check_if_node_is_quorum_critical")
     cluster.control(leader, "revive")
     cluster.await_ready([leader])
     client(cluster, leader).close()
+    cluster.control(leader, "drain")
+    cluster.stop(leader)
+    cluster.start(leader)
+    cluster.await_ready([leader])
+    assert "marked" not in str(rows(cluster, other, "cluster_status")["maintenance_status"])
 
 
 @scenario

@@ -121,9 +121,122 @@ TEST_F(ControlTest, ChecksFailWhenTheNodeIsNotWell) {
   EXPECT_EQ(json::parse(data("cluster_status")).at("running_nodes"), json::parse(R"(["rabbit@test"])"));
 }
 
+class ClusterControlTest : public ControlTest {
+ protected:
+  /// rabbit@test, rabbit@b and rabbit@c, with a member of queue "q" on the first two.
+  ClusterControlTest() {
+    for (const std::string name : {"rabbit@test", "rabbit@b", "rabbit@c"}) {
+      view.apply(cluster::PutNode{.node = {.name = name, .directory = name}});
+    }
+    view.apply(
+        cluster::DeclareQueue{.queue = {.vhost = "/", .name = "q", .durable = true, .type = cluster::QueueType::quorum},
+                              .nodes = {NodeId(1), NodeId(2)}});
+    view.put_queue("/", "c");
+  }
+  /// Where q's members are, or are to be.
+  std::string target() const {
+    const cluster::Queue& queue = *view.topology()->find_queue("/", "q");
+    std::string nodes;
+    for (const raft::ReplicaId member : queue.target.empty() ? queue.members : queue.target) {
+      nodes += std::to_string(raft::node_of(member).value());
+    }
+    return nodes;
+  }
+};
+
+TEST_F(ClusterControlTest, MembersOfAQueueComeAndGo) {
+  EXPECT_EQ(target(), "12");
+  EXPECT_EQ(data("add_member", R"({"queue":"q","target":"rabbit@c"})"), "null");
+  EXPECT_EQ(target(), "123");
+  EXPECT_EQ(error("delete_member", R"({"queue":"q","target":"rabbit@b"})"),
+            "69 another change of its members is under way");
+  EXPECT_EQ(error("add_member", R"({"queue":"q","target":"rabbit@x"})"),
+            "65 node rabbit@x is not a member of the cluster");
+  for (const std::string_view command : {"add_member", "delete_member", "transfer_leadership"}) {
+    EXPECT_TRUE(error(command, R"({"queue":"c","target":"rabbit@b"})").ends_with("a non-quorum queue")) << command;
+    EXPECT_EQ(error(command, R"({"queue":"x","target":"rabbit@b"})"), "65 Queue 'x' does not exist in vhost '/'");
+  }
+}
+
+TEST_F(ClusterControlTest, GrowsWhatIsEvenAndShrinksWhatIsLeft) {
+  EXPECT_EQ(error("grow", R"({"target":"rabbit@c","strategy":"odd"})"), "64 the strategy must be one of: all, even");
+  EXPECT_EQ(data("grow", R"({"target":"rabbit@b","strategy":"all"})"), "[]");
+  EXPECT_EQ(data("shrink", R"({"target":"rabbit@c"})"), "[]");
+  EXPECT_EQ(data("grow", R"({"target":"rabbit@c","strategy":"even"})"),
+            R"([{"vhost":"/","name":"q","size":3,"result":"ok"}])");
+  EXPECT_EQ(target(), "123");
+}
+
+TEST_F(ClusterControlTest, TheLastMemberStays) {
+  EXPECT_EQ(data("shrink", R"({"target":"rabbit@b"})"), R"([{"vhost":"/","name":"q","size":1,"result":"ok"}])");
+  EXPECT_EQ(target(), "1");
+  EXPECT_EQ(data("shrink", R"({"target":"rabbit@test"})"), "[]");
+  EXPECT_EQ(error("delete_member", R"({"queue":"q","target":"rabbit@test"})"),
+            "69 Cannot delete the last member of a queue");
+}
+
+TEST_F(ClusterControlTest, OnlyASilentNodeIsForgotten) {
+  EXPECT_EQ(error("forget_cluster_node", R"({"target":"rabbit@x"})"),
+            "65 node rabbit@x is not a member of the cluster");
+  EXPECT_EQ(error("forget_cluster_node", R"({"target":"rabbit@b"})"),
+            "69 rabbit@b is running: stop it before it is taken out of the cluster");
+  EXPECT_TRUE(
+      error("forget_cluster_node", R"({"target":"rabbit@test"})").starts_with("69 a node cannot forget itself"));
+  view.silent = {NodeId(2)};
+  view.majority = false;
+  EXPECT_TRUE(error("forget_cluster_node", R"({"target":"rabbit@b"})").starts_with("69 this node does not reach"));
+  view.majority = true;
+  EXPECT_EQ(data("forget_cluster_node", R"({"target":"rabbit@b"})"), "null");
+  EXPECT_EQ(view.topology()->nodes.size(), 2U);
+  EXPECT_EQ(target(), "1");
+}
+
+TEST_F(ClusterControlTest, MaintenanceIsMarkedAndUnmarked) {
+  EXPECT_TRUE(run("drain").has_value());
+  EXPECT_TRUE(view.topology()->find_node(NodeId(1))->drained);
+  EXPECT_TRUE(run("revive").has_value());
+  EXPECT_FALSE(view.topology()->find_node(NodeId(1))->drained);
+}
+
+TEST_F(ClusterControlTest, ShowsHowFarEachReplicaIs) {
+  view.replicas = {{.node = "rabbit@test",
+                    .state = "leader",
+                    .membership = "voter",
+                    .last_index = 9,
+                    .last_written = 8,
+                    .last_applied = 7,
+                    .commit_index = 6,
+                    .snapshot_index = 5,
+                    .term = 4,
+                    .machine_version = 3}};
+  const auto outcome = run("quorum_status", R"({"queue":"q"})");
+  ASSERT_TRUE(outcome);
+  EXPECT_TRUE(outcome->text.ends_with("\nrabbit@test\tleader\tvoter\t9\t8\t7\t6\t5\t4\t3")) << outcome->text;
+  EXPECT_EQ(outcome->data.as_array().at(0).at("Snapshot Index"), 5);
+  EXPECT_TRUE(run("check_if_node_is_quorum_critical").has_value());
+  view.critical = {"queue 'q' in vhost '/'"};
+  EXPECT_TRUE(error("check_if_node_is_quorum_critical").ends_with("\nqueue 'q' in vhost '/'"));
+}
+
+TEST_F(ClusterControlTest, LeadersAreTransferredAndSpread) {
+  const auto* queue = view.topology()->find_vhost("/")->queues.find("q");
+  const GroupId id = (*queue)->id;
+  for (int i = 0; i < 2; ++i) {
+    view.queues.push_back({.definition = *queue,
+                           .node = "rabbit@test",
+                           .state = "running",
+                           .members = {"rabbit@test", "rabbit@b"},
+                           .online = {"rabbit@test", "rabbit@b"}});
+  }
+  EXPECT_EQ(data("transfer_leadership", R"({"queue":"q","target":"rabbit@b"})"), "null");
+  EXPECT_EQ(view.transfers, (std::vector{std::pair(id, NodeId(2))}));
+  EXPECT_EQ(error("rebalance", R"({"type":"stream"})"), "64 the type must be one of: all, quorum");
+  EXPECT_TRUE(run("rebalance", R"({"type":"quorum"})").has_value());
+  EXPECT_EQ(view.transfers.size(), 2U);
+}
+
 /// A list shows each of its columns, all rows have them all, and the defaults are among them.
-TEST_F(ControlTest, EveryColumnOfEveryListIsThere) {
-  view.put_queue("/", "q", 1);
+TEST_F(ClusterControlTest, EveryColumnOfEveryListIsThere) {
   view.put_connection("127.0.0.1:1 -> 127.0.0.1:5672", "guest");
   view.connections.front().client_name = "me";
   view.connections.front().channels = {{.number = 1, .consumers = {{.tag = "t", .queue = "q"}}}};
@@ -133,6 +246,8 @@ TEST_F(ControlTest, EveryColumnOfEveryListIsThere) {
     if (!lists_what_is_there) continue;  // others list what they have done
     json::object arguments;
     if (std::ranges::count(words(command.arguments), "username") > 0) arguments["username"] = "guest";
+    if (std::ranges::count(words(command.arguments), "target") > 0) arguments["target"] = "rabbit@c";
+    if (std::ranges::count(words(command.arguments), "strategy") > 0) arguments["strategy"] = "all";
     std::optional<Outcome> outcome;
     command.run(
         view,
