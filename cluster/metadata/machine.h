@@ -42,8 +42,6 @@ class MetadataMachine {
   Result<void> restore(ByteView bytes);
 
  private:
-  class Draft;
-
   IndexFactory make_index_;
   TopologyPtr topology_;
 };

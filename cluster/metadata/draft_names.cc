@@ -1,0 +1,148 @@
+// What commands do to vhosts, users, exchanges, queues and bindings.
+#include "cluster/metadata/draft.h"
+
+#include <array>
+#include <utility>
+
+namespace quorate::cluster {
+namespace {
+
+/// The exchanges that every vhost is born with (features.md P087).
+struct Predeclared {
+  std::string_view name;
+  std::string_view type;
+  bool internal = false;
+};
+constexpr std::array<Predeclared, 7> kPredeclared = {{{"", "direct"},
+                                                      {"amq.direct", "direct"},
+                                                      {"amq.fanout", "fanout"},
+                                                      {"amq.headers", "headers"},
+                                                      {"amq.match", "headers"},
+                                                      {"amq.rabbitmq.trace", "topic", true},
+                                                      {"amq.topic", "topic"}}};
+static_assert(kIdsPerEntry >= kMetadataCommandsMax * kPredeclared.size());
+
+}  // namespace
+
+Outcome Draft::on(const PutVhost& command) {
+  if (next_.find_vhost(command.name) != nullptr) return Outcome::exists;
+  put(Vhost{.name = command.name});
+  for (const Predeclared& row : kPredeclared) {
+    put_exchange({.vhost = command.name,
+                  .name = std::string(row.name),
+                  .type = std::string(row.type),
+                  .durable = true,
+                  .internal = row.internal});
+  }
+  return Outcome::done;
+}
+
+Outcome Draft::on(const DeleteVhost& command) {
+  const Vhost* found = next_.find_vhost(command.name);
+  if (found == nullptr) return Outcome::not_found;
+  const Vhost vhost = *found;
+  vhost.queues.for_each([&](const std::string&, const QueuePtr& queue) { remove_queue(queue); });
+  vhost.exchanges.for_each([&](const std::string&, const ExchangePtr& exchange) {
+    next_.exchanges_by_id = next_.exchanges_by_id.without(exchange->id);
+  });
+  next_.vhosts = next_.vhosts.without(command.name);
+  const auto users = next_.users;
+  users.for_each([&](const std::string&, const User& user) { clear_permissions(user, command.name); });
+  return Outcome::done;
+}
+
+Outcome Draft::on(const PutUser& command) {
+  const User* before = next_.users.find(command.name);
+  User user{.name = command.name, .password_hash = command.password_hash, .tags = command.tags};
+  if (before != nullptr) user.permissions = before->permissions;
+  next_.users = next_.users.with(command.name, std::move(user));
+  return Outcome::done;
+}
+
+Outcome Draft::on(const DeleteUser& command) {
+  if (next_.users.find(command.name) == nullptr) return Outcome::not_found;
+  next_.users = next_.users.without(command.name);
+  return Outcome::done;
+}
+
+Outcome Draft::on(const SetPermissions& command) {
+  const User* found = next_.users.find(command.user);
+  if (found == nullptr || next_.find_vhost(command.vhost) == nullptr) return Outcome::not_found;
+  User user = *found;
+  user.permissions = user.permissions.with(command.vhost, command.patterns);
+  next_.users = next_.users.with(command.user, std::move(user));
+  return Outcome::done;
+}
+
+Outcome Draft::on(const ClearPermissions& command) {
+  const User* found = next_.users.find(command.user);
+  if (found == nullptr) return Outcome::not_found;
+  clear_permissions(User(*found), command.vhost);
+  return Outcome::done;
+}
+
+Outcome Draft::on(const DeclareExchange& command) {
+  if (next_.find_vhost(command.exchange.vhost) == nullptr) return Outcome::not_found;
+  if (next_.find_exchange(command.exchange.vhost, command.exchange.name) != nullptr) return Outcome::exists;
+  return put_exchange(command.exchange) ? Outcome::done : Outcome::refused;
+}
+
+Outcome Draft::on(const DeleteExchange& command) {
+  const Exchange* found = next_.find_exchange(command.vhost, command.name);
+  if (found == nullptr) return Outcome::not_found;
+  if (command.if_unused && !found->bindings.empty()) return Outcome::in_use;
+  remove_exchange(*found);
+  return Outcome::done;
+}
+
+Outcome Draft::on(const DeclareQueue& command) {
+  const Vhost* found = next_.find_vhost(command.queue.vhost);
+  if (found == nullptr) return Outcome::not_found;
+  if (found->queues.find(command.queue.name) != nullptr) return Outcome::exists;
+  Queue queue = command.queue;
+  queue.id = GroupId(next_id_++);
+  queue.members = queue.durable ? place(command.nodes, {}) : std::vector<raft::ReplicaId>{};
+  put_queue(share(std::move(queue)));
+  return Outcome::done;
+}
+
+Outcome Draft::on(const DeleteQueue& command) {
+  const QueuePtr* found = next_.queues_by_id.find(command.id.value());
+  if (found == nullptr) return Outcome::not_found;
+  remove_queue(QueuePtr(*found));
+  return Outcome::done;
+}
+
+Outcome Draft::on(const Bind& command) {
+  const Binding& binding = command.binding;
+  const Exchange* source = next_.find_exchange(binding.vhost, binding.source);
+  const auto destination = resolve(binding);
+  if (source == nullptr || !destination) return Outcome::not_found;
+  const std::string identity = binding_identity(binding);
+  if (source->bindings.find(identity) != nullptr) return Outcome::exists;
+  const BindingPtr shared = share(binding);
+  Exchange changed = *source;
+  changed.bindings = changed.bindings.with(identity, shared);
+  changed.index = changed.index->bind(binding.key, *destination);
+  put(std::move(changed));
+  remember_destination(shared);
+  return Outcome::done;
+}
+
+Outcome Draft::on(const Unbind& command) {
+  const Exchange* source = next_.find_exchange(command.binding.vhost, command.binding.source);
+  if (source == nullptr || !resolve(command.binding)) return Outcome::not_found;
+  if (source->bindings.find(binding_identity(command.binding)) != nullptr) unbind(command.binding);
+  return Outcome::done;
+}
+
+Outcome Draft::on(const ConnectionClosed& command) {
+  const auto* owned = next_.queues_by_owner.find(owner_key(command.owner));
+  if (owned == nullptr) return Outcome::done;
+  std::vector<QueuePtr> queues;
+  owned->for_each([&](std::uint64_t, const QueuePtr& queue) { queues.push_back(queue); });
+  remove_queues(std::move(queues));
+  return Outcome::done;
+}
+
+}  // namespace quorate::cluster

@@ -1,0 +1,145 @@
+// What commands do to nodes, and to what lives on them.
+#include "cluster/metadata/draft.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace quorate::cluster {
+
+/// Whatever lived in the memory of that node only is gone: exclusive and transient queues, transient exchanges.
+Outcome Draft::on(const NodeStarted& command) {
+  std::vector<QueuePtr> queues;
+  next_.queues_by_id.for_each([&](std::uint64_t, const QueuePtr& queue) {
+    const bool is_orphan = queue->owner && queue->owner->node == command.node && queue->owner->epoch < command.epoch;
+    if (is_orphan || (!queue->durable && queue->node == command.node)) queues.push_back(queue);
+  });
+  remove_queues(std::move(queues));
+  if (const ClusterNode* node = next_.find_node(command.node); node != nullptr) {
+    ClusterNode started = *node;
+    started.epoch = std::max(started.epoch, command.epoch);
+    put(std::move(started));
+  }
+  // Transient exchanges live as long as any node does.
+  if (next_.nodes.size() > 1) return Outcome::done;
+  std::vector<ExchangePtr> exchanges;
+  next_.exchanges_by_id.for_each([&](std::uint64_t, const ExchangePtr& exchange) {
+    if (!exchange->durable) exchanges.push_back(exchange);
+  });
+  std::ranges::sort(exchanges, {}, [](const ExchangePtr& exchange) { return exchange->id; });
+  for (const ExchangePtr& exchange : exchanges) {
+    const Exchange* still = next_.find_exchange(exchange->vhost, exchange->name);
+    if (still != nullptr && still->id == exchange->id) remove_exchange(*still);
+  }
+  return Outcome::done;
+}
+
+Outcome Draft::on(const PutNode& command) {
+  ClusterNode node = command.node;
+  if (const ClusterNode* before = next_.find_node(node.id); before != nullptr) {
+    node.epoch = std::max(node.epoch, before->epoch);
+    node.drained = before->drained;
+    node.replica = before->replica;
+  } else {
+    if (node.id.value() == 0) node.id = NodeId(next_node_id());
+    if (node.replica == raft::kNoReplica) node.replica = raft::replica_on(node.id, next_.version);
+    if (is_name_taken(node.name)) return Outcome::exists;
+  }
+  put(std::move(node));
+  return Outcome::done;
+}
+
+/// Queues that had no member elsewhere go with it; the others lose that member.
+Outcome Draft::on(const ForgetNode& command) {
+  if (next_.find_node(command.id) == nullptr) return Outcome::not_found;
+  next_.nodes = next_.nodes.without(std::uint64_t{command.id.value()});
+  std::vector<QueuePtr> lost;
+  std::vector<QueuePtr> shrunk;
+  next_.queues_by_id.for_each([&](std::uint64_t, const QueuePtr& queue) {
+    const auto is_elsewhere = [&](raft::ReplicaId replica) { return raft::node_of(replica) != command.id; };
+    const bool survives = std::ranges::any_of(queue->members, is_elsewhere);
+    if (queue->members.empty() ? queue->node == command.id : !survives) {
+      lost.push_back(queue);
+    } else if (queue->has_member_on(command.id)) {
+      shrunk.push_back(queue);
+    }
+  });
+  remove_queues(std::move(lost));
+  std::ranges::sort(shrunk, {}, [](const QueuePtr& queue) { return queue->id; });
+  for (const QueuePtr& queue : shrunk) {
+    Queue changed = *queue;
+    if (changed.target.empty()) changed.target = changed.members;
+    std::erase_if(changed.target, [&](raft::ReplicaId replica) { return raft::node_of(replica) == command.id; });
+    move_queue(std::move(changed));
+  }
+  return Outcome::done;
+}
+
+Outcome Draft::on(const PlaceQueue& command) {
+  const QueuePtr* found = next_.queues_by_id.find(command.id.value());
+  if (found == nullptr) return Outcome::not_found;
+  if (!(*found)->durable || command.nodes.empty()) return Outcome::refused;
+  Queue changed = **found;
+  if (!changed.target.empty()) return Outcome::in_use;
+  changed.target = place(command.nodes, changed.members);
+  if (changed.target.size() > 1) changed.type = QueueType::quorum;
+  if (changed.target == changed.members) changed.target.clear();
+  move_queue(std::move(changed));
+  return Outcome::done;
+}
+
+Outcome Draft::on(const QueuePlaced& command) {
+  const QueuePtr* found = next_.queues_by_id.find(command.id.value());
+  if (found == nullptr) return Outcome::not_found;
+  Queue changed = **found;
+  if (changed.target != command.members) return Outcome::refused;  // overtaken by another change
+  changed.members = std::exchange(changed.target, {});
+  move_queue(std::move(changed));
+  return Outcome::done;
+}
+
+Outcome Draft::on(const DrainNode& command) {
+  const ClusterNode* found = next_.find_node(command.id);
+  if (found == nullptr) return Outcome::not_found;
+  ClusterNode node = *found;
+  node.drained = command.drained;
+  put(std::move(node));
+  return Outcome::done;
+}
+
+bool Draft::admit(const Origin& origin) {
+  const Origin* last = next_.origins.find(std::uint64_t{origin.node.value()});
+  const Origin before = last != nullptr ? *last : Origin{.node = origin.node};
+  if (origin.epoch < before.epoch) return false;
+  const std::uint64_t applied = origin.epoch > before.epoch ? 0 : before.number;
+  if (origin.number != applied + 1) return false;
+  next_.origins = next_.origins.with(std::uint64_t{origin.node.value()}, origin);
+  return true;
+}
+
+std::vector<raft::ReplicaId> Draft::place(const std::vector<NodeId>& nodes,
+                                          const std::vector<raft::ReplicaId>& present) const {
+  std::vector<raft::ReplicaId> members;
+  for (const NodeId node : nodes) {
+    const auto at = std::ranges::find(present, node, raft::node_of);
+    members.push_back(at != present.end() ? *at : raft::replica_on(node, next_.version));
+  }
+  std::ranges::sort(members);
+  members.erase(std::ranges::unique(members).begin(), members.end());
+  return members;
+}
+
+std::uint32_t Draft::next_node_id() const {
+  std::uint64_t highest = 0;
+  const auto consider = [&](std::uint64_t id, const auto&) { highest = std::max(highest, id); };
+  next_.nodes.for_each(consider);
+  next_.origins.for_each(consider);
+  return static_cast<std::uint32_t>(highest + 1);
+}
+
+bool Draft::is_name_taken(const std::string& name) const {
+  bool taken = false;
+  next_.nodes.for_each([&](std::uint64_t, const ClusterNode& node) { taken = taken || node.name == name; });
+  return taken;
+}
+
+}  // namespace quorate::cluster

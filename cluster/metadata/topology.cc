@@ -1,0 +1,51 @@
+#include "cluster/metadata/topology.h"
+
+#include <algorithm>
+
+#include "base/cursor.h"
+
+namespace quorate::cluster {
+
+std::string destination_key(Destination::Kind kind, std::string_view name) {
+  return (kind == Destination::Kind::queue ? "q" : "e") + std::string(name);
+}
+
+std::string binding_identity(const Binding& binding) {
+  std::vector<std::byte> buffer;
+  ByteWriter writer(buffer);
+  writer.write_sized(binding.source);
+  writer.write_sized(destination_key(binding.kind, binding.destination));
+  writer.write_sized(binding.key.routing_key);
+  writer.write_sized(binding.key.arguments);
+  return std::string(as_text(buffer));
+}
+
+std::string owner_key(const Owner& owner) {
+  std::vector<std::byte> buffer;
+  ByteWriter writer(buffer);
+  writer.write(owner.node.value());
+  writer.write(owner.epoch.value());
+  writer.write(owner.connection.value());
+  return std::string(as_text(buffer));
+}
+
+QueueChanges changes_between(const Topology& before, const Topology& after) {
+  QueueChanges changes;
+  after.queues_by_id.for_each([&](std::uint64_t, const QueuePtr& queue) {
+    const Queue* old = before.find_queue(queue->id);
+    if (old == nullptr) {
+      changes.created.push_back(queue);
+    } else if (old->members != queue->members || old->target != queue->target) {
+      changes.moved.push_back(queue);
+    }
+  });
+  before.queues_by_id.for_each([&](std::uint64_t, const QueuePtr& queue) {
+    if (after.find_queue(queue->id) == nullptr) changes.deleted.push_back(queue);
+  });
+  for (auto* list : {&changes.created, &changes.deleted, &changes.moved}) {
+    std::ranges::sort(*list, {}, [](const QueuePtr& queue) { return queue->id; });
+  }
+  return changes;
+}
+
+}  // namespace quorate::cluster
