@@ -1,38 +1,39 @@
 #include "broker/queue/queue.h"
 
 #include <algorithm>
-#include <cstring>
 #include <string>
 #include <utility>
 
 #include "base/check.h"
-#include "base/limits.h"
 #include "base/overloaded.h"
 
 namespace quorate::queue {
-namespace {
-
-/// A message this large becomes an entry of its own, copied once from where the client's bytes lie.
-constexpr std::size_t kAloneBytes = limits::kEntryPackBytes / 2;
-
-std::uint64_t weight(const Message& message) { return message.encoded().size() + limits::kMessageOverheadBytes; }
-
-Enqueue to_command(const Publish& publish) {
-  return {.persistent = publish.persistent,
-          .has_priority = publish.has_priority,
-          .priority = publish.priority,
-          .body_size = publish.body_size,
-          .message = publish.message.encoded().view()};
-}
-
-}  // namespace
 
 Queue::Queue(cluster::QueuePtr definition, QueueSurroundings& surroundings)
     : definition_(std::move(definition)),
       surroundings_(surroundings),
-      cache_(definition_->durable ? surroundings.cache_budget : surroundings.transient_bodies) {}
+      packer_([this](PackedEntry entry) { submit(std::move(entry)); }),
+      outbox_(outbox_surroundings()) {}
 
-Queue::~Queue() { *alive_ = false; }
+Outbox::Surroundings Queue::outbox_surroundings() {
+  Outbox::Surroundings needs{
+      .machine = machine_,
+      .budget = is_durable() ? surroundings_.cache_budget : surroundings_.transient_bodies,
+      .counts = is_quorum(),
+      .send = [this](const SessionId& to, SessionMailBody what,
+                     std::uint64_t answers) { send(to, std::move(what), answers); },
+      .on_failure =
+          [this](const Error& error) {
+            surroundings_.on_failure({.code = error.code, .text = describe() + ": " + error.text});
+          }};
+  if (is_durable()) {
+    needs.read = [this](LogIndex from, LogIndex to, cluster::GroupHost::ReadDone done) {
+      surroundings_.groups.read(definition_->id, from, to, surroundings_.cache_budget.read_ahead_bytes,
+                                std::move(done));
+    };
+  }
+  return needs;
+}
 
 Result<void> Queue::start(bool is_new) {
   if (is_durable()) return open_group(is_new);
@@ -46,25 +47,8 @@ Result<void> Queue::start(bool is_new) {
 void Queue::configure() {
   const Configure wanted = surroundings_.settings_of(*definition_);
   if (machine_.settings() == wanted) return;
-  append(Command(wanted));
+  packer_.append(Command(wanted));
   surroundings_.mark_dirty(definition_->id);
-}
-
-/// The members of a new queue agree on who they are; one that was added later hears it from the leader.
-Result<void> Queue::open_group(bool is_new) {
-  if (definition_->members.empty()) return surroundings_.groups.open(definition_->id, *this);
-  const auto is_here = [this](raft::ReplicaId replica) { return raft::node_of(replica) == surroundings_.node; };
-  const auto founder = std::ranges::find_if(definition_->members, is_here);
-  if (founder == definition_->members.end()) {
-    const auto added = std::ranges::find_if(definition_->target, is_here);
-    CHECK(added != definition_->target.end());
-    return surroundings_.groups.open(definition_->id, *this,
-                                     {.self = *added, .configuration = {.voters = definition_->members}});
-  }
-  const bool begins = is_new && definition_->node == surroundings_.node;
-  return surroundings_.groups.open(
-      definition_->id, *this,
-      {.self = *founder, .configuration = {.voters = definition_->members}, .campaign = begins});
 }
 
 // --- mail becomes entries ---
@@ -89,151 +73,78 @@ void Queue::on_mail(Parcel parcel) {
   }
 }
 
-Leadership Queue::leadership() const {
-  Leadership known{.queue = definition_->id, .term = term_};
-  if (leader_ != raft::kNoReplica) known.leader = raft::node_of(leader_);
-  return known;
-}
-
 void Queue::take(Parcel& parcel) {
   const bool is_lost = parcel.commands.empty() && parcel.heard > 0 && !machine_.knows(parcel.from);
   if (is_lost) return send(parcel.from, Forgotten{});
-  sender_ = {.session = parcel.from, .next = parcel.first, .heard = parcel.heard};
+  packer_.begin_parcel(parcel.from, parcel.first, parcel.heard);
   for (QueueMailBody& what : parcel.commands) {
     QueueMail mail{.queue = parcel.queue, .from = parcel.from, .what = std::move(what)};
     take(mail);
   }
-  sender_.reset();
+  packer_.end_parcel();
   for (const Resume& resume : parcel.resumes) {
     machine_.held_by({.session = parcel.from, .link = resume.link}, resume.received,
-                     [this](const effect::Deliver& held) { owe({.delivery = held}); });
+                     [this](const effect::Deliver& held) { outbox_.owe({.delivery = held}); });
   }
   for (QueueMailBody& what : parcel.questions) {
     questions_.push_back({.queue = parcel.queue, .from = parcel.from, .what = std::move(what)});
   }
 }
 
-/// The command that follows is the sender's next.
-void Queue::name_sender() {
-  if (!sender_) {
-    if (entry_sender_) encode_command(Command(From{}), entry_);
-    entry_sender_.reset();
-    return;
-  }
-  const bool continues =
-      entry_sender_ && entry_sender_->session == sender_->session && entry_sender_->next == sender_->next;
-  if (!continues) {
-    encode_command(Command(From{.session = sender_->session, .first = sender_->next, .heard = sender_->heard}), entry_);
-  }
-  ++sender_->next;
-  entry_sender_ = sender_;
-  entry_needs_sync_ = true;  // what follows from it is told to another node, which outlives this one's memory
-}
-
 void Queue::take(QueueMail& mail) {
   std::visit(Overloaded{
-                 [&](Publish& publish) { append(mail.from, publish); },
+                 [&](Publish& publish) {
+                   const bool needs_sync = is_durable() && (publish.persistent || is_quorum());
+                   packer_.append(mail.from, publish, needs_sync);
+                 },
                  [&](Count&) { questions_.push_back(std::move(mail)); },
                  [&](DeleteIf&) { questions_.push_back(std::move(mail)); },
-                 [&](auto& command) { append(Command(std::move(command))); },
+                 [&](auto& command) { packer_.append(Command(std::move(command))); },
              },
              mail.what);
 }
 
-void Queue::append(const SessionId& from, const Publish& publish) {
-  const std::size_t size = publish.message.encoded().size();
-  const bool needs_sync = is_durable() && (publish.persistent || is_quorum());
-  Waiting waiting{.session = from, .taken = {.seq = publish.seq, .bytes = weight(publish.message)}};
-  if (size >= kAloneBytes) {
-    seal_entry();
-    entry_has_messages_ = true;
-    entry_needs_sync_ = needs_sync;
-    if (!sender_) entry_waiting_.push_back(waiting);
-    submit_entry(encode_alone(publish));
-    return;
-  }
-  make_room(size);
-  entry_has_messages_ = true;
-  entry_needs_sync_ |= needs_sync;
-  name_sender();
-  waiting.offset = entry_.size();
-  if (!sender_) entry_waiting_.push_back(waiting);
-  encode_command(to_command(publish), entry_);
-  ++entry_commands_;
-}
-
-void Queue::append(const Command& command) {
-  make_room(0);
-  name_sender();
-  encode_command(command, entry_);
-  ++entry_commands_;
-}
-
-void Queue::make_room(std::size_t size) {
-  const bool is_full = entry_commands_ >= limits::kEntryCommandsMax || entry_.size() + size > limits::kEntryPackBytes;
-  if (is_full) seal_entry();
-}
-
-/// The command around the message, then the message, in one allocation of the right size.
-Bytes Queue::encode_alone(const Publish& publish) {
-  Enqueue command = to_command(publish);
-  const ByteView message = command.message;
-  CHECK(entry_.empty());
-  name_sender();
-  encode_command_head(command, entry_);
-  Bytes payload = Bytes::allocate(entry_.size() + message.size());
-  std::memcpy(payload.mutable_data(), entry_.data(), entry_.size());
-  std::memcpy(payload.mutable_data() + entry_.size(), message.data(), message.size());
-  entry_.clear();
-  entry_sender_.reset();
-  return payload;
-}
-
-void Queue::seal_entry() {
-  if (entry_.empty()) return;
-  Bytes payload = Bytes::copy_of(entry_);
-  entry_.clear();
-  entry_commands_ = 0;
-  entry_sender_.reset();
-  submit_entry(std::move(payload));
-}
-
-void Queue::submit_entry(Bytes payload) {
-  const bool has_messages = std::exchange(entry_has_messages_, false);
-  const bool needs_sync = std::exchange(entry_needs_sync_, false);
+void Queue::submit(PackedEntry entry) {
   if (is_durable()) {
-    const auto durability = needs_sync ? storage::Durability::synced : storage::Durability::buffered;
-    const auto position = surroundings_.groups.propose(definition_->id, payload, durability);
-    if (position) last_proposed_ = position->index;
-    if (position && has_messages) cache_.put(position->index, std::move(payload));
-    for (Waiting& waiting : entry_waiting_) {
-      if (!position) break;  // the node is about to stop, and nobody is told that anything was kept
-      waiting.entry = position->index;
-      waiting_.push_back(waiting);
-    }
+    propose(std::move(entry));
   } else {
-    ++last_proposed_;
-    if (has_messages) cache_.put(last_proposed_, payload);
-    for (Waiting& waiting : entry_waiting_) {
-      waiting.entry = last_proposed_;
-      waiting_.push_back(waiting);
-    }
-    const auto applied = machine_.apply(last_proposed_, payload.view(), effects_);
-    CHECK(applied.has_value());
-    for (const Effect& effect : effects_) {
-      if (const auto* refused = std::get_if<effect::Refused>(&effect)) carry_out(*refused);
-    }
-    for (const Waiting& waiting : std::exchange(waiting_, {})) send_untracked(waiting.session, waiting.taken);
-    carry_out_all();
+    apply_at_once(std::move(entry));
   }
-  entry_waiting_.clear();
+}
+
+void Queue::propose(PackedEntry entry) {
+  const auto durability = entry.needs_sync ? storage::Durability::synced : storage::Durability::buffered;
+  const auto position = surroundings_.groups.propose(definition_->id, entry.payload, durability);
+  if (!position) return;  // the node is about to stop, and nobody is told that anything was kept
+  last_proposed_ = position->index;
+  if (entry.has_messages) outbox_.keep(last_proposed_, std::move(entry.payload));
+  for (Waiting& waiting : entry.waiting) {
+    waiting.entry = last_proposed_;
+    waiting_.push_back(waiting);
+  }
+}
+
+/// A queue without a log. Who waits is told before anybody gets a message.
+void Queue::apply_at_once(PackedEntry entry) {
+  ++last_proposed_;
+  if (entry.has_messages) outbox_.keep(last_proposed_, entry.payload);
+  const auto applied = machine_.apply(last_proposed_, entry.payload.view(), effects_);
+  CHECK(applied.has_value());
+  for (const Effect& effect : effects_) {
+    const auto* refused = std::get_if<effect::Refused>(&effect);
+    if (refused == nullptr || refused->number != 0) continue;
+    const auto at = std::ranges::find(entry.waiting, refused->position.offset(), &Waiting::offset);
+    if (at != entry.waiting.end()) at->taken.refused = true;
+  }
+  for (const Waiting& waiting : entry.waiting) send_untracked(waiting.session, waiting.taken);
+  carry_out_all();
 }
 
 bool Queue::flush() {
   if (!ready_) return false;
   pursue_target();
-  const bool had_commands = !entry_.empty();
-  seal_entry();
+  const bool had_commands = !packer_.empty();
+  packer_.seal();
   if (questions_.empty() || surroundings_.groups.has_failed()) return had_commands;
   if (machine_.applied() < last_proposed_) return had_commands;
   answer_questions();
@@ -260,7 +171,7 @@ void Queue::answer_questions() {
 
 void Queue::on_deleted(const cluster::TopologyPtr& topology) {
   for (const Waiting& waiting : waiting_) send_untracked(waiting.session, waiting.taken);
-  for (const Owed& owed : owed_) {
+  for (const Owed& owed : outbox_.owed()) {
     const ConsumerKey& consumer = owed.delivery.consumer;
     if (owed.kind == Owed::Kind::get) send(consumer.session, GetEmpty{});
     if (owed.kind == Owed::Kind::cancelled) send(consumer.session, Cancelled{.link = consumer.link});
@@ -306,159 +217,9 @@ Result<void> Queue::apply(const raft::Entry& entry, cluster::ApplyMode mode) {
   return {};
 }
 
-void Queue::on_leader() {
-  committed_ = std::max(committed_, machine_.applied());  // history was read from the disk
-  last_proposed_ = machine_.applied();
-  ready_ = true;
-  told_placed_ = false;
-  if (!is_quorum()) {
-    append(Command(
-        NodeUp{.node = surroundings_.node, .epoch = surroundings_.epoch, .after_crash = surroundings_.after_crash}));
-  }
-  configure();
-  on_nodes_changed();
-  for (QueueMail& mail : std::exchange(early_, {})) take(mail);
-  for (Parcel& parcel : std::exchange(early_parcels_, {})) on_mail(std::move(parcel));
-  surroundings_.mark_dirty(definition_->id);
-}
-
-/// Whoever waits for something sends it again, to the next leader.
-void Queue::on_follower() {
-  ready_ = false;
-  entry_.clear();
-  entry_commands_ = 0;
-  entry_has_messages_ = entry_needs_sync_ = false;
-  entry_sender_.reset();
-  entry_waiting_.clear();
-  early_parcels_.clear();
-  questions_.clear();
-  deleters_.clear();
-  deleting_ = false;
-  owed_.clear();
-  owed_entries_ = {};
-  promised_.clear();
-  cache_.clear();  // an index may come again with another payload
-  evicted_ = LogIndex(0);
-  reading_ = false;
-  ++read_serial_;
-  // From when the queue had one member. It may have been kept or not.
-  for (Waiting& waiting : std::exchange(waiting_, {})) {
-    waiting.taken.refused = true;
-    send_untracked(waiting.session, waiting.taken);
-  }
-}
-
-void Queue::on_leadership(raft::ReplicaId leader, Term term) {
-  leader_ = leader;
-  term_ = term;
-  const bool is_here = leader != raft::kNoReplica && raft::node_of(leader) == surroundings_.node;
-  surroundings_.announce(leadership(), is_here);
-}
-
-void Queue::on_moved(cluster::QueuePtr definition) {
-  told_placed_ = false;
-  definition_ = std::move(definition);
-  surroundings_.mark_dirty(definition_->id);
-}
-
-/// One step towards the members that the metadata wants: new ones learn the log before any old one goes.
-void Queue::pursue_target() {
-  const cluster::Replica* replica = surroundings_.groups.replica(definition_->id);
-  if (!ready_ || definition_->target.empty() || replica == nullptr) return;
-  const raft::Configuration& now = replica->core().configuration();
-  const bool is_settled = !now.is_joint() && replica->core().configuration_index() <= replica->core().commit_index();
-  if (!is_settled) return;
-  raft::Configuration next{.voters = now.voters, .joining = now.joining, .machine_version = now.machine_version};
-  for (const raft::ReplicaId wanted : definition_->target) {
-    if (!now.is_member(wanted)) next.joining.push_back(wanted);
-  }
-  std::ranges::sort(next.joining);
-  if (next.joining == now.joining) {
-    if (!now.joining.empty()) return;  // the leader promotes whoever has caught up
-    if (now.voters == definition_->target) {
-      if (!std::exchange(told_placed_, true)) surroundings_.report_placed(definition_->id, now.voters);
-      return;
-    }
-    next.voters = definition_->target;
-  }
-  surroundings_.groups.change(definition_->id, next);
-}
-
-void Queue::on_nodes_changed() {
-  if (!ready_) return;
-  const cluster::Topology& topology = surroundings_.topology();
-  if (topology.nodes.empty()) return;
-  std::map<NodeId, Epoch> oldest;
-  for (const SessionId& session : machine_.sessions()) {
-    const auto [at, added] = oldest.try_emplace(session.node, session.epoch);
-    if (!added) at->second = std::min(at->second, session.epoch);
-  }
-  for (const auto& [node, epoch] : oldest) {
-    const cluster::ClusterNode* now = topology.find_node(node);
-    const Epoch below = now != nullptr ? now->epoch : Epoch(UINT32_MAX);
-    if (epoch < below) append(Command(SessionsGone{.node = node, .below = below}));
-    judge_node(node);
-  }
-  surroundings_.mark_dirty(definition_->id);
-}
-
-void Queue::on_node_health(NodeId node) {
-  const auto is_of_node = [&](const SessionId& session) { return session.node == node; };
-  if (!ready_ || std::ranges::none_of(machine_.sessions(), is_of_node)) return;
-  judge_node(node);
-  surroundings_.mark_dirty(definition_->id);
-}
-
-/// The node's consumers get nothing new while it is silent, and lose what they hold when it was for too long. A leader
-/// says what it knows anew: the one before may have said something else, or nothing.
-void Queue::judge_node(NodeId node) {
-  const cluster::ClusterNode* row = surroundings_.topology().find_node(node);
-  if (row == nullptr) return;
-  switch (surroundings_.health_of(node)) {
-    case NodeHealth::live:
-      if (machine_.has_consumers(node, true)) append(Command(NodeTrusted{.node = node, .epoch = row->epoch}));
-      return;
-    case NodeHealth::silent:
-      if (machine_.has_consumers(node, false)) append(Command(NodeSuspected{.node = node, .epoch = row->epoch}));
-      return;
-    case NodeHealth::given_up:
-      return append(Command(SessionsGone{.node = node, .below = row->epoch.plus(1), .expired = true}));
-  }
-}
-
-void Queue::on_node_unreachable(NodeId node) {
-  RemotePost* remote = surroundings_.switchboard.remote();
-  const auto is_there = [node](const SessionId& session) { return session.node == node; };
-  if (ready_ && remote != nullptr && std::ranges::any_of(machine_.sessions(), is_there)) {
-    remote->send(node, leadership());
-  }
-}
-
-void Queue::on_committed(LogIndex index) {
-  const LogIndex before = std::exchange(committed_, std::max(index, committed_));
-  while (!waiting_.empty() && waiting_.front().entry <= committed_) {
-    send_untracked(waiting_.front().session, waiting_.front().taken);
-    waiting_.pop_front();
-  }
-  while (!promised_.empty() && promised_.front().entry <= committed_) {
-    surroundings_.switchboard.send(std::move(promised_.front().mail));
-    promised_.pop_front();
-  }
-  if (!definition_->target.empty()) surroundings_.mark_dirty(definition_->id);  // the next step may be due
-  // Until an entry is on this disk the only readable copy is in memory, whatever others have; from then on it is a
-  // cache.
-  const cluster::Replica* replica = surroundings_.groups.replica(definition_->id);
-  const LogIndex durable = replica != nullptr ? std::min(committed_, replica->core().durable_index()) : committed_;
-  evicted_ = std::max(evicted_, std::min(before, durable));
-  while (evicted_ < durable && cache_.bytes() > cache_limit()) cache_.erase(++evicted_);
-}
-
 std::vector<std::pair<LogIndex, LogIndex>> Queue::live_entries() const {
   auto live = machine_.live_entries();
-  owed_entries_.for_each([&](std::uint64_t number, std::uint32_t) {
-    const LogIndex index(number);
-    if (!machine_.is_live(index)) live.emplace_back(index, index);
-  });
+  for (const LogIndex index : outbox_.needed_entries()) live.emplace_back(index, index);
   std::ranges::sort(live);
   live.erase(std::ranges::unique(live).begin(), live.end());
   return live;
@@ -474,9 +235,10 @@ void Queue::carry_out_all() {
   effects_.swap(effects);
 }
 
-void Queue::carry_out(const effect::Deliver& effect) { owe({.delivery = effect}); }
+void Queue::carry_out(const effect::Deliver& effect) { outbox_.owe({.delivery = effect}); }
 void Queue::carry_out(const effect::GetOk& effect) {
-  owe({.delivery = effect.delivery, .kind = Owed::Kind::get, .ready_left = effect.ready_left, .number = effect.number});
+  outbox_.owe(
+      {.delivery = effect.delivery, .kind = Owed::Kind::get, .ready_left = effect.ready_left, .number = effect.number});
 }
 void Queue::carry_out(const effect::GetEmpty& effect) { send(effect.session, GetEmpty{}, effect.number); }
 void Queue::carry_out(const effect::Attached& effect) {
@@ -484,16 +246,12 @@ void Queue::carry_out(const effect::Attached& effect) {
 }
 void Queue::carry_out(const effect::Cancelled& effect) {
   // Nothing may be delivered after it, and what a no_ack consumer is owed exists nowhere else any more.
-  owe({.delivery = {.consumer = effect.consumer}, .kind = Owed::Kind::cancelled, .number = effect.number});
+  outbox_.owe({.delivery = {.consumer = effect.consumer}, .kind = Owed::Kind::cancelled, .number = effect.number});
 }
 void Queue::carry_out(const effect::Purged& effect) {
   send(effect.session, Purged{.count = effect.count}, effect.number);
 }
-
-void Queue::carry_out(const effect::EntryDead& effect) {
-  if (owed_entries_.find(effect.index.value()) == nullptr) cache_.erase(effect.index);
-}
-
+void Queue::carry_out(const effect::EntryDead& effect) { outbox_.on_entry_dead(effect.index); }
 void Queue::carry_out(const effect::Through& effect) {
   send(effect.session, Through{.first = effect.first, .number = effect.number});
 }
@@ -508,117 +266,6 @@ void Queue::carry_out(const effect::Forgotten& effect) { send(effect.session, Fo
 
 void Queue::carry_out(const effect::Unused&) {
   if (definition_->auto_delete && !std::exchange(deleting_, true)) surroundings_.request_delete(definition_->id);
-}
-
-// --- bodies ---
-
-void Queue::owe(Owed owed) {
-  if (owed_.empty() && deliver(owed)) return;
-  owed_.push_back(owed);
-  if (owed.kind == Owed::Kind::cancelled) return;
-  const std::uint64_t index = owed.delivery.message.position.index().value();
-  if (std::uint32_t* count = owed_entries_.find(index); count != nullptr) {
-    ++*count;
-  } else {
-    owed_entries_.insert(index, 1);
-  }
-  read_back(owed_.front().delivery.message.position.index());
-}
-
-/// False when the body is not in memory.
-bool Queue::deliver(const Owed& owed) {
-  const effect::Deliver& delivery = owed.delivery;
-  if (owed.kind == Owed::Kind::cancelled) {
-    send(delivery.consumer.session, Cancelled{.link = delivery.consumer.link}, owed.number);
-    return true;
-  }
-  const Position position = delivery.message.position;
-  const Bytes& payload = cache_.find(position.index());
-  if (payload.empty()) return false;
-  auto message = Message::parse(message_at(payload, position.offset()));
-  if (!message) {
-    surroundings_.on_failure({.code = ErrorCode::corruption,
-                              .text = describe() + ": log entry " + std::to_string(position.index().value()) +
-                                      " holds no message where one was: " + message.error().text});
-    return true;
-  }
-  Delivery out{.link = delivery.consumer.link,
-               .id = delivery.id,
-               .message = std::move(*message),
-               .redelivered = delivery.message.redelivered,
-               .settled = delivery.settled,
-               .counts = is_quorum(),
-               .delivery_count = delivery.message.delivery_count,
-               .acquired_count = delivery.acquired_count};
-  if (owed.kind == Owed::Kind::get) {
-    send(delivery.consumer.session, GetOk{.delivery = std::move(out), .ready_left = owed.ready_left}, owed.number);
-  } else {
-    send(delivery.consumer.session, std::move(out));
-  }
-  if (is_durable()) consider_read_ahead(position.index());
-  return true;
-}
-
-void Queue::pay_owed() {
-  while (!owed_.empty() && deliver(owed_.front())) {
-    const Owed paid = owed_.front();
-    owed_.pop_front();
-    if (paid.kind == Owed::Kind::cancelled) continue;
-    const LogIndex index = paid.delivery.message.position.index();
-    if (--*owed_entries_.find(index.value()) > 0) continue;
-    owed_entries_.erase(index.value());
-    if (!machine_.is_live(index)) cache_.erase(index);
-  }
-  if (!owed_.empty()) read_back(owed_.front().delivery.message.position.index());
-}
-
-void Queue::read_back(LogIndex from) {
-  CHECK(is_durable());
-  if (reading_) return;
-  CHECK_LE(from, committed_);  // what is not yet committed is in memory
-  reading_ = true;
-  surroundings_.groups.read(definition_->id, from, committed_, surroundings_.cache_budget.read_ahead_bytes,
-                            [this, alive = alive_, from, serial = read_serial_](Result<std::vector<raft::Entry>> read) {
-                              if (*alive && serial == read_serial_) on_read(std::move(read), from);
-                            });
-}
-
-/// While one stretch is being delivered the next is fetched, so that a backlog flows.
-void Queue::consider_read_ahead(LogIndex delivered) {
-  const bool in_last_stretch = delivered >= read_first_ && delivered <= read_last_;
-  const LogIndex next = read_last_.plus(1);
-  if (in_last_stretch && !reading_ && next <= committed_ && cache_.find(next).empty()) read_back(next);
-}
-
-void Queue::on_read(Result<std::vector<raft::Entry>> entries, LogIndex from) {
-  reading_ = false;
-  if (!entries) {
-    surroundings_.on_failure({.code = entries.error().code, .text = describe() + ": " + entries.error().text});
-    return;
-  }
-  cache_.trim_below(from, cache_limit() / 2);
-  for (raft::Entry& entry : *entries) {
-    const bool is_wanted = machine_.is_live(entry.index) || owed_entries_.find(entry.index.value()) != nullptr;
-    if (is_wanted) cache_.put(entry.index, std::move(entry.payload));
-  }
-  if (!entries->empty()) {
-    read_first_ = entries->front().index;
-    read_last_ = entries->back().index;
-  }
-  const bool first_is_missing =
-      !owed_.empty() && owed_.front().delivery.message.position.index() == from && cache_.find(from).empty();
-  if (first_is_missing) {
-    surroundings_.on_failure({.code = ErrorCode::corruption,
-                              .text = describe() + ": log entry " + std::to_string(from.value()) +
-                                      " is gone although a message in it is live"});
-    return;
-  }
-  pay_owed();
-}
-
-std::size_t Queue::cache_limit() const {
-  const CacheBudget& budget = surroundings_.cache_budget;
-  return budget.used > budget.shard_max_bytes ? 0 : budget.queue_max_bytes;
 }
 
 }  // namespace quorate::queue

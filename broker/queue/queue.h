@@ -1,5 +1,6 @@
-// Queue: a queue machine at work on its shard, or one replica of it. It packs what sessions send in one turn into log
-// entries, carries out the machine's effects, and keeps the bodies that the machine only refers to.
+// Queue: a queue machine at work on its shard, or one replica of it. What sessions send in one turn goes through its
+// EntryPacker into the log; the machine's effects are carried out, deliveries by its Outbox, which has the bodies that
+// the machine only refers to.
 //
 // A durable queue proposes its entries to its Raft group and applies what comes back; a transient one numbers and
 // applies them itself and keeps every body in memory. Of several replicas the leader's takes mail and carries out
@@ -18,8 +19,9 @@
 #include "base/ids.h"
 #include "base/result.h"
 #include "broker/queue/body_cache.h"
+#include "broker/queue/entry_packer.h"
 #include "broker/queue/mail.h"
-#include "broker/queue/numbered.h"
+#include "broker/queue/outbox.h"
 #include "broker/queue/queue_machine.h"
 #include "broker/queue/switchboard.h"
 #include "cluster/group_host.h"
@@ -59,7 +61,6 @@ struct QueueSurroundings {
 class Queue final : public cluster::GroupClient {
  public:
   Queue(cluster::QueuePtr definition, QueueSurroundings& surroundings);
-  ~Queue() override;
 
   /// Begins to work: a durable queue recovers its log first and keeps its mail until then. `is_new`: it has just been
   /// declared.
@@ -103,37 +104,17 @@ class Queue final : public cluster::GroupClient {
   void mark_snapshot() override { machine_.mark_snapshot(); }
 
  private:
-  /// Publications whose senders wait until their entry is safe.
-  struct Waiting {
-    LogIndex entry;
-    std::size_t offset = 0;  // of its command in the entry
-    SessionId session;
-    Taken taken;
-  };
-  /// What a session is to be sent, in order: a checked out message whose body is still on disk, or what stands behind
-  /// such a one.
-  struct Owed {
-    enum class Kind : std::uint8_t { delivery, get, cancelled };
-    effect::Deliver delivery;  // of a cancellation: the consumer
-    Kind kind = Kind::delivery;
-    std::uint64_t ready_left = 0;  // in the answer to a basic.get
-    std::uint64_t number = 0;      // of the command that this answers
-  };
-
   Result<void> open_group(bool is_new);
   void pursue_target();
   void judge_node(NodeId node);
   void configure();
+  Outbox::Surroundings outbox_surroundings();
   void take(QueueMail& mail);
   void take(Parcel& parcel);
-  void name_sender();
   bool leads_in(Term term) const { return ready_ && term == term_; }
-  void append(const SessionId& from, const Publish& publish);
-  void append(const Command& command);
-  void make_room(std::size_t size);
-  void seal_entry();
-  Bytes encode_alone(const Publish& publish);
-  void submit_entry(Bytes payload);
+  void submit(PackedEntry entry);
+  void propose(PackedEntry entry);
+  void apply_at_once(PackedEntry entry);
   void answer_questions();
 
   void carry_out_all();
@@ -148,14 +129,6 @@ class Queue final : public cluster::GroupClient {
   void carry_out(const effect::Through& effect);
   void carry_out(const effect::Refused& effect);
   void carry_out(const effect::Forgotten& effect);
-
-  void owe(Owed owed);
-  bool deliver(const Owed& owed);
-  void pay_owed();
-  void read_back(LogIndex from);
-  void consider_read_ahead(LogIndex delivered);
-  void on_read(Result<std::vector<raft::Entry>> entries, LogIndex from);
-  std::size_t cache_limit() const;
 
   /// A group of one applies before its disk has the entry. Who is on this node goes with it in a crash; others, and
   /// whoever is given a promise, hear of it when it is committed.
@@ -182,7 +155,6 @@ class Queue final : public cluster::GroupClient {
   cluster::QueuePtr definition_;
   QueueSurroundings& surroundings_;
   QueueMachine machine_;
-  BodyCache cache_;
   bool ready_ = false;  // takes mail: it leads, or nobody else could
   bool deleting_ = false;
   bool told_placed_ = false;  // the metadata has heard, or will, that the group has its target
@@ -191,21 +163,8 @@ class Queue final : public cluster::GroupClient {
   std::vector<QueueMail> early_;       // mail that came before the queue was ready
   std::vector<Parcel> early_parcels_;  // for a leader that has not yet applied its history
 
-  // The entry in the making.
-  std::vector<std::byte> entry_;
-  std::size_t entry_commands_ = 0;
-  /// Who sent what is being appended, and under which number.
-  struct Sender {
-    SessionId session;
-    std::uint64_t next = 0;
-    std::uint64_t heard = 0;
-  };
-  std::optional<Sender> sender_;        // of the parcel being taken
-  std::optional<Sender> entry_sender_;  // what the entry says so far
-  bool entry_has_messages_ = false;
-  bool entry_needs_sync_ = false;
-  std::vector<Waiting> entry_waiting_;  // their entry's index is not known yet
-
+  EntryPacker packer_;
+  Outbox outbox_;
   LogIndex last_proposed_;
   LogIndex committed_;
   /// Applied here, and not to be told before it is committed.
@@ -213,19 +172,11 @@ class Queue final : public cluster::GroupClient {
     LogIndex entry;
     SessionMail mail;
   };
-  std::deque<Promised> promised_;  // as waiting_, for mail that must not be contradicted by a crash
-  std::deque<Waiting> waiting_;    // Invariant: ascending entries, all of them not yet committed.
-  std::deque<Owed> owed_;
-  Numbered<std::uint32_t> owed_entries_;  // how many of owed_ lie in each entry
-  bool reading_ = false;
-  std::uint64_t read_serial_ = 0;  // a read of before a change of leaders brings nothing
-  LogIndex evicted_;               // bodies up to here have had to leave memory
-  LogIndex read_first_;            // what the last read brought: [read_first_, read_last_]
-  LogIndex read_last_;
+  std::deque<Promised> promised_;     // as waiting_, for mail that must not be contradicted by a crash
+  std::deque<Waiting> waiting_;       // Invariant: ascending entries, all of them not yet committed.
   std::vector<QueueMail> questions_;  // Count and DeleteIf, answered when everything before them is applied
-  std::vector<std::pair<SessionId, std::uint64_t>> deleters_;   // who waits for the deletion, and the count to report
-  Effects effects_;                                             // reused
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // false once destroyed: a late read does nothing
+  std::vector<std::pair<SessionId, std::uint64_t>> deleters_;  // who waits for the deletion, and the count to report
+  Effects effects_;                                            // reused
 };
 
 }  // namespace quorate::queue

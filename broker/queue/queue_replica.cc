@@ -1,0 +1,172 @@
+// A queue as a replica of its group: who leads, who the members are, and what is known of the nodes whose sessions it
+// serves.
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "base/check.h"
+#include "broker/queue/queue.h"
+
+namespace quorate::queue {
+
+/// The members of a new queue agree on who they are; one that was added later hears it from the leader.
+Result<void> Queue::open_group(bool is_new) {
+  if (definition_->members.empty()) return surroundings_.groups.open(definition_->id, *this);
+  const auto is_here = [this](raft::ReplicaId replica) { return raft::node_of(replica) == surroundings_.node; };
+  const auto founder = std::ranges::find_if(definition_->members, is_here);
+  if (founder == definition_->members.end()) {
+    const auto added = std::ranges::find_if(definition_->target, is_here);
+    CHECK(added != definition_->target.end());
+    return surroundings_.groups.open(definition_->id, *this,
+                                     {.self = *added, .configuration = {.voters = definition_->members}});
+  }
+  const bool begins = is_new && definition_->node == surroundings_.node;
+  return surroundings_.groups.open(
+      definition_->id, *this,
+      {.self = *founder, .configuration = {.voters = definition_->members}, .campaign = begins});
+}
+
+void Queue::on_leader() {
+  committed_ = std::max(committed_, machine_.applied());  // history was read from the disk
+  outbox_.begin(committed_);
+  last_proposed_ = machine_.applied();
+  ready_ = true;
+  told_placed_ = false;
+  if (!is_quorum()) {
+    packer_.append(Command(
+        NodeUp{.node = surroundings_.node, .epoch = surroundings_.epoch, .after_crash = surroundings_.after_crash}));
+  }
+  configure();
+  on_nodes_changed();
+  for (QueueMail& mail : std::exchange(early_, {})) take(mail);
+  for (Parcel& parcel : std::exchange(early_parcels_, {})) on_mail(std::move(parcel));
+  surroundings_.mark_dirty(definition_->id);
+}
+
+/// Whoever waits for something sends it again, to the next leader.
+void Queue::on_follower() {
+  ready_ = false;
+  packer_.clear();
+  early_parcels_.clear();
+  questions_.clear();
+  deleters_.clear();
+  deleting_ = false;
+  promised_.clear();
+  outbox_.clear();
+  // From when the queue had one member. It may have been kept or not.
+  for (Waiting& waiting : std::exchange(waiting_, {})) {
+    waiting.taken.refused = true;
+    send_untracked(waiting.session, waiting.taken);
+  }
+}
+
+void Queue::on_leadership(raft::ReplicaId leader, Term term) {
+  leader_ = leader;
+  term_ = term;
+  const bool is_here = leader != raft::kNoReplica && raft::node_of(leader) == surroundings_.node;
+  surroundings_.announce(leadership(), is_here);
+}
+
+void Queue::on_moved(cluster::QueuePtr definition) {
+  told_placed_ = false;
+  definition_ = std::move(definition);
+  surroundings_.mark_dirty(definition_->id);
+}
+
+/// One step towards the members that the metadata wants: new ones learn the log before any old one goes.
+void Queue::pursue_target() {
+  const cluster::Replica* replica = surroundings_.groups.replica(definition_->id);
+  if (!ready_ || definition_->target.empty() || replica == nullptr) return;
+  const raft::Configuration& now = replica->core().configuration();
+  const bool is_settled = !now.is_joint() && replica->core().configuration_index() <= replica->core().commit_index();
+  if (!is_settled) return;
+  raft::Configuration next{.voters = now.voters, .joining = now.joining, .machine_version = now.machine_version};
+  for (const raft::ReplicaId wanted : definition_->target) {
+    if (!now.is_member(wanted)) next.joining.push_back(wanted);
+  }
+  std::ranges::sort(next.joining);
+  if (next.joining == now.joining) {
+    if (!now.joining.empty()) return;  // the leader promotes whoever has caught up
+    if (now.voters == definition_->target) {
+      if (!std::exchange(told_placed_, true)) surroundings_.report_placed(definition_->id, now.voters);
+      return;
+    }
+    next.voters = definition_->target;
+  }
+  surroundings_.groups.change(definition_->id, next);
+}
+
+void Queue::on_nodes_changed() {
+  if (!ready_) return;
+  const cluster::Topology& topology = surroundings_.topology();
+  if (topology.nodes.empty()) return;
+  std::map<NodeId, Epoch> oldest;
+  for (const SessionId& session : machine_.sessions()) {
+    const auto [at, added] = oldest.try_emplace(session.node, session.epoch);
+    if (!added) at->second = std::min(at->second, session.epoch);
+  }
+  for (const auto& [node, epoch] : oldest) {
+    const cluster::ClusterNode* now = topology.find_node(node);
+    const Epoch below = now != nullptr ? now->epoch : Epoch(UINT32_MAX);
+    if (epoch < below) packer_.append(Command(SessionsGone{.node = node, .below = below}));
+    judge_node(node);
+  }
+  surroundings_.mark_dirty(definition_->id);
+}
+
+void Queue::on_node_health(NodeId node) {
+  const auto is_of_node = [&](const SessionId& session) { return session.node == node; };
+  if (!ready_ || std::ranges::none_of(machine_.sessions(), is_of_node)) return;
+  judge_node(node);
+  surroundings_.mark_dirty(definition_->id);
+}
+
+/// The node's consumers get nothing new while it is silent, and lose what they hold when it was for too long. A leader
+/// says what it knows anew: the one before may have said something else, or nothing.
+void Queue::judge_node(NodeId node) {
+  const cluster::ClusterNode* row = surroundings_.topology().find_node(node);
+  if (row == nullptr) return;
+  switch (surroundings_.health_of(node)) {
+    case NodeHealth::live:
+      if (machine_.has_consumers(node, true)) packer_.append(Command(NodeTrusted{.node = node, .epoch = row->epoch}));
+      return;
+    case NodeHealth::silent:
+      if (machine_.has_consumers(node, false))
+        packer_.append(Command(NodeSuspected{.node = node, .epoch = row->epoch}));
+      return;
+    case NodeHealth::given_up:
+      return packer_.append(Command(SessionsGone{.node = node, .below = row->epoch.plus(1), .expired = true}));
+  }
+}
+
+void Queue::on_node_unreachable(NodeId node) {
+  RemotePost* remote = surroundings_.switchboard.remote();
+  const auto is_there = [node](const SessionId& session) { return session.node == node; };
+  if (ready_ && remote != nullptr && std::ranges::any_of(machine_.sessions(), is_there)) {
+    remote->send(node, leadership());
+  }
+}
+
+void Queue::on_committed(LogIndex index) {
+  committed_ = std::max(index, committed_);
+  while (!waiting_.empty() && waiting_.front().entry <= committed_) {
+    send_untracked(waiting_.front().session, waiting_.front().taken);
+    waiting_.pop_front();
+  }
+  while (!promised_.empty() && promised_.front().entry <= committed_) {
+    surroundings_.switchboard.send(std::move(promised_.front().mail));
+    promised_.pop_front();
+  }
+  if (!definition_->target.empty()) surroundings_.mark_dirty(definition_->id);  // the next step may be due
+  const cluster::Replica* replica = surroundings_.groups.replica(definition_->id);
+  const LogIndex durable = replica != nullptr ? std::min(committed_, replica->core().durable_index()) : committed_;
+  outbox_.on_committed(committed_, durable);
+}
+
+Leadership Queue::leadership() const {
+  Leadership known{.queue = definition_->id, .term = term_};
+  if (leader_ != raft::kNoReplica) known.leader = raft::node_of(leader_);
+  return known;
+}
+
+}  // namespace quorate::queue
