@@ -4,7 +4,6 @@
 #include <chrono>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -16,19 +15,16 @@
 #include "broker/node/config.h"
 #include "broker/node/listeners.h"
 #include "broker/node/node_shard.h"
+#include "broker/node/node_storage.h"
 #include "broker/node/operator_doors.h"
 #include "broker/node/shard_post.h"
 #include "cluster/cluster_watch.h"
 #include "cluster/metadata/host.h"
 #include "cluster/shard.h"
-#include "storage/directory_lock.h"
-#include "storage/disk_storage.h"
-#include "storage/log_reader.h"
-#include "storage/log_store.h"
-#include "storage/log_writer.h"
-#include "storage/snapshot_store.h"
 
 namespace quorate {
+
+class Startup;
 
 class Node {
  public:
@@ -51,13 +47,15 @@ class Node {
   void reload(const Config& config);
 
   std::vector<std::string> listener_names() const;
-  Epoch epoch() const { return epoch_; }
+  Epoch epoch() const { return storage_.epoch(); }
 
  private:
-  Result<void> open_state();
-  Result<void> open_log();
-  Result<void> check_log_identity(const storage::LogStore& log);
+  void build();
   void build_shards();
+  std::unique_ptr<NodeShard> build_node_shard(cluster::Shard& shard, ShardPost* post);
+  void build_metadata();
+  void build_watch();
+  void build_doors();
   Result<void> recover();
   void drop_orphans(const cluster::Topology& topology);
   Result<void> meet_others();
@@ -74,11 +72,14 @@ class Node {
   void on_majority(bool has_majority);
   void pause_or_resume();
   template <class Task>
-  void on_every_shard(Task task);
+  void on_every_shard(Task task) {
+    for (NodeShard* shard : shard_views_) {
+      first_shard().post(shard->shard().id(), [shard, task] { task(*shard); });
+    }
+  }
   void recover_queues(const cluster::TopologyPtr& topology);
   void block_publishers(const std::string& reason);
   void fail(const Error& error);
-  void note_clean_end();
   void stop_clients();
   void stop_shards();
   cluster::Shard& first_shard() { return *shards_.front(); }
@@ -87,24 +88,19 @@ class Node {
   Config config_;
   std::function<void(const Error&)> on_failure_;
   SystemClock clock_;
-  Epoch epoch_;
-  bool after_crash_ = false;
   amqp::SessionOptions session_options_;
   std::stop_source stop_;  // of a start that waits
   cluster::FormationRecord record_;
 
-  std::optional<storage::DirectoryLock> lock_;
-  std::unique_ptr<storage::SnapshotStore> snapshots_;
-  std::unique_ptr<storage::LogStore> log_;
-  std::unique_ptr<storage::LogWriter> writer_;
-  std::unique_ptr<storage::LogReader> reader_;
-  std::unique_ptr<storage::DiskStorage> storage_;
+  NodeStorage storage_;
 
   std::unique_ptr<ClusterLink> link_;
+  std::shared_ptr<NodeCounters> counters_ = std::make_shared<NodeCounters>();
 
   std::vector<std::unique_ptr<cluster::Shard>> shards_;
   std::vector<std::unique_ptr<ShardPost>> posts_;  // none on a node that is alone
   std::vector<std::unique_ptr<NodeShard>> node_shards_;
+  std::vector<NodeShard*> shard_views_;              // the same, for whoever only looks at them
   std::unique_ptr<cluster::MetadataHost> metadata_;  // on shard 0
   std::unique_ptr<cluster::ClusterWatch> watch_;     // on shard 0
   cluster::TopologyPtr followed_;                    // on shard 0: whose nodes are known to all parts
@@ -115,7 +111,6 @@ class Node {
   std::unique_ptr<Listeners> listeners_;
   std::unique_ptr<OperatorDoors> doors_;  // on shard 0
 
-  class Startup;
   std::shared_ptr<Startup> startup_;  // while start() waits
   bool running_ = false;
   bool served_ = false;  // recovery was completed
