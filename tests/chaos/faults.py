@@ -44,6 +44,15 @@ class Stage:
     def names(self):
         return list(self.cluster.nodes)
 
+    def last(self, seconds, began, undo, ended):
+        """What began lasts so long, and is undone whatever happens meanwhile."""
+        self.did(began)
+        try:
+            self.wait(seconds)
+        finally:
+            undo()
+        self.did(ended)
+
     def back(self, *names):
         """The nodes run again, and are ready for clients."""
         for name in names:
@@ -79,12 +88,7 @@ def kill_all(stage):
 
 def freeze(stage, victim, why):
     stage.cluster.freeze(victim)
-    stage.did(f"SIGSTOP {victim} ({why})")
-    try:
-        stage.wait(FROZEN)
-    finally:
-        stage.cluster.thaw(victim)
-    stage.did(f"SIGCONT {victim}")
+    stage.last(FROZEN, f"SIGSTOP {victim} ({why})", lambda: stage.cluster.thaw(victim), f"SIGCONT {victim}")
     stage.back(victim)
 
 
@@ -98,12 +102,7 @@ def freeze_follower(stage):
 
 def partition(stage, pairs, text):
     stage.cluster.cut(pairs)
-    stage.did(f"cut: {text}")
-    try:
-        stage.wait(CUT)
-    finally:
-        stage.cluster.cut([])
-    stage.did("network whole again")
+    stage.last(CUT, f"cut: {text}", lambda: stage.cluster.cut([]), "network whole again")
     stage.back()
 
 
@@ -157,12 +156,8 @@ def partition_bridge(stage):
 
 def slow(stage, victim, why):
     stage.cluster.slow(victim, SLOW_BYTES)
-    stage.did(f"{victim} ({why}) has {SLOW_BYTES // 1000} kB/s to other nodes, the rest is dropped")
-    try:
-        stage.wait(CUT)
-    finally:
-        stage.cluster.slow(victim, 0)
-    stage.did("full speed again")
+    text = f"{victim} ({why}) has {SLOW_BYTES // 1000} kB/s to other nodes, the rest is dropped"
+    stage.last(CUT, text, lambda: stage.cluster.slow(victim, 0), "full speed again")
     stage.back()
 
 
@@ -177,12 +172,8 @@ def slow_leader(stage):
 def full_disk(stage):
     victim = stage.names[-1]
     stage.cluster.fill_disk(victim)
-    stage.did(f"the disk of {victim} is full")
-    try:
-        stage.wait(CUT)
-    finally:
-        stage.cluster.free_disk(victim)
-    stage.did(f"the disk of {victim} has room again")
+    free = lambda: stage.cluster.free_disk(victim)  # noqa: E731
+    stage.last(CUT, f"the disk of {victim} is full", free, f"the disk of {victim} has room again")
     stage.back(victim)
 
 
