@@ -12,9 +12,9 @@ import sys
 import threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(HERE, "..", "tests", "chaos"))
+sys.path.insert(0, os.path.join(HERE, "..", "tests"))
 import haproxy_config  # noqa: E402
-from cluster import NodeEnded, ProcessCluster  # noqa: E402
+from support.cluster import NodeEnded, ProcessCluster  # noqa: E402
 
 AMQP, HTTP, PEERS = 5680, 15680, 25680  # plus the number of the node
 RESTART_SECONDS = 2
@@ -32,13 +32,13 @@ class LocalCluster(ProcessCluster):
     def start(self, name):
         super().start(name)
         with open(self.file(name, "pid"), "w") as file:
-            file.write(str(self.nodes[name].process.pid))
+            file.write(str(self.nodes[name].pid))
 
     def tend(self, stopping):
         """Starts again what has ended, until told to stop."""
         while not stopping.wait(LOOK_SECONDS):
             for name, node in self.nodes.items():
-                if node.runs or os.path.exists(self.file(name, "hold")):
+                if node.alive() or os.path.exists(self.file(name, "hold")):
                     continue
                 if node.process.returncode == WRONG_CONFIGURATION:
                     raise NodeEnded(f"{name} does not start:{self.last_words(name)}")
@@ -72,7 +72,7 @@ def main():
         print(f"AMQP localhost:{haproxy_config.PORTS['amqp']}, HTTP {haproxy_config.PORTS['management']}, ", end="")
         print(f"HAProxy's statistics {haproxy_config.PORTS['statistics']}; data and logs in {options.data}")
         for node in cluster.nodes.values():
-            print(f"{node.name}: AMQP {node.amqp_port}, HTTP {node.http_port}, log {node.log}", flush=True)
+            print(f"{node.name}: AMQP {node.amqp_port}, HTTP {node.http_port}, log {node.log_path}", flush=True)
         cluster.tend(stopping)
         return 0
     except NodeEnded as error:
@@ -82,8 +82,8 @@ def main():
         if haproxy:
             haproxy.terminate()
         for node in cluster.nodes.values():
-            if node.runs:
-                node.process.send_signal(signal.SIGCONT)
+            if node.alive():
+                node.send_signal(signal.SIGCONT)
                 node.process.terminate()
         for node in cluster.nodes.values():
             if node.process:

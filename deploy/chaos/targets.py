@@ -5,11 +5,13 @@ import subprocess
 import sys
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+sys.path.insert(0, os.path.join(ROOT, "tests"))
 sys.path.insert(0, os.path.join(ROOT, "tests", "chaos"))
 sys.path.insert(0, os.path.join(ROOT, "deploy"))
 import local_cluster  # noqa: E402
-from cluster import Cluster, Node, NotPossible, ProcessCluster, wait_until  # noqa: E402
 from network import CLIENTS, Network  # noqa: E402
+from support.broker import wait_until  # noqa: E402
+from support.cluster import Cluster, Node, NotPossible, ProcessCluster  # noqa: E402
 
 NAMES = ("n1", "n2", "n3")
 DATA = "/var/lib/quorate"

@@ -20,10 +20,11 @@ import tempfile
 import time
 import traceback
 
-import isolated
-from cluster import NotPossible, ProcessCluster
-from faults import FAULTS, Stage, find, play
-from workload import Workload
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import isolated  # noqa: E402
+from faults import FAULTS, Stage, find, play  # noqa: E402
+from support.cluster import NotPossible, ProcessCluster  # noqa: E402
+from workload import Workload  # noqa: E402
 
 COLUMNS = "fault published confirmed delivered explained unexplained lost disordered gap verdict".split()
 
@@ -96,8 +97,8 @@ class Rounds:
             workload.save(os.path.join(self.folder, f"history.{number}"))
 
     def abandon(self):
-        for name in self.cluster.nodes if self.cluster else ():
-            say(f"  {name}{self.cluster.last_words(name)}")
+        if self.cluster:
+            say(self.cluster.log_tail())
         try:
             self.drop_cluster()
         except Exception:

@@ -20,10 +20,12 @@ import tempfile
 import threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, ".."))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "deploy"))
 import haproxy_config  # noqa: E402
 from checker import gaps_between_confirms  # noqa: E402
-from cluster import ProcessCluster, answers, free_port, wait_until  # noqa: E402
+from support.broker import answers, free_port, wait_until  # noqa: E402
+from support.cluster import ProcessCluster  # noqa: E402
 from workload import Workload  # noqa: E402
 
 DOWN, FROZEN, QUIET = 2.0, 8.0, 4.0  # seconds

@@ -9,8 +9,9 @@ import threading
 import time
 from typing import Callable, NamedTuple
 
-from cluster import NodeEnded, wait_until
 from network import CLIENTS
+from support.broker import wait_until
+from support.cluster import NodeEnded
 
 DOWN = 5.0  # seconds for which a killed node stays away
 CUT = 20.0

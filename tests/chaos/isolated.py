@@ -9,8 +9,8 @@ import os
 import subprocess
 import sys
 
-from cluster import NotPossible, ProcessCluster
 from network import CLIENTS, Network
+from support.cluster import NotPossible, ProcessCluster
 
 INSIDE = "QUORATE_CHAOS_INSIDE"
 HOST = "10.77.0.254"
@@ -49,8 +49,8 @@ def run(*words):
 class IsolatedCluster(ProcessCluster):
     serials = itertools.count(1)
 
-    def __init__(self, folder, count=3, program=None):
-        super().__init__(folder, count, program)
+    def __init__(self, folder, count=3):
+        super().__init__(folder, count)
         self.serial = next(self.serials)  # a namespace may outlive its cluster a little
         for name, node in self.nodes.items():
             space, link = self.namespace(name), f"to-{self.namespace(name)}"

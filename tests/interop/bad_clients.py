@@ -8,6 +8,7 @@ a well-behaved client works for a moment: that is the last check of every case.
 """
 
 import argparse
+import os
 import random
 import resource
 import socket
@@ -18,9 +19,11 @@ import time
 import traceback
 from contextlib import contextmanager
 
-import wire
-from broker import Broker, process_status, wait_until
-from wire import Closed, Wire
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from support import wire  # noqa: E402
+from support.broker import Broker, process_status, wait_until  # noqa: E402
+from support.scenarios import check  # noqa: E402
+from support.wire import Closed, Wire  # noqa: E402
 
 MIB = 1 << 20
 HANDSHAKE_TIMEOUT_MS = 1000
@@ -72,11 +75,6 @@ CASES = []
 def case(function):
     CASES.append(function)
     return function
-
-
-def check(condition, text):
-    if not condition:
-        raise AssertionError(text)
 
 
 def expect_connection_close(connection, codes, text="", deadline=10.0):
@@ -522,7 +520,7 @@ def consumer_that_never_reads(stage):
     deaf = stage.channel(receive_buffer=4096)
     deaf.call(wire.basic_consume(1, "interop.bad.unread", "deaf", no_ack=True), wire.BASIC_CONSUME_OK)
     before = stage.rss_mib() if stage.pid else 0
-    owner.call(wire.method(1, wire.CONFIRM_SELECT, b"\0"), wire.CONFIRM_SELECT_OK)
+    owner.confirm_select()
     body, confirmed, peak, slowest = bytes(65536), 0, before, 0.0
     for number in range(1, 1601):
         owner.send(wire.publish(1, "", "interop.bad.unread", body))
@@ -663,11 +661,9 @@ def main():
 
 def run_with_short_timeout(function, options):
     with tempfile.TemporaryDirectory(prefix="quorate-loris-") as folder:
-        broker = Broker(folder, settings=[f"handshake_timeout={options.handshake_timeout_ms}"]).start()
-        try:
+        with Broker(folder, settings=[f"handshake_timeout={options.handshake_timeout_ms}"]) as broker:
+            broker.start()
             return run_case(function, Stage(options, broker.url, broker.pid, broker))
-        finally:
-            broker.kill()
 
 
 if __name__ == "__main__":

@@ -22,11 +22,11 @@ import threading
 import time
 from collections import deque
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "interop"))
-import wire  # noqa: E402
-from broker import Broker, wait_until  # noqa: E402
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from ledger import Ledger  # noqa: E402
-from wire import Closed, Wire  # noqa: E402
+from support import wire  # noqa: E402
+from support.broker import Broker, wait_until  # noqa: E402
+from support.wire import Closed, Wire  # noqa: E402
 
 PLAIN_QUEUES = ("kill.q1", "kill.q2", "kill.q3")
 FANOUT = "kill.fanout"
@@ -35,10 +35,6 @@ TRANSIENT = "kill.transient"
 WINDOW = 300  # unconfirmed messages of one publisher
 DRAIN_SECONDS = 60
 LOST_CONNECTION = (Closed, OSError)  # OSError holds TimeoutError and refused connections too
-
-
-def confirm_select(connection):
-    connection.call(wire.method(1, wire.CONFIRM_SELECT, b"\0"), wire.CONFIRM_SELECT_OK)
 
 
 class Worker(threading.Thread):
@@ -82,7 +78,7 @@ class Publisher(Worker):
         self.ledger.publishes(name, queues)
 
     def work(self, connection):
-        confirm_select(connection)
+        connection.confirm_select()
         waiting, sequence = deque(), 0  # (sequence on this channel, number)
         while True:
             room = WINDOW - len(waiting)
@@ -137,7 +133,7 @@ class Consumer(Worker):
         self.ledger.publishes(self.name, [queue])
 
     def work(self, connection):
-        confirm_select(connection)
+        connection.confirm_select()
         connection.call(wire.method(1, wire.BASIC_QOS, struct.pack(">IHB", 0, 200, 0)), wire.BASIC_QOS_OK)
         connection.call(wire.basic_consume(1, self.queue, "c"), wire.BASIC_CONSUME_OK)
         held = deque()  # (delivery tag, message), unacked
@@ -338,7 +334,7 @@ def megabytes(count):
 
 def fill(connection, count, size):
     """Publishes `count` persistent messages, each beginning with its number, and sees all confirmed."""
-    confirm_select(connection)
+    connection.confirm_select()
     padding = bytes(max(size - 8, 0))
     head = wire.method(1, wire.BASIC_PUBLISH, b"\0\0" + wire.short("") + wire.short(BACKLOG) + b"\0")
     head += wire.frame(wire.HEADER, 1, struct.pack(">HHQHB", 60, 0, 8 + len(padding), 0x1000, 2))

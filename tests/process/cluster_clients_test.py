@@ -1,45 +1,20 @@
-#!/usr/bin/python3
-"""What clients see of a cluster of three real nodes on which nothing fails.
-
-One line for each scenario, `N passed, N failed` at the end, and the exit code follows.
-"""
-
-import os
-import sys
-import tempfile
-import traceback
+"""What clients see of a cluster of three real nodes on which nothing fails."""
 
 import pika
+from support.broker import wait_until
+from support.clients import connect_to, queue_exists
+from support.cluster import three_nodes
+from support.scenarios import Scenarios, equal
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(HERE, "..", "interop"))
-sys.path.insert(0, os.path.join(HERE, "..", "chaos"))
-from broker import wait_until  # noqa: E402
-from cluster import ProcessCluster  # noqa: E402
-
-SCENARIOS = []
 ROUNDS = 200
-
-
-def scenario(function):
-    SCENARIOS.append(function)
-    return function
-
-
-def equal(found, wanted, what=""):
-    if found != wanted:
-        raise AssertionError(f"{what}: {found!r} instead of {wanted!r}")
-
-
-def connect(cluster, name):
-    node = cluster.nodes[name]
-    return pika.BlockingConnection(pika.ConnectionParameters(node.host, node.amqp_port))
+QUORUM = {"x-queue-type": "quorum"}
+scenario = Scenarios(three_nodes)
 
 
 @scenario
 def names_are_known_everywhere(cluster):
     """what a client declared on one node it uses on another at once"""
-    with connect(cluster, "n1") as first, connect(cluster, "n2") as second, connect(cluster, "n3") as third:
+    with connect_to(cluster, "n1") as first, connect_to(cluster, "n2") as second, connect_to(cluster, "n3") as third:
         declaring, using, binding = first.channel(), third.channel(), second.channel()
         for i in range(ROUNDS):
             declaring.queue_declare(f"q{i}", durable=True)
@@ -54,21 +29,7 @@ def names_are_known_everywhere(cluster):
             using.exchange_delete(f"f{i}")
             using.exchange_delete(f"e{i}")
         for i in range(ROUNDS):
-            wait_until(lambda i=i: is_missing(declaring.connection, f"q{i}"), 10, f"q{i} deleted")
-
-
-def is_missing(connection, queue):
-    channel = connection.channel()
-    try:
-        channel.queue_declare(queue, passive=True)
-        channel.close()
-        return False
-    except pika.exceptions.ChannelClosedByBroker as error:
-        equal(error.reply_code, 404)
-        return True
-
-
-QUORUM = {"x-queue-type": "quorum"}
+            wait_until(lambda i=i: not queue_exists(declaring.connection, f"q{i}"), 10, f"q{i} deleted")
 
 
 def receive(channel, queue):
@@ -88,7 +49,7 @@ def receive(channel, queue):
 @scenario
 def deliveries_are_counted(cluster):
     """a quorum queue led by another node says how often it handed a message out"""
-    with connect(cluster, "n1") as first, connect(cluster, "n3") as third:
+    with connect_to(cluster, "n1") as first, connect_to(cluster, "n3") as third:
         declaring, using = first.channel(), third.channel()
         declaring.queue_declare("counted", durable=True, arguments=QUORUM)
         using.confirm_delivery()
@@ -110,7 +71,7 @@ def deliveries_are_counted(cluster):
 def a_full_queue_refuses(cluster):
     """a queue that is full refuses publications from any node"""
     arguments = {**QUORUM, "x-max-length": 2, "x-overflow": "reject-publish"}
-    with connect(cluster, "n1") as first, connect(cluster, "n2") as second:
+    with connect_to(cluster, "n1") as first, connect_to(cluster, "n2") as second:
         declaring, using = first.channel(), second.channel()
         declaring.queue_declare("full", durable=True, arguments=arguments)
         using.queue_declare("full", passive=True)
@@ -128,9 +89,9 @@ def a_full_queue_refuses(cluster):
 @scenario
 def short_lived_quorum_queues(cluster):
     """exclusive, auto-delete and server-named quorum queues go when they should, on every node"""
-    with connect(cluster, "n1") as first, connect(cluster, "n2") as second:
+    with connect_to(cluster, "n1") as first, connect_to(cluster, "n2") as second:
         watching = second
-        owner = connect(cluster, "n3")
+        owner = connect_to(cluster, "n3")
         exclusive = owner.channel().queue_declare("", exclusive=True, arguments=QUORUM).method.queue
         try:
             watching.channel().queue_declare(exclusive, passive=True)
@@ -138,47 +99,17 @@ def short_lived_quorum_queues(cluster):
         except pika.exceptions.ChannelClosedByBroker as error:
             equal(error.reply_code, 405)
         owner.close()
-        equal(is_missing(watching, exclusive), True, "the exclusive queue of a connection that is gone")
+        equal(queue_exists(watching, exclusive), False, "the exclusive queue of a connection that is gone")
 
         channel = first.channel()
         channel.queue_declare("auto", auto_delete=True, arguments=QUORUM)
         consumer = third_consumer(cluster, "auto")
-        equal(is_missing(watching, "auto"), False)
+        equal(queue_exists(watching, "auto"), True)
         consumer.close()
-        wait_until(lambda: is_missing(watching, "auto"), 10, "the auto-delete queue gone with its last consumer")
+        wait_until(lambda: not queue_exists(watching, "auto"), 10, "the auto-delete queue gone with its last consumer")
 
 
 def third_consumer(cluster, queue):
-    connection = connect(cluster, "n3")
+    connection = connect_to(cluster, "n3")
     connection.channel().basic_consume(queue, lambda *_: None)
     return connection
-
-
-def main():
-    only = sys.argv[1:]
-    passed = failed = 0
-    with tempfile.TemporaryDirectory(prefix="quorate-cluster-") as folder:
-        cluster = ProcessCluster(folder)
-        try:
-            cluster.start_all()
-            for function in SCENARIOS:
-                if only and function.__name__ not in only:
-                    continue
-                try:
-                    function(cluster)
-                    passed += 1
-                    print(f"ok    {function.__name__}: {function.__doc__}", flush=True)
-                except Exception:
-                    failed += 1
-                    print(f"FAIL  {function.__name__}: {function.__doc__}\n{traceback.format_exc()}", flush=True)
-        finally:
-            cluster.close()
-        if failed:
-            for name in cluster.nodes:
-                print(name, cluster.last_words(name))
-    print(f"{passed} passed, {failed} failed")
-    sys.exit(1 if failed else 0)
-
-
-if __name__ == "__main__":
-    main()

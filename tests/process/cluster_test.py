@@ -1,35 +1,21 @@
-#!/usr/bin/python3
 """The operator's hands on a cluster: three real nodes, their HTTP ports and the real quoratectl; a fourth joins.
 
-The scenarios follow one another on the same cluster and leave it as they found it. One line for each, `N passed, N
-failed` at the end, and the exit code follows.
+The scenarios follow one another on the same cluster and leave it as they found it.
 """
 
 import json
 import os
 import shutil
 import signal
-import sys
-import tempfile
-import traceback
 
 import pika
-
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "chaos"))
-from cluster import ProcessCluster, ProcessNode, http_get, wait_until  # noqa: E402
+from support.broker import wait_until
+from support.clients import connect_to
+from support.cluster import ProcessNode, three_nodes
+from support.scenarios import Scenarios, equal
 
 SECONDS = 30
-SCENARIOS = []
-
-
-def scenario(function):
-    SCENARIOS.append(function)
-    return function
-
-
-def equal(found, wanted, what=""):
-    if found != wanted:
-        raise AssertionError(f"{what}: {found!r} instead of {wanted!r}")
+scenario = Scenarios(three_nodes)
 
 
 def refused(cluster, name, *words):
@@ -46,7 +32,7 @@ def rows(cluster, name, *words):
 
 
 def get(cluster, name, path):
-    status, body = http_get(cluster.nodes[name].host, cluster.nodes[name].http_port, path)
+    status, body = cluster.nodes[name].get(path)
     equal(status, 200, f"{path} at {name}: {body}")
     return body
 
@@ -59,13 +45,8 @@ def short(names):
     return sorted(name.partition("@")[2] for name in names)
 
 
-def client(cluster, name):
-    node = cluster.nodes[name]
-    return pika.BlockingConnection(pika.ConnectionParameters(node.host, node.amqp_port, stack_timeout=10))
-
-
 def declare(cluster, name, *queues, kind="quorum", messages=0):
-    connection = client(cluster, name)
+    connection = connect_to(cluster, name)
     channel = connection.channel()
     channel.confirm_delivery()
     for which in queues:
@@ -88,7 +69,7 @@ def every_node_shows_the_whole_cluster(cluster):
     """a queue's row comes from its leader, connections from their nodes, whichever node is asked"""
     declare(cluster, "n1", "q", messages=5)
     declare(cluster, "n2", "c", kind="classic", messages=2)
-    connection = client(cluster, "n3")
+    connection = connect_to(cluster, "n3")
     for name in cluster.nodes:
         found = queue(cluster, name, "q")
         equal((found["messages"], found["type"], found["state"]), (5, "quorum", "running"), name)
@@ -159,7 +140,7 @@ def queues_grow_and_shrink(cluster):
 def a_drained_node_serves_nobody(cluster):
     """its leaders and clients go, load balancers hear of it; revive ends that, and so does a restart"""
     leader = cluster.leader_of("q")
-    connection = client(cluster, leader)
+    connection = connect_to(cluster, leader)
     cluster.control(leader, "drain")
     other = next(name for name in cluster.nodes if name != leader)
     assert cluster.leader_of("q") != leader
@@ -174,7 +155,7 @@ def a_drained_node_serves_nobody(cluster):
     cluster.control(leader, "check_if_node_is_quorum_critical")
     cluster.control(leader, "revive")
     cluster.await_ready([leader])
-    client(cluster, leader).close()
+    connect_to(cluster, leader).close()
     cluster.control(leader, "drain")
     cluster.stop(leader)
     cluster.start(leader)
@@ -186,19 +167,18 @@ def a_drained_node_serves_nobody(cluster):
 def an_alarm_of_one_node_is_seen_on_all(cluster):
     """a node short of disk is named everywhere, until it has room again or dies"""
     node = cluster.nodes["n2"]
-    path = os.path.join(node.folder, "rabbitmq.conf")
-    with open(path) as file:
+    with open(node.config) as file:
         before = file.read()
-    with open(path, "a") as file:
+    with open(node.config, "a") as file:
         file.write("disk_free_limit.absolute = 900TB\n")
-    node.process.send_signal(signal.SIGHUP)
+    node.send_signal(signal.SIGHUP)
     alarm = [{"node": "rabbit@n2", "resource": "disk"}]
     wait_until(lambda: rows(cluster, "n1", "cluster_status")["alarms"] == alarm, SECONDS, "n1 names n2")
     assert "rabbit@n2" in refused(cluster, "n3", "check_alarms")
     cluster.control("n3", "check_local_alarms")
     shown = {row["name"]: row["disk_free_alarm"] for row in get(cluster, "n3", "/api/nodes")}
     equal(shown, {"rabbit@n1": False, "rabbit@n2": True, "rabbit@n3": False})
-    with open(path, "w") as file:
+    with open(node.config, "w") as file:
         file.write(before)
     cluster.kill("n2")
     wait_until(lambda: rows(cluster, "n1", "cluster_status")["alarms"] == [], SECONDS, "no alarm of a dead node")
@@ -226,7 +206,7 @@ def who_may_stop_is_known(cluster):
 
 def add_node(cluster, name):
     """A node that knows the three as seeds, and whose name they were not told."""
-    node = ProcessNode(name, *cluster.place(4), cluster.folder, cluster.program)
+    node = ProcessNode(name, *cluster.place(4), cluster.folder)
     node.configure([node for node in cluster.nodes.values() if node.name != name])
     cluster.nodes[name] = node
     cluster.start(name)
@@ -253,8 +233,7 @@ def a_fourth_node_joins_is_lost_and_replaced(cluster):
     shutil.rmtree(cluster.nodes["n4"].data)
     os.makedirs(cluster.nodes["n4"].data)
     cluster.start("n4")
-    log = cluster.nodes["n4"].log
-    wait_until(lambda: "forget_cluster_node rabbit@n4" in open(log).read(), SECONDS, "the empty node says what to do")
+    cluster.nodes["n4"].wait_for_log("forget_cluster_node rabbit@n4", seconds=SECONDS)  # it says what to do
     assert not cluster.nodes["n4"].is_ready()
     cluster.control("n2", "forget_cluster_node", "rabbit@n4")
     cluster.await_ready(["n4"])
@@ -276,32 +255,3 @@ def a_fourth_node_joins_is_lost_and_replaced(cluster):
     declare(cluster, "n1", "after", kind="classic")
     cluster.start("n3")
     cluster.await_ready(["n3"])
-
-
-def main():
-    only = sys.argv[1:]
-    passed = failed = 0
-    with tempfile.TemporaryDirectory(prefix="quorate-cluster-") as folder:
-        cluster = ProcessCluster(folder)
-        try:
-            cluster.start_all()
-            for function in SCENARIOS:
-                if only and function.__name__ not in only:
-                    continue
-                try:
-                    function(cluster)
-                    passed += 1
-                    print(f"ok    {function.__name__}: {function.__doc__}", flush=True)
-                except Exception:
-                    failed += 1
-                    print(f"FAIL  {function.__name__}: {function.__doc__}\n{traceback.format_exc()}", flush=True)
-                    for name in cluster.nodes:
-                        print(f"{name}:{cluster.last_words(name)}", flush=True)
-        finally:
-            cluster.close()
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed or not passed else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,85 +1,40 @@
-#!/usr/bin/python3
-"""The operator's hands from outside: a real node, its HTTP port, and the real quoratectl beside the broker's binary.
+"""The operator's hands from outside: a real node, its HTTP port, and the real quoratectl beside the broker's binary."""
 
-One line for each scenario, `N passed, N failed` at the end, and the exit code follows.
-"""
-
-import base64
+import contextlib
 import http.client
 import json
 import os
-import shlex
 import signal
 import socket
 import stat
 import subprocess
-import sys
-import tempfile
 import time
-import traceback
 import urllib.parse
 
 import pika
 from pika.exceptions import ConnectionClosedByBroker
-
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "interop"))
-from broker import Broker, default_command, free_port, wait_until  # noqa: E402
-
-HOST = "127.0.0.1"
-SCENARIOS = []
-
-
-def scenario(function):
-    SCENARIOS.append(function)
-    return function
-
-
-def equal(found, wanted, what=""):
-    if found != wanted:
-        raise AssertionError(f"{what}: {found!r} instead of {wanted!r}")
-
-
-def check_in(needle, text, where=""):
-    if needle not in text:
-        raise AssertionError(f"{where}: no '{needle}' in {text!r}")
+from support import management
+from support.broker import HOST, Broker, free_port, wait_until
+from support.clients import connect
+from support.scenarios import Scenarios, check_in, equal
 
 
 class Node(Broker):
     def __init__(self, folder):
         self.http_port = free_port()
         super().__init__(folder, settings=[f"management.tcp.port={self.http_port}", f"management.tcp.ip={HOST}"])
-        self.tools = os.path.dirname(shlex.split(default_command())[0])
 
-    def send_signal(self, number):
-        self.process.send_signal(number)
-
-    def request(self, method, path, user="guest:guest", headers=(), body=None):
-        """Status, headers and body of one request on a connection of its own."""
-        connection = http.client.HTTPConnection(HOST, self.http_port, timeout=10)
-        fields = dict(headers)
-        if user:
-            fields["Authorization"] = "Basic " + base64.b64encode(user.encode()).decode()
-        connection.request(method, path, body=body, headers=fields)
-        answer = connection.getresponse()
-        try:
-            return answer.status, answer.headers, answer.read()
-        finally:
-            connection.close()
+    def request(self, method, path, **more):
+        return management.request(HOST, self.http_port, path, method, **more)
 
     def get(self, path, user="guest:guest"):
-        status, _, body = self.request("GET", path, user)
+        status, _, body = self.request("GET", path, user=user)
         equal(status, 200, path)
         return json.loads(body)
 
-    def ctl(self, *words, tool="rabbitmqctl", exit_code=0, text=None):
+    def ctl(self, *words, tool="rabbitmqctl", exit_code=0, text=""):
         """Standard output of a command that has to end with `exit_code`; with an error, standard error."""
-        done = subprocess.run(
-            [os.path.join(self.tools, tool), "--data-dir", self.data, *words],
-            input=text or "",
-            capture_output=True,
-            text=True,
-            timeout=30,
-        )
+        done = management.run_command(self.data, *words, tool=tool, text=text, seconds=30)
         equal(done.returncode, exit_code, f"{tool} {' '.join(words)}: {done.stdout}{done.stderr}")
         return done.stdout if exit_code == 0 else done.stderr
 
@@ -87,9 +42,7 @@ class Node(Broker):
         return json.loads(self.ctl(*words, "--formatter", "json"))
 
     def client(self, name="client"):
-        return pika.BlockingConnection(
-            pika.ConnectionParameters(HOST, self.port, client_properties={"connection_name": name}, stack_timeout=10)
-        )
+        return connect(HOST, self.port, client_properties={"connection_name": name})
 
     def talk(self, pieces):
         """What comes back for these octets, sent one piece at a time, until the node closes or falls silent."""
@@ -101,6 +54,15 @@ class Node(Broker):
             while chunk := line.recv(65536):
                 heard += chunk
             return heard
+
+
+@contextlib.contextmanager
+def one_node(folder):
+    with Node(folder) as node:
+        yield node.start()
+
+
+scenario = Scenarios(one_node)
 
 
 # -- HTTP ------------------------------------------------------------------------------------------------------------
@@ -228,8 +190,7 @@ def users_and_permissions_take_effect(node):
     equal(
         node.rows("list_permissions", "-p", "v"), [{"user": "ann", "configure": ".*", "write": "", "read": "^a"}]
     )
-    parameters = pika.ConnectionParameters(HOST, node.port, "v", pika.PlainCredentials("ann", "second"))
-    pika.BlockingConnection(parameters).close()
+    connect(HOST, node.port, virtual_host="v", credentials=pika.PlainCredentials("ann", "second")).close()
     equal(node.ctl("-q", "list_users"), "user\ttags\nann\t[monitoring, management]\nguest\t[administrator]\n")
     equal(sorted(row["name"] for row in node.rows("list_vhosts")), ["/", "v"])
     node.ctl("clear_permissions", "-p", "v", "ann")
@@ -282,37 +243,7 @@ def a_stopped_node_is_told_apart(node):
     equal(node.stop(), 0)
     check_in("unable to perform an operation", node.ctl("ping", exit_code=69))
     node.ctl("-t", "0.3", "await_startup", exit_code=75)
-    words = [os.path.join(node.tools, "rabbitmqctl"), "--data-dir", node.data, "await_startup"]
-    waiting = subprocess.Popen(words, stdin=subprocess.DEVNULL)
+    waiting = subprocess.Popen(management.command(node.data, "await_startup"), stdin=subprocess.DEVNULL)
     node.start()
     equal(waiting.wait(20), 0)
     node.ctl("check_running")
-
-
-def main():
-    only = sys.argv[1:]
-    passed = failed = 0
-    with tempfile.TemporaryDirectory(prefix="quorate-operator-") as folder:
-        node = Node(folder).start()
-        try:
-            for function in SCENARIOS:
-                if only and function.__name__ not in only:
-                    continue
-                try:
-                    function(node)
-                    passed += 1
-                    print(f"ok    {function.__name__}: {function.__doc__}", flush=True)
-                except Exception:
-                    failed += 1
-                    print(f"FAIL  {function.__name__}: {function.__doc__}\n{traceback.format_exc()}", flush=True)
-        finally:
-            if node.alive():
-                node.kill()
-        if failed:
-            print(node.log_tail())
-    print(f"{passed} passed, {failed} failed")
-    sys.exit(1 if failed else 0)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,51 +1,21 @@
 """A cluster that faults can be done to: what they need of it, and the cluster of processes on this machine.
 
-Cluster is the interface of the faults. Others that fill it: isolated.py (each node in a network of its own) and
-deploy/chaos (the cluster of docker-compose, or one that `./dev cluster` has started).
+Cluster is the interface of the faults. Others that fill it: tests/chaos/isolated.py (each node in a network of its own)
+and deploy/chaos (the cluster of docker-compose, or one that `./dev cluster` has started).
 """
 
-import base64
-import http.client
-import json
+import contextlib
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import urllib.parse
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(HERE))
-sys.path.insert(0, os.path.join(HERE, "..", "interop"))
-from broker import answers, free_port, wait_until  # noqa: E402, F401
+from support import management
+from support.broker import HOST, Process, free_port, program, wait_until
 
 START_SECONDS = 60
 SECRET = "chaos"
 READY = "/api/health/checks/ready-to-serve-clients"
-
-
-def binary(name="quorate"):
-    """The program under test; quoratectl lies beside it."""
-    quorate = os.environ.get("QUORATE_BIN", os.path.join(ROOT, "build/dev/bin/quorate"))
-    return quorate if name == "quorate" else os.path.join(os.path.dirname(quorate), name)
-
-
-def http_get(host, port, path, seconds=3):
-    """(status, body as JSON or text); OSError if nobody answers."""
-    connection = http.client.HTTPConnection(host, port, timeout=seconds)
-    try:
-        authorization = "Basic " + base64.b64encode(b"guest:guest").decode()
-        connection.request("GET", path, headers={"Authorization": authorization})
-        response = connection.getresponse()
-        body = response.read()
-        try:
-            return response.status, json.loads(body)
-        except ValueError:
-            return response.status, body.decode(errors="replace")
-    except http.client.HTTPException as error:
-        raise OSError(f"no HTTP: {error!r}") from error
-    finally:
-        connection.close()
 
 
 class Node:
@@ -59,9 +29,13 @@ class Node:
     def address(self):
         return (self.name, self.host, self.amqp_port)
 
+    def get(self, path, seconds=3):
+        """(status, body as JSON or text); OSError if nobody answers."""
+        return management.get(self.host, self.http_port, path, seconds)
+
     def is_ready(self):
         try:
-            return http_get(self.host, self.http_port, READY)[0] == 200
+            return self.get(READY)[0] == 200
         except OSError:
             return False
 
@@ -84,7 +58,7 @@ class Cluster:
         def ask():
             for node in self.nodes.values():
                 try:
-                    status, found = http_get(node.host, node.http_port, path, seconds=1)
+                    status, found = node.get(path, seconds=1)
                 except OSError:
                     continue
                 leader = found.get("leader", "") if status == 200 else ""
@@ -109,6 +83,10 @@ class Cluster:
 
     def last_words(self, name):
         return ""
+
+    def log_tail(self):
+        """The last words of every node."""
+        return "".join(f"\n{name}:{self.last_words(name)}" for name in self.nodes)
 
     # --- what each kind does in its own way ----------------------------------------------------------------------
 
@@ -168,17 +146,17 @@ class NodeEnded(Exception):
     """The process of a node that should become ready is gone."""
 
 
-class ProcessNode(Node):
+class ProcessNode(Process, Node):
     """One process with its data directory."""
 
-    def __init__(self, name, host, ports, folder, program):
+    def __init__(self, name, host, ports, folder):
         amqp_port, http_port, self.peer_port = ports
-        super().__init__(name, host, amqp_port, http_port)
         self.folder = os.path.join(folder, name)
+        Process.__init__(self, os.path.join(self.folder, "log"))
+        Node.__init__(self, name, host, amqp_port, http_port)
         self.data = os.path.join(self.folder, "data")
-        self.log = os.path.join(self.folder, "log")
-        self.program = program
-        self.process = None
+        self.config = os.path.join(self.folder, "rabbitmq.conf")
+        self.program = program()
         os.makedirs(self.data, exist_ok=True)
 
     def configure(self, nodes):
@@ -190,18 +168,15 @@ class ProcessNode(Node):
         for number, node in enumerate(nodes, 1):
             peer = f"rabbit@{node.name}@{node.host}:{node.peer_port}"
             lines.append(f"cluster_formation.classic_config.nodes.{number} = {peer}")
-        with open(os.path.join(self.folder, "rabbitmq.conf"), "w") as file:
+        with open(self.config, "w") as file:
             file.write("\n".join(lines) + "\n")
 
-    def command(self):
-        return [self.program, "--config", os.path.join(self.folder, "rabbitmq.conf"), "--data-dir", self.data]
-
-    @property
-    def runs(self):
-        return self.process is not None and self.process.poll() is None
+    def words(self):
+        """Its command line."""
+        return [self.program, "--config", self.config, "--data-dir", self.data]
 
     def is_ready(self):
-        if not self.runs:
+        if not self.alive():
             raise NodeEnded(f"{self.name} has ended" + (f" with {self.process.returncode}" if self.process else ""))
         return super().is_ready()
 
@@ -209,18 +184,18 @@ class ProcessNode(Node):
 class ProcessCluster(Cluster):
     """Processes on 127.0.0.1, each with ports of its own. Needs no rights, and so knows no network faults."""
 
-    def __init__(self, folder, count=3, program=None):
-        self.folder, self.program = folder, program or binary()
+    def __init__(self, folder, count=3):
+        self.folder = folder
         self.nodes = {}
         for number in range(1, count + 1):
             name = f"n{number}"
-            self.nodes[name] = ProcessNode(name, *self.place(number), folder, self.program)
+            self.nodes[name] = ProcessNode(name, *self.place(number), folder)
         for node in self.nodes.values():
             node.configure(self.nodes.values())
 
     def place(self, number):
         """(host, (AMQP port, HTTP port, port for nodes))."""
-        return "127.0.0.1", tuple(free_port() for _ in range(3))
+        return HOST, tuple(free_port() for _ in range(3))
 
     def prefix(self, name):
         """Words before the command line of a node."""
@@ -234,29 +209,20 @@ class ProcessCluster(Cluster):
 
     def start(self, name):
         node = self.nodes[name]
-        if node.runs:
-            return
-        with open(node.log, "ab") as log:
-            node.process = subprocess.Popen(
-                self.prefix(name) + node.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
+        if not node.alive():
+            node.launch(self.prefix(name) + node.words())
 
     def kill(self, name):
-        node = self.nodes[name]
-        if node.process:
-            node.process.kill()
-            node.process.wait()
+        self.nodes[name].kill()
 
     def stop(self, name):
-        node = self.nodes[name]
-        node.process.terminate()
-        node.process.wait(60)
+        self.nodes[name].stop(60)
 
     def freeze(self, name):
-        self.nodes[name].process.send_signal(signal.SIGSTOP)
+        self.nodes[name].send_signal(signal.SIGSTOP)
 
     def thaw(self, name):
-        self.nodes[name].process.send_signal(signal.SIGCONT)
+        self.nodes[name].send_signal(signal.SIGCONT)
 
     def data_of(self, name):
         return self.nodes[name].data
@@ -270,9 +236,8 @@ class ProcessCluster(Cluster):
                 os.unlink(path)
 
     def control(self, name, *words):
-        command = [binary("quoratectl"), "--data-dir", self.nodes[name].data, *words]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+            done = management.run_command(self.nodes[name].data, *words)
         except FileNotFoundError as error:
             raise NotPossible(f"quoratectl: {error}") from error
         if done.returncode:
@@ -286,16 +251,19 @@ class ProcessCluster(Cluster):
         self.nodes[name].program = other
 
     def last_words(self, name):
-        try:
-            with open(self.nodes[name].log, errors="replace") as log:
-                return "".join("\n    | " + line.rstrip() for line in log.readlines()[-12:])
-        except OSError:
-            return ""
+        return self.nodes[name].log_tail(12)
 
     def close(self):
         for node in self.nodes.values():
-            if node.runs:
-                node.process.send_signal(signal.SIGCONT)
-                node.process.kill()
-                node.process.wait()
+            if node.alive():
+                node.kill()
 
+
+@contextlib.contextmanager
+def three_nodes(folder):
+    """A cluster of processes that is ready for clients."""
+    cluster = ProcessCluster(folder)
+    try:
+        yield cluster.start_all()
+    finally:
+        cluster.close()

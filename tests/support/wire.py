@@ -1,6 +1,6 @@
 """AMQP 0-9-1 by hand: just enough to say exactly what a test wants said, well-formed or not.
 
-Used where a real client library is too polite (bad_clients.py) or too slow (tests/kill). One
+Used where a real client library is too polite (tests/interop/bad_clients.py) or too slow (tests/kill). One
 blocking socket, one thread; frames go in and out as they are on the wire:
 
     frame  = type(1) channel(2) size(4) payload(size) 0xCE
@@ -250,6 +250,9 @@ class Wire:
 
     def open_channel(self, channel=1):
         self.call(method(channel, CHANNEL_OPEN, b"\0"), CHANNEL_OPEN_OK)
+
+    def confirm_select(self, channel=1):
+        self.call(method(channel, CONFIRM_SELECT, b"\0"), CONFIRM_SELECT_OK)
 
     def declare(self, channel, queue, **kwargs):
         """Declares a queue and returns (name, ready messages, consumers)."""
