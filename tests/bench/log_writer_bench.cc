@@ -2,15 +2,13 @@
 // Runs on the real disk under TMPDIR; "allocs" is per message, "cpu_us" the whole process.
 #include <benchmark/benchmark.h>
 
-#include <sys/resource.h>
-
-#include <cstdlib>
-#include <filesystem>
 #include <future>
 #include <string>
 
 #include "storage/log_writer.h"
 #include "tests/bench/allocations.h"
+#include "tests/bench/process_usage.h"
+#include "tests/storage/directories.h"
 
 namespace quorate::storage {
 namespace {
@@ -21,20 +19,12 @@ constexpr GroupId kGroup{5};
 class Bench {
  public:
   Bench() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "quorate-bench-XXXXXX").string();
-    CHECK(::mkdtemp(pattern.data()) != nullptr);
-    directory_ = pattern;
-    auto store = LogStore::open({.path = directory_ + "/log"});
+    auto store = LogStore::open({.path = directory_ / "log"});
     CHECK(store.has_value());
     store_ = std::move(*store);
     writer_ = std::make_unique<LogWriter>(*store_, clock_);
   }
-  ~Bench() {
-    writer_->stop();
-    writer_.reset();
-    store_.reset();
-    std::filesystem::remove_all(directory_);
-  }
+  ~Bench() { writer_->stop(); }
 
   /// Entries that share one sync, written and answered.
   void write(std::size_t count, const Bytes& payload) {
@@ -58,7 +48,7 @@ class Bench {
   LogIndex next() const { return next_; }
 
  private:
-  std::string directory_;
+  TestDirectory directory_;
   SystemClock clock_;
   std::unique_ptr<LogStore> store_;
   std::unique_ptr<LogWriter> writer_;
@@ -73,15 +63,6 @@ Bytes noise_of(std::size_t size) {
     out.push_back(static_cast<char>(noise >> 56));
   }
   return Bytes::copy_of(out);
-}
-
-double process_cpu_us() {
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  const auto us = [](const timeval& time) {
-    return static_cast<double>(time.tv_sec) * 1e6 + static_cast<double>(time.tv_usec);
-  };
-  return us(usage.ru_utime) + us(usage.ru_stime);
 }
 
 /// Arguments: entries per sync, messages per entry, bytes per message.

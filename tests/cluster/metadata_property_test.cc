@@ -2,10 +2,10 @@
 // anywhere answers and serializes as the one that has seen it all. QUORATE_SEED chooses another run.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <optional>
 
 #include "base/random.h"
+#include "tests/base/environment.h"
 #include "tests/cluster/metadata_fixture.h"
 
 namespace quorate::cluster {
@@ -80,8 +80,7 @@ std::vector<std::uint64_t> ids(const std::vector<QueuePtr>& queues) {
 }
 
 TEST(MetadataProperty, FitsTogetherAndAgreesWithItsSnapshots) {
-  const char* text = std::getenv("QUORATE_SEED");
-  const std::uint64_t seed = text != nullptr ? std::strtoull(text, nullptr, 10) : 20'240'602;
+  const std::uint64_t seed = from_environment("QUORATE_SEED", 20'240'602);
   SCOPED_TRACE("rerun: QUORATE_SEED=" + std::to_string(seed));
   Chance chance(seed);
   MetadataMachine machine(make_plain_index);

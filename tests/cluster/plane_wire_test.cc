@@ -2,18 +2,12 @@
 // changed is taken for a message that breaks the receiver.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-
 #include "cluster/plane/wire.h"
+#include "tests/base/environment.h"
 #include "tests/cluster/random_peer_messages.h"
 
 namespace quorate::cluster {
 namespace {
-
-std::uint64_t seed_of_run() {
-  const char* given = std::getenv("QUORATE_SEED");
-  return given != nullptr ? std::strtoull(given, nullptr, 10) : Random::from_system().next();
-}
 
 Bytes encoded(const PeerMessage& message) {
   std::vector<std::byte> out;
@@ -25,13 +19,18 @@ PeerMessage append(raft::Append append, Term term = Term(9)) {
   return {.group = GroupId(1), .body = raft::Message{.term = term, .body = std::move(append)}};
 }
 
-TEST(PlaneWire, EveryKindReadsBackAsItWas) {
-  const std::uint64_t seed = seed_of_run();
-  SCOPED_TRACE("QUORATE_SEED=" + std::to_string(seed));
-  RandomPeerMessages messages(seed);
+/// Messages by chance; QUORATE_SEED brings those of another run back.
+class RandomPlaneWire : public ::testing::Test {
+ protected:
+  const std::uint64_t seed_ = from_environment("QUORATE_SEED", Random::from_system().next());
+  const ::testing::ScopedTrace trace_{__FILE__, __LINE__, "rerun: QUORATE_SEED=" + std::to_string(seed_)};
+  RandomPeerMessages messages_{seed_};
+};
+
+TEST_F(RandomPlaneWire, EveryKindReadsBackAsItWas) {
   for (int round = 0; round < 300; ++round) {
     for (std::size_t kind = 0; kind < RandomPeerMessages::kKinds; ++kind) {
-      const PeerMessage message = messages.next(kind);
+      const PeerMessage message = messages_.next(kind);
       const auto again = decode_peer_message(encoded(message));
       ASSERT_TRUE(again) << kind;
       ASSERT_EQ(*again, message) << kind;
@@ -39,13 +38,10 @@ TEST(PlaneWire, EveryKindReadsBackAsItWas) {
   }
 }
 
-TEST(PlaneWire, CutOrLongerItIsNoMessage) {
-  const std::uint64_t seed = seed_of_run();
-  SCOPED_TRACE("QUORATE_SEED=" + std::to_string(seed));
-  RandomPeerMessages messages(seed);
+TEST_F(RandomPlaneWire, CutOrLongerItIsNoMessage) {
   for (int round = 0; round < 5; ++round) {
     for (std::size_t kind = 0; kind < RandomPeerMessages::kKinds; ++kind) {
-      const Bytes whole = encoded(messages.next(kind));
+      const Bytes whole = encoded(messages_.next(kind));
       for (std::size_t size = 0; size < whole.size(); ++size) {
         ASSERT_FALSE(decode_peer_message(whole.slice(0, size))) << kind << " cut at " << size;
       }
@@ -54,15 +50,12 @@ TEST(PlaneWire, CutOrLongerItIsNoMessage) {
   }
 }
 
-TEST(PlaneWire, ChangedAnywhereItDoesNoHarm) {
-  const std::uint64_t seed = seed_of_run();
-  SCOPED_TRACE("QUORATE_SEED=" + std::to_string(seed));
-  RandomPeerMessages messages(seed);
+TEST_F(RandomPlaneWire, ChangedAnywhereItDoesNoHarm) {
   for (std::size_t kind = 0; kind < RandomPeerMessages::kKinds; ++kind) {
-    const Bytes whole = encoded(messages.next(kind));
+    const Bytes whole = encoded(messages_.next(kind));
     for (std::size_t at = 0; at < whole.size(); ++at) {
       std::string changed(whole.text());
-      changed[at] = static_cast<char>(changed[at] ^ (1 << messages.below(8)));
+      changed[at] = static_cast<char>(changed[at] ^ (1 << messages_.below(8)));
       if (const auto message = decode_peer_message(Bytes::copy_of(changed))) {
         ASSERT_EQ(decode_peer_message(encoded(*message)), message) << "what is taken can be passed on";
       }

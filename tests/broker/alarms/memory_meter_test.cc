@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "base/check.h"
 #include "broker/alarms/disk_meter.h"
 #include "broker/alarms/memory_files.h"
+#include "tests/storage/directories.h"
 
 namespace quorate::alarms {
 namespace {
@@ -20,26 +20,20 @@ constexpr std::uint64_t kMiB = 1u << 20;
 class ForgedMachine {
  public:
   ForgedMachine() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "quorate-alarms-XXXXXX").string();
-    CHECK(::mkdtemp(pattern.data()) != nullptr);
-    root_ = pattern;
     write("/proc/meminfo", "MemTotal:        1024000 kB\nMemFree:          1 kB\n");  // 1000 MiB
   }
-  ~ForgedMachine() { std::filesystem::remove_all(root_); }
-  ForgedMachine(const ForgedMachine&) = delete;
-  ForgedMachine& operator=(const ForgedMachine&) = delete;
 
   void write(const std::string& path, const std::string& text) const {
-    const std::filesystem::path whole = root_ + path;
+    const std::filesystem::path whole = root() + path;
     std::filesystem::create_directories(whole.parent_path());
     std::ofstream(whole, std::ios::binary) << text;
   }
-  MemoryMeter meter() const { return MemoryMeter(root_); }
+  MemoryMeter meter() const { return MemoryMeter(root()); }
   MemoryAvailable available() const { return meter().available().value_or(MemoryAvailable{}); }
-  const std::string& root() const { return root_; }
+  std::string root() const { return directory_.path(); }
 
  private:
-  std::string root_;
+  storage::TestDirectory directory_;
 };
 
 TEST(MemoryFiles, ReadWhatTheKernelWrites) {

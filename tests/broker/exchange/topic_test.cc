@@ -2,11 +2,11 @@
 // matcher so naive that it is plainly right.
 #include <fmt/format.h>
 
-#include <cstdlib>
 #include <set>
 #include <vector>
 
 #include "base/random.h"
+#include "tests/base/environment.h"
 #include "tests/broker/exchange/routing_fixture.h"
 
 namespace quorate::exchange {
@@ -179,8 +179,7 @@ TEST_F(TopicExchange, TakesHostilePatternsInItsStride) {
 }
 
 TEST_F(TopicExchange, AgreesWithANaiveMatcher) {
-  const char* given = std::getenv("QUORATE_SEED");
-  const std::uint64_t seed = given != nullptr ? std::strtoull(given, nullptr, 10) : 20'261'120;
+  const std::uint64_t seed = from_environment("QUORATE_SEED", 20'261'120);
   SCOPED_TRACE(fmt::format("rerun: QUORATE_SEED={} broker_test --gtest_filter=TopicExchange.AgreesWith*", seed));
   Random random(seed);
   static constexpr std::string_view kPatternWords[] = {"a", "b", "c", "", "*", "*", "#", "#"};

@@ -6,34 +6,26 @@
 #include <limits>
 
 #include "broker/queue/mail.h"
+#include "tests/broker/queue/examples.h"
 
 namespace quorate::queue {
-
-inline constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
 
 inline Message example_message() {
   return make_message("logs", "eu.warn", as_bytes("\x10\x00\x02"), as_bytes("hello"));
 }
 
 inline auto every_queue_mail_body() {
-  const SessionId session{.node = NodeId(3), .epoch = Epoch(200), .serial = 70'000};
-  const ConsumerKey consumer{.session = session, .link = 4};
   auto rows = std::to_array<QueueMailBody>({
       Publish{.message = example_message(), .body_size = 5, .persistent = true, .priority = 9, .seq = PublishSeq(300)},
-      Settle{.consumer = consumer, .ids = {{.first = 1, .last = 1}, {.first = 300, .last = kMost}}},
-      Credit{.consumer = consumer, .bytes = 524'288},
-      Attach{.consumer = consumer,
-             .no_ack = true,
-             .exclusive = true,
-             .priority = std::numeric_limits<std::int32_t>::min(),
-             .prefetch = std::numeric_limits<std::uint32_t>::max(),
-             .window = 1u << 20},
-      Cancel{.consumer = consumer},
-      Return{.consumer = consumer, .reason = ReturnReason::unseen, .ids = {{.first = 2, .last = 7}}},
-      Discard{.consumer = consumer, .ids = {{.first = 8, .last = 8}}},
-      Get{.session = session, .no_ack = true},
-      Purge{.session = session},
-      Down{.session = session},
+      Settle{.consumer = kExampleConsumer, .ids = {{.first = 1, .last = 1}, {.first = 300, .last = kMost}}},
+      Credit{.consumer = kExampleConsumer, .bytes = 524'288},
+      kExampleAttach,
+      Cancel{.consumer = kExampleConsumer},
+      Return{.consumer = kExampleConsumer, .reason = ReturnReason::unseen, .ids = {{.first = 2, .last = 7}}},
+      Discard{.consumer = kExampleConsumer, .ids = {{.first = 8, .last = 8}}},
+      Get{.session = kExampleSession, .no_ack = true},
+      Purge{.session = kExampleSession},
+      Down{.session = kExampleSession},
       Count{},
       DeleteIf{.unused = true, .empty = true},
   });
@@ -48,7 +40,7 @@ inline bool is_question(const QueueMailBody& body) {
 /// A parcel with all of them.
 inline Parcel full_parcel() {
   Parcel parcel{.queue = GroupId(1'000),
-                .from = {.node = NodeId(3), .epoch = Epoch(200), .serial = 70'000},
+                .from = kExampleSession,
                 .term = Term(12),
                 .first = 400,
                 .heard = 399,
@@ -88,10 +80,7 @@ inline auto every_session_mail_body() {
 }
 
 inline SessionMail mail_with(SessionMailBody what) {
-  return {.to = {.node = NodeId(3), .epoch = Epoch(200), .serial = 70'000},
-          .queue = GroupId(1'000),
-          .what = std::move(what),
-          .tracked = true};
+  return {.to = kExampleSession, .queue = GroupId(1'000), .what = std::move(what), .tracked = true};
 }
 
 }  // namespace quorate::queue

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <cstdlib>
 #include <limits>
 #include <map>
 #include <variant>
@@ -12,13 +11,9 @@
 
 #include "base/random.h"
 #include "broker/queue/queue_machine.h"
+#include "tests/base/environment.h"
 
 namespace quorate::queue {
-
-inline std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text != nullptr ? std::strtoull(text, nullptr, 10) : otherwise;
-}
 
 struct LogEntry {
   LogIndex index;
