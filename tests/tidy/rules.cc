@@ -26,9 +26,9 @@ constexpr std::string_view kBelowProtocols[] = {"message", "metrics", "exchange"
 constexpr std::string_view kBelowCommands[] = {"message", "exchange", "queue", "auth", "http"};
 constexpr std::string_view kEverything[] = {"*"};
 constexpr Room kRooms[] = {
-    {"alarms", {}},          {"message", {}},          {"metrics", {}},         {"exchange", kBelowQueues},
-    {"queue", kBelowQueues}, {"auth", kBelowQueues},   {"amqp", kBelowProtocols}, {"http", kBelowProtocols},
-    {"ctl", kBelowCommands}, {"node", kEverything},    {"main.cc", kEverything},
+    {"alarms", {}},          {"message", {}},        {"metrics", {}},           {"exchange", kBelowQueues},
+    {"queue", kBelowQueues}, {"auth", kBelowQueues}, {"amqp", kBelowProtocols}, {"http", kBelowProtocols},
+    {"ctl", kBelowCommands}, {"node", kEverything},  {"main.cc", kEverything},
 };
 
 /// A header of another house, where it may be named (path prefixes), and what to use elsewhere. The first row that the
@@ -87,9 +87,9 @@ constexpr std::string_view kThreads[] = {"broker/node/node",
                                          "storage/log_writer",
                                          "storage/worker"};
 constexpr std::string_view kAtomics[] = {
-    "base/bytes.h",      "base/log",           "cluster/mailbox",       "cluster/shard",
-    "storage/database",  "storage/log_reader", "storage/log_store",     "storage/log_writer",
-    "storage/retention", "storage/worker",     "broker/node/listeners", "broker/node/node"};
+    "base/bytes.h",          "base/log",          "cluster/mailbox",    "cluster/shard",     "storage/database",
+    "storage/log_reader",    "storage/log_store", "storage/log_writer", "storage/retention", "storage/worker",
+    "broker/node/listeners", "broker/node/node",  "broker/node/startup"};
 constexpr std::string_view kUsePost = "post a batch to the owner's shard (cluster/shard.h)";
 constexpr std::string_view kUseSnapshot = "publish an immutable snapshot, or keep a counter per shard";
 constexpr std::string_view kUseClock = "take the time from the Clock of base/time.h";
