@@ -15,15 +15,13 @@ constexpr Duration kLookAfter = std::chrono::milliseconds(100);
 constexpr Duration kAskAgain = std::chrono::milliseconds(200);
 /// A link that hears nothing for so long sends everything again.
 constexpr Duration kPatience = std::chrono::seconds(1);
-/// A consuming link that hears nothing for so long asks whether it has missed something.
-constexpr Duration kRefresh = std::chrono::seconds(5);
+/// A consuming link that hears nothing for so long asks whether it has missed something. Only the last resort: whoever
+/// knows of a loss says so.
+constexpr Duration kRefresh = std::chrono::seconds(30);
 /// Of one parcel; a link with more sends several.
 constexpr std::size_t kParcelCommandsMax = 512;
 constexpr std::size_t kParcelBytesMax = 1u << 20;
 
-bool is_question(const QueueMailBody& what) {
-  return std::holds_alternative<Count>(what) || std::holds_alternative<DeleteIf>(what);
-}
 /// Has an answer besides Through.
 bool is_request(const QueueMailBody& what) {
   return std::holds_alternative<Attach>(what) || std::holds_alternative<Cancel>(what) ||
@@ -43,8 +41,6 @@ bool is_answered_by(const QueueMailBody& what) {
     return std::holds_alternative<Get>(what);
   }
   if constexpr (std::is_same_v<Answer, Purged>) return std::holds_alternative<Purge>(what);
-  if constexpr (std::is_same_v<Answer, Counted>) return std::holds_alternative<Count>(what);
-  if constexpr (std::is_same_v<Answer, Deleted>) return std::holds_alternative<DeleteIf>(what);
   return false;
 }
 
@@ -62,8 +58,10 @@ void Courier::send(QueueMail mail) {
   Link& link = link_of(mail.from, mail.queue);
   if (link.ended) return;
   if (link.kept.empty() && link.questions.empty()) link.progress_at = shard_.now();
-  if (is_question(mail.what)) {
-    link.questions.push_back({.what = std::move(mail.what)});
+  if (const auto* count = std::get_if<Count>(&mail.what)) {
+    link.questions.push_back({.question = {.number = link.next_question++, .what = *count}});
+  } else if (const auto* delete_if = std::get_if<DeleteIf>(&mail.what)) {
+    link.questions.push_back({.question = {.number = link.next_question++, .what = *delete_if}});
   } else {
     link.ended = is_end;
     link.kept.push_back({.number = link.next++, .what = std::move(mail.what)});
@@ -118,7 +116,13 @@ Courier::Link& Courier::link_of(const SessionId& session, GroupId queue) {
 }
 
 void Courier::remove(const LinkKey& key) {
-  if (const auto route = routes_.find(key.second); route != routes_.end()) std::erase(route->second.links, key);
+  if (const auto at = routes_.find(key.second); at != routes_.end()) {
+    std::erase(at->second.links, key);
+    if (at->second.gone && at->second.links.empty()) {
+      routes_.erase(at);
+      std::erase(gone_, key.second);
+    }
+  }
   links_.erase(key);
 }
 
@@ -173,8 +177,8 @@ void Courier::ship(Link& link, const Route& route) {
       for (const std::uint32_t consumer : std::exchange(link.to_resume, {})) {
         parcel.resumes.push_back({.link = consumer, .received = link.consumers[consumer].last});
       }
-      for (Question& question : link.questions) {
-        if (!std::exchange(question.sent, true)) parcel.questions.push_back(question.what);
+      for (Asked& asked : link.questions) {
+        if (!std::exchange(asked.sent, true)) parcel.questions.push_back(asked.question);
       }
     }
     const bool is_empty = parcel.commands.empty() && parcel.resumes.empty() && parcel.questions.empty();
@@ -186,7 +190,7 @@ void Courier::ship(Link& link, const Route& route) {
 void Courier::mark_for_repeat(Link& link) {
   link.unsent = link.kept.size();
   for (Sent& sent : link.kept) sent.repeated = true;
-  for (Question& question : link.questions) question.sent = false;
+  for (Asked& asked : link.questions) asked.sent = false;
   link.to_resume.clear();
   for (auto& [consumer, received] : link.consumers) {
     link.to_resume.push_back(consumer);
@@ -232,29 +236,38 @@ void Courier::ask_who_leads(GroupId queue, Route& route) {
 void Courier::look_after(Instant now) {
   look_at_.reset();
   for (auto& [queue, route] : routes_) {
-    if (!route.links.empty() && look_after(queue, route, now)) look_at_ = now + kLookAfter;
+    if (!route.links.empty() && !route.gone && look_after(queue, route, now)) look_at_ = now + kLookAfter;
   }
+  give_up_gone(now);
   if (!links_.empty() && !look_at_) look_at_ = now + kPatience;
+}
+
+/// Its leader went with the queue: nobody will ever say how many messages were deleted.
+void Courier::give_up_gone(Instant now) {
+  for (const GroupId queue : std::vector<GroupId>(gone_)) {
+    for (const LinkKey& key : std::vector<LinkKey>(routes_.at(queue).links)) {
+      const Link& link = links_.at(key);
+      if (now - link.progress_at < kPatience) continue;
+      for (std::size_t i = 0; i < link.questions.size(); ++i) {
+        surroundings_.deliver({.to = link.session, .queue = queue, .what = Gone{}});
+      }
+      remove(key);
+    }
+  }
 }
 
 /// True: somebody waits.
 bool Courier::look_after(GroupId queue, Route& route, Instant now) {
-  const bool is_gone = surroundings_.topology()->find_queue(queue) == nullptr;
   bool is_needed = false;
   bool is_stuck = false;
-  for (const LinkKey& key : std::vector<LinkKey>(route.links)) {
+  for (const LinkKey& key : route.links) {
     Link& link = links_.at(key);
     if (link.kept.empty() && link.questions.empty()) {
-      is_stuck = refresh_consumers(link, now) || is_stuck;
+      is_stuck = is_refresh_due(link, now) || is_stuck;
       continue;
     }
     is_needed = true;
     if (now - link.progress_at < kPatience) continue;
-    if (is_gone) {  // its leader went with it: nobody will ever say how many messages were deleted
-      surroundings_.deliver({.to = link.session, .queue = queue, .what = Gone{}});
-      remove(key);
-      continue;
-    }
     is_stuck = true;
     mark_for_repeat(link);
   }
@@ -263,13 +276,11 @@ bool Courier::look_after(GroupId queue, Route& route, Instant now) {
   return is_needed;
 }
 
-/// A consumer that hears nothing cannot know whether there is nothing to hear: now and then it says what it has. True:
-/// it is time to make sure of the leader as well.
-bool Courier::refresh_consumers(Link& link, Instant now) {
+/// A consumer that hears nothing cannot know whether there is nothing to hear. True: it is time to ask who leads; the
+/// answer makes it say what it has.
+bool Courier::is_refresh_due(Link& link, Instant now) {
   if (link.consumers.empty() || now - link.progress_at < kRefresh) return false;
   link.progress_at = now;
-  for (const auto& [consumer, received] : link.consumers) link.to_resume.push_back(consumer);
-  mark_dirty(link);
   return true;
 }
 
@@ -308,21 +319,31 @@ void Courier::on_topology(const cluster::QueueChanges& changes) {
 void Courier::drop_queue(GroupId queue) {
   const auto at = routes_.find(queue);
   if (at == routes_.end()) return;
+  if (at->second.links.empty()) {
+    routes_.erase(at);
+    return;
+  }
+  // What is sent there from now on is for the queue's home shard on this node to refuse.
+  at->second.tracked = false;
+  at->second.gone = true;
+  gone_.push_back(queue);
   for (const LinkKey& key : std::vector<LinkKey>(at->second.links)) {
     Link& link = links_.at(key);
     close(link);
     if (link.deleted) surroundings_.deliver(std::move(*std::exchange(link.deleted, std::nullopt)));
     // How many messages were deleted with it only its leader knows.
-    const bool waits_for_count =
-        std::ranges::any_of(link.questions, [](const Question& q) { return std::holds_alternative<DeleteIf>(q.what); });
-    if (!waits_for_count) {
-      for (std::size_t i = 0; i < link.questions.size(); ++i) {
-        surroundings_.deliver({.to = link.session, .queue = queue, .what = Gone{}});
-      }
-      remove(key);
+    const bool waits_for_count = !link.ended && std::ranges::any_of(link.questions, [](const Asked& asked) {
+      return std::holds_alternative<DeleteIf>(asked.question.what);
+    });
+    if (waits_for_count) {
+      link.progress_at = shard_.now();
+      continue;
     }
+    for (std::size_t i = 0; i < link.questions.size(); ++i) {
+      surroundings_.deliver({.to = link.session, .queue = queue, .what = Gone{}});
+    }
+    remove(key);
   }
-  if (at->second.links.empty()) routes_.erase(at);
 }
 
 void Courier::close(Link& link) {
@@ -427,28 +448,37 @@ void Courier::on(Link& link, SessionMail& mail, Forgotten&) {
   if (!was_ended) surroundings_.deliver(std::move(mail));
 }
 
-template <class Answer>
-void Courier::on(Link& link, SessionMail& mail, Answer& answer) {
-  const auto question =
-      std::ranges::find_if(link.questions, [](const Question& q) { return is_answered_by<Answer>(q.what); });
+/// False when the question is not open: its answer has come before.
+bool Courier::take_answered(Link& link, std::uint64_t number) {
+  const auto at = std::ranges::find(link.questions, number, [](const Asked& asked) { return asked.question.number; });
+  if (at == link.questions.end()) return false;
+  link.questions.erase(at);
   link.progress_at = shard_.now();
-  const bool is_over = surroundings_.topology()->find_queue(link.queue) == nullptr;
-  if (question != link.questions.end()) {
-    link.questions.erase(question);
-    if constexpr (std::is_same_v<Answer, Deleted>) {
-      if (answer.outcome == DeleteOutcome::deleted && !is_over) {
-        link.deleted = std::move(mail);
-        return;
-      }
-    }
-    surroundings_.deliver(std::move(mail));
-    if (is_over && link.kept.empty() && link.questions.empty()) remove({link.session.serial, link.queue});
+  return true;
+}
+
+void Courier::on(Link& link, SessionMail& mail, Counted&) {
+  if (take_answered(link, mail.answers)) surroundings_.deliver(std::move(mail));
+}
+
+void Courier::on(Link& link, SessionMail& mail, Deleted& deleted) {
+  if (!take_answered(link, mail.answers)) return;
+  const bool is_over = routes_.at(link.queue).gone;
+  if (deleted.outcome == DeleteOutcome::deleted && !is_over) {
+    link.deleted = std::move(mail);
     return;
   }
+  surroundings_.deliver(std::move(mail));
+  if (is_over && link.questions.empty()) remove({link.session.serial, link.queue});
+}
+
+template <class Answer>
+void Courier::on(Link& link, SessionMail& mail, Answer& answer) {
   const auto request = std::ranges::find(link.kept, mail.answers, &Sent::number);
   const bool is_awaited = request != link.kept.end() && !request->answered && is_answered_by<Answer>(request->what);
   if (!is_awaited) return;  // a repetition
   request->answered = true;
+  link.progress_at = shard_.now();
   if constexpr (std::is_same_v<Answer, Attached>) {
     if (answer.result == AttachResult::attached) {
       link.consumers[answer.link].is_known = true;

@@ -65,8 +65,8 @@ class Courier final : public cluster::TurnHook {
     bool refused = false;
     bool repeated = false;
   };
-  struct Question {
-    QueueMailBody what;
+  struct Asked {
+    Question question;
     bool sent = false;
   };
   struct Received {
@@ -82,7 +82,8 @@ class Courier final : public cluster::TurnHook {
     std::uint64_t through = 0;  // carried out up to here
     std::deque<Sent> kept;      // Invariant: consecutive numbers, the last one next - 1.
     std::size_t unsent = 0;     // how many of `kept`, at its end
-    std::deque<Question> questions;
+    std::deque<Asked> questions;
+    std::uint64_t next_question = 1;
     std::map<std::uint32_t, Received> consumers;  // by link
     std::vector<std::uint32_t> to_resume;
     std::optional<SessionMail> deleted;  // the answer to DeleteIf, until this shard knows of the deletion
@@ -94,6 +95,7 @@ class Courier final : public cluster::TurnHook {
   /// What this shard knows of a queue that it sends mail to.
   struct Route {
     bool tracked = false;
+    bool gone = false;  // deleted, and links are left that wait to hear how many messages went with it
     std::optional<NodeId> leader;
     Term term;
     std::optional<Instant> asked_at;
@@ -112,15 +114,19 @@ class Courier final : public cluster::TurnHook {
   void ship(Link& link, const Route& route);
   void ask_who_leads(GroupId queue, Route& route);
   void look_after(Instant now);
+  void give_up_gone(Instant now);
   bool look_after(GroupId queue, Route& route, Instant now);
-  bool refresh_consumers(Link& link, Instant now);
+  static bool is_refresh_due(Link& link, Instant now);
 
   void on(Link& link, SessionMail& mail, Delivery& delivery);
   void on(Link& link, SessionMail& mail, Through& through);
   void on(Link& link, SessionMail& mail, Refused& refused);
   void on(Link& link, SessionMail& mail, Forgotten& forgotten);
+  void on(Link& link, SessionMail& mail, Counted& counted);
+  void on(Link& link, SessionMail& mail, Deleted& deleted);
   template <class Answer>
   void on(Link& link, SessionMail& mail, Answer& answer);
+  bool take_answered(Link& link, std::uint64_t number);
   void tell_taken(Link& link, Sent& sent);
   void drop_queue(GroupId queue);
   void close(Link& link);
@@ -129,6 +135,7 @@ class Courier final : public cluster::TurnHook {
   Surroundings surroundings_;
   std::unordered_map<GroupId, Route> routes_;
   std::map<LinkKey, Link> links_;
+  std::vector<GroupId> gone_;  // the routes that are
   std::vector<LinkKey> dirty_;
   std::optional<Instant> look_at_;  // when to look after what is stuck
 };

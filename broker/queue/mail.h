@@ -51,6 +51,13 @@ struct QueueMail {
   QueueMailBody what;
 };
 
+/// What is not logged, and answered after the commands that came before it. Numbered apart from them, so that an echo
+/// is not taken for the answer to a later one.
+struct Question {
+  std::uint64_t number = 0;
+  std::variant<Count, DeleteIf> what;
+};
+
 /// "Of this consumer's deliveries I have those up to `received`": what it holds beyond is to be sent again.
 struct Resume {
   std::uint32_t link = 0;
@@ -66,7 +73,7 @@ struct Parcel {
   std::uint64_t heard = 0;              // the sender knows the fate of its commands up to here
   std::vector<QueueMailBody> commands;  // all but questions
   std::vector<Resume> resumes;
-  std::vector<QueueMailBody> questions;  // Count or DeleteIf: not logged, answered after the commands
+  std::vector<Question> questions;
 };
 
 /// Who leads a queue, told by a replica of it. No leader: the parcel was refused, and nobody is known.
@@ -151,7 +158,7 @@ struct SessionMail {
   GroupId queue;
   SessionMailBody what;
   bool tracked = false;       // of a queue that gets parcels: the courier has a say in it
-  std::uint64_t answers = 0;  // the number of the command that this answers; an echo is answered again
+  std::uint64_t answers = 0;  // the number of the command or question that this answers; an echo is answered again
 };
 
 class Switchboard;

@@ -76,7 +76,7 @@ constexpr unsigned kLeaderFlag = 1;
 /// The shortest of each: no letter holds more of them than its bytes can be.
 constexpr std::size_t kCommandMinBytes = 4;  // a kind and a session
 constexpr std::size_t kResumeMinBytes = 2;
-constexpr std::size_t kQuestionMinBytes = 1;
+constexpr std::size_t kQuestionMinBytes = 2;
 /// No session sends as much as this; so the numbers of a parcel's commands never run over.
 constexpr std::uint64_t kNumberMax = std::uint64_t{1} << 62;
 
@@ -204,26 +204,26 @@ bool get_command(LetterReader& r, QueueMailBody& out) {
       command);
 }
 
-void put_question(LetterWriter& w, const QueueMailBody& question) {
-  if (const auto* condition = std::get_if<DeleteIf>(&question)) {
+void put_question(LetterWriter& w, const Question& question) {
+  w.number(question.number);
+  if (const auto* condition = std::get_if<DeleteIf>(&question.what)) {
     w.octet(kDeleteIfKind);
     w.octet((condition->unused ? kUnusedFlag : 0) | (condition->empty ? kEmptyFlag : 0));
-    return;
+  } else {
+    w.octet(kCountKind);
   }
-  CHECK(std::holds_alternative<Count>(question));
-  w.octet(kCountKind);
 }
 
-bool get_question(LetterReader& r, QueueMailBody& out) {
+bool get_question(LetterReader& r, Question& out) {
   std::uint8_t kind = 0;
   std::uint8_t flags = 0;
-  if (!r.read(kind)) return false;
+  if (!r.number(out.number) || !r.read(kind)) return false;
   if (kind == kCountKind) {
-    out = Count{};
+    out.what = Count{};
     return true;
   }
   if (kind != kDeleteIfKind || !r.flags(kUnusedFlag | kEmptyFlag, flags)) return false;
-  out = DeleteIf{.unused = (flags & kUnusedFlag) != 0, .empty = (flags & kEmptyFlag) != 0};
+  out.what = DeleteIf{.unused = (flags & kUnusedFlag) != 0, .empty = (flags & kEmptyFlag) != 0};
   return true;
 }
 
@@ -346,7 +346,7 @@ void encode(const Parcel& parcel, std::vector<std::byte>& out) {
   w.number(parcel.resumes.size());
   for (const Resume& resume : parcel.resumes) w.numbers(resume.link, resume.received);
   w.number(parcel.questions.size());
-  for (const QueueMailBody& question : parcel.questions) put_question(w, question);
+  for (const Question& question : parcel.questions) put_question(w, question);
 }
 bool decode(const Bytes& body, Parcel& out) { return read_letter(body, out); }
 

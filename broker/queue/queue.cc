@@ -86,9 +86,7 @@ void Queue::take(Parcel& parcel) {
     machine_.held_by({.session = parcel.from, .link = resume.link}, resume.received,
                      [this](const effect::Deliver& held) { outbox_.owe({.delivery = held}); });
   }
-  for (QueueMailBody& what : parcel.questions) {
-    questions_.push_back({.queue = parcel.queue, .from = parcel.from, .what = std::move(what)});
-  }
+  for (const Question& question : parcel.questions) ask(parcel.from, question);
 }
 
 void Queue::take(QueueMail& mail) {
@@ -97,8 +95,8 @@ void Queue::take(QueueMail& mail) {
                    const bool needs_sync = is_durable() && (publish.persistent || is_quorum());
                    packer_.append(mail.from, publish, needs_sync);
                  },
-                 [&](Count&) { questions_.push_back(std::move(mail)); },
-                 [&](DeleteIf&) { questions_.push_back(std::move(mail)); },
+                 [&](Count& count) { ask(mail.from, {.what = count}); },
+                 [&](DeleteIf& delete_if) { ask(mail.from, {.what = delete_if}); },
                  [&](auto& command) { packer_.append(Command(std::move(command))); },
              },
              mail.what);
@@ -147,25 +145,58 @@ bool Queue::flush() {
   packer_.seal();
   if (questions_.empty() || surroundings_.groups.has_failed()) return had_commands;
   if (machine_.applied() < last_proposed_) return had_commands;
+  const std::size_t open = questions_.size();
   answer_questions();
-  return true;
+  return had_commands || questions_.size() < open;
+}
+
+/// A leader that was cut off does not know it, and what it finds unused or empty others may be using: before it deletes
+/// anything on such grounds it asks a majority.
+void Queue::ask(const SessionId& from, Question question) {
+  const auto* delete_if = std::get_if<DeleteIf>(&question.what);
+  const bool has_condition = delete_if != nullptr && (delete_if->unused || delete_if->empty);
+  Asked& asked = questions_.emplace_back(Asked{.from = from, .question = question});
+  if (!has_condition || !is_quorum()) return;
+  asked.serial = ++last_serial_;
+  surroundings_.groups.read_index(definition_->id,
+                                  [this, alive = alive_, serial = asked.serial](std::optional<LogIndex> committed) {
+                                    if (*alive) on_vouched(serial, committed.has_value());
+                                  });
+}
+
+/// Without an answer the sender asks again, perhaps somebody else.
+void Queue::on_vouched(std::uint64_t serial, bool leads) {
+  const auto at = std::ranges::find(questions_, serial, &Asked::serial);
+  if (at == questions_.end()) return;
+  at->serial = 0;
+  if (!leads) questions_.erase(at);
+  surroundings_.mark_dirty(definition_->id);
 }
 
 void Queue::answer_questions() {
-  for (const QueueMail& mail : std::exchange(questions_, {})) {
-    if (std::holds_alternative<Count>(mail.what)) {
-      send(mail.from, Counted{.ready = machine_.ready_count(), .consumers = machine_.consumer_count()});
-      continue;
-    }
-    const auto& request = std::get<DeleteIf>(mail.what);
-    if (request.unused && machine_.consumer_count() > 0) {
-      send(mail.from, Deleted{.outcome = DeleteOutcome::in_use});
-    } else if (request.empty && machine_.ready_count() > 0) {
-      send(mail.from, Deleted{.outcome = DeleteOutcome::not_empty});
+  std::vector<Asked> later;
+  for (const Asked& asked : std::exchange(questions_, {})) {
+    if (asked.serial == 0) {
+      answer(asked);
     } else {
-      deleters_.emplace_back(mail.from, machine_.ready_count());
-      if (!std::exchange(deleting_, true)) surroundings_.request_delete(definition_->id);
+      later.push_back(asked);
     }
+  }
+  questions_.insert(questions_.begin(), later.begin(), later.end());
+}
+
+void Queue::answer(const Asked& asked) {
+  const auto* delete_if = std::get_if<DeleteIf>(&asked.question.what);
+  const std::uint64_t number = asked.question.number;
+  if (delete_if == nullptr) {
+    send(asked.from, Counted{.ready = machine_.ready_count(), .consumers = machine_.consumer_count()}, number);
+  } else if (delete_if->unused && machine_.consumer_count() > 0) {
+    send(asked.from, Deleted{.outcome = DeleteOutcome::in_use}, number);
+  } else if (delete_if->empty && machine_.ready_count() > 0) {
+    send(asked.from, Deleted{.outcome = DeleteOutcome::not_empty}, number);
+  } else {
+    deleters_.push_back({.session = asked.from, .question = number, .count = machine_.ready_count()});
+    if (!std::exchange(deleting_, true)) surroundings_.request_delete(definition_->id);
   }
 }
 
@@ -180,10 +211,13 @@ void Queue::on_deleted(const cluster::TopologyPtr& topology) {
   for (const ConsumerKey& consumer : machine_.consumers()) {
     if (!is_tracked(*definition_, consumer.session.node)) send(consumer.session, Gone{.link = consumer.link});
   }
-  for (const auto& [session, count] : deleters_) send(session, Deleted{.count = count, .topology = topology});
-  for (const std::vector<QueueMail>* unanswered : {&early_, &questions_}) {
-    for (const QueueMail& mail : *unanswered) refuse_mail(mail, surroundings_.switchboard);
+  for (const Deleter& deleter : deleters_) {
+    send(deleter.session, Deleted{.count = deleter.count, .topology = topology}, deleter.question);
   }
+  for (const Asked& asked : questions_) {
+    if (!is_tracked(*definition_, asked.from.node)) send(asked.from, Gone{});
+  }
+  for (const QueueMail& mail : early_) refuse_mail(mail, surroundings_.switchboard);
   if (is_durable()) surroundings_.groups.drop(definition_->id);
 }
 

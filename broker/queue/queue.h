@@ -61,6 +61,7 @@ struct QueueSurroundings {
 class Queue final : public cluster::GroupClient {
  public:
   Queue(cluster::QueuePtr definition, QueueSurroundings& surroundings);
+  ~Queue() override { *alive_ = false; }
 
   /// Begins to work: a durable queue recovers its log first and keeps its mail until then. `is_new`: it has just been
   /// declared.
@@ -104,6 +105,13 @@ class Queue final : public cluster::GroupClient {
   void mark_snapshot() override { machine_.mark_snapshot(); }
 
  private:
+  /// Answered when everything that was proposed before is applied, and this replica is known to have led meanwhile.
+  struct Asked {
+    SessionId from;
+    Question question;
+    std::uint64_t serial = 0;  // while the majority is asked whether this replica leads; 0: no need, or it does
+  };
+
   Result<void> open_group(bool is_new);
   void pursue_target();
   void judge_node(NodeId node);
@@ -115,7 +123,10 @@ class Queue final : public cluster::GroupClient {
   void submit(PackedEntry entry);
   void propose(PackedEntry entry);
   void apply_at_once(PackedEntry entry);
+  void ask(const SessionId& from, Question question);
+  void on_vouched(std::uint64_t serial, bool leads);
   void answer_questions();
+  void answer(const Asked& asked);
 
   void carry_out_all();
   void carry_out(const effect::Deliver& effect);
@@ -172,11 +183,19 @@ class Queue final : public cluster::GroupClient {
     LogIndex entry;
     SessionMail mail;
   };
-  std::deque<Promised> promised_;     // as waiting_, for mail that must not be contradicted by a crash
-  std::deque<Waiting> waiting_;       // Invariant: ascending entries, all of them not yet committed.
-  std::vector<QueueMail> questions_;  // Count and DeleteIf, answered when everything before them is applied
-  std::vector<std::pair<SessionId, std::uint64_t>> deleters_;  // who waits for the deletion, and the count to report
-  Effects effects_;                                            // reused
+  std::deque<Promised> promised_;  // as waiting_, for mail that must not be contradicted by a crash
+  std::deque<Waiting> waiting_;    // Invariant: ascending entries, all of them not yet committed.
+  std::vector<Asked> questions_;
+  std::uint64_t last_serial_ = 0;
+  /// Who waits for the deletion, under which number, and the count to report.
+  struct Deleter {
+    SessionId session;
+    std::uint64_t question = 0;
+    std::uint64_t count = 0;
+  };
+  std::vector<Deleter> deleters_;
+  Effects effects_;                                             // reused
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // false once destroyed: a late answer does nothing
 };
 
 }  // namespace quorate::queue

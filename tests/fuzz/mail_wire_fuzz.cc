@@ -26,9 +26,6 @@ void check_contents(const Parcel& parcel, const Bytes& letter) {
     }
     CHECK(!std::holds_alternative<Count>(command) && !std::holds_alternative<DeleteIf>(command));
   }
-  for (const QueueMailBody& question : parcel.questions) {
-    CHECK(std::holds_alternative<Count>(question) || std::holds_alternative<DeleteIf>(question));
-  }
 }
 void check_contents(const SessionMail& mail, const Bytes& letter) {
   if (const auto* delivery = std::get_if<Delivery>(&mail.what)) check_message(delivery->message, letter);

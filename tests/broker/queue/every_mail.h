@@ -33,8 +33,15 @@ inline auto every_queue_mail_body() {
   return rows;
 }
 
-inline bool is_question(const QueueMailBody& body) {
-  return std::holds_alternative<Count>(body) || std::holds_alternative<DeleteIf>(body);
+/// To the commands or, under `number`, to the questions.
+inline void add(QueueMailBody body, std::uint64_t number, Parcel& parcel) {
+  if (const auto* count = std::get_if<Count>(&body)) {
+    parcel.questions.push_back({.number = number, .what = *count});
+  } else if (const auto* delete_if = std::get_if<DeleteIf>(&body)) {
+    parcel.questions.push_back({.number = number, .what = *delete_if});
+  } else {
+    parcel.commands.push_back(std::move(body));
+  }
 }
 
 /// A parcel with all of them.
@@ -45,9 +52,7 @@ inline Parcel full_parcel() {
                 .first = 400,
                 .heard = 399,
                 .resumes = {{.link = 4, .received = 17}, {.link = 500, .received = kMost}}};
-  for (const QueueMailBody& body : every_queue_mail_body()) {
-    (is_question(body) ? parcel.questions : parcel.commands).push_back(body);
-  }
+  for (const QueueMailBody& body : every_queue_mail_body()) add(body, 800, parcel);
   return parcel;
 }
 

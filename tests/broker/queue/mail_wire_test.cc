@@ -58,7 +58,7 @@ void for_every_letter(Visit&& visit) {
 TEST(MailWire, EveryKindArrivesWithAllItsFields) {
   for (const QueueMailBody& body : every_queue_mail_body()) {
     Parcel parcel{.queue = GroupId(9), .from = {.serial = 1}, .first = 1};
-    (is_question(body) ? parcel.questions : parcel.commands).push_back(body);
+    add(body, 7, parcel);
     EXPECT_TRUE(arrives(parcel)) << "alternative " << body.index();
   }
   for (const SessionMailBody& what : every_session_mail_body()) {
@@ -83,7 +83,7 @@ TEST(MailWire, TheShortestCommandsFillALetter) {
   // A bound on their number that took them for longer would refuse these.
   EXPECT_TRUE(arrives(Parcel{.commands = std::vector<QueueMailBody>(100, Purge{})}));
   EXPECT_TRUE(arrives(Parcel{.resumes = std::vector<Resume>(100)}));
-  EXPECT_TRUE(arrives(Parcel{.questions = std::vector<QueueMailBody>(100, Count{})}));
+  EXPECT_TRUE(arrives(Parcel{.questions = std::vector<Question>(100)}));
 }
 
 TEST(MailWire, NothingStaysOfTheLetterBefore) {
@@ -176,10 +176,10 @@ TEST(MailWire, TheExamplesOfThePage) {
       Settle{.consumer = {.session = kSmall, .link = 1}, .ids = {{.first = 3, .last = 5}}},
   };
   parcel.resumes = {{.link = 1, .received = 300}};
-  parcel.questions = {Count{}, DeleteIf{.empty = true}};
+  parcel.questions = {{.number = 5, .what = Count{}}, {.number = 6, .what = DeleteIf{.empty = true}}};
   const std::vector<std::byte> message = octets(0x0f, 0, 4, 'j', 'o', 'b', 's', 3, 0x10, 0, 2, 'h', 'e', 'l', 'l', 'o');
   EXPECT_EQ(bytes_of(parcel), parcel_head() + octets(2, 1, 1, 0, 7) + message + octets(4, 1, 2, 3, 1, 1, 3, 2) +
-                                  octets(1, 1, 0xac, 2) + octets(2, 1, 2, 2));
+                                  octets(1, 1, 0xac, 2) + octets(2, 5, 1, 6, 2, 2));
 
   const SessionMail delivery{
       .to = kSmall,
@@ -240,7 +240,7 @@ TEST(MailWire, NothingButACommandOfASessionIsOneOfAParcel) {
 }
 
 TEST(MailWire, UnknownQuestionsAndFlagsAreRefused) {
-  const std::vector<std::byte> front = parcel_head() + octets(0, 0, 1);
+  const std::vector<std::byte> front = parcel_head() + octets(0, 0, 1, 9);  // question 9
   EXPECT_TRUE(decodes<Parcel>(front + octets(1)));
   EXPECT_TRUE(decodes<Parcel>(front + octets(2, 3)));
   EXPECT_FALSE(decodes<Parcel>(front + octets(0)));

@@ -57,7 +57,7 @@ class RandomMail {
     for (std::uint64_t count = below(8); count > 0; --count) {
       QueueMailBody body;
       fill(body);
-      (is_question(body) ? out.questions : out.commands).push_back(std::move(body));
+      add(std::move(body), number(), out);
     }
     return out;
   }

@@ -1,0 +1,175 @@
+// The courier by hand: the test is the other nodes, the session and the clock.
+#include "broker/queue/courier.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/overloaded.h"
+#include "base/time.h"
+#include "tests/broker/queue/every_mail.h"
+
+namespace quorate::queue {
+namespace {
+
+constexpr NodeId kHere{1};
+constexpr NodeId kLeader{2};
+constexpr GroupId kQueue{65};
+const SessionId kSession{.node = kHere, .epoch = Epoch(1), .serial = make_serial(ShardId(0), 1)};
+
+class CourierTest : public MailReceiver, public RemotePost, public ::testing::Test {
+ protected:
+  CourierTest() {
+    shard_.connect({&shard_});
+    switchboard_.connect({this});
+    shard_.add_hook(courier_);
+    shard_.add_hook(switchboard_);
+    cluster::Queue queue{.id = kQueue, .vhost = "/", .name = "q", .durable = true, .type = cluster::QueueType::quorum};
+    for (const NodeId node : {kHere, kLeader, NodeId(3)}) queue.members.push_back(raft::replica_on(node, 0));
+    queue_ = std::make_shared<const cluster::Queue>(queue);
+    cluster::Topology topology{.version = 1};
+    topology.queues_by_id = topology.queues_by_id.with(kQueue.value(), queue_);
+    topology_ = std::make_shared<const cluster::Topology>(std::move(topology));
+  }
+
+  /// Answers whoever asks who leads.
+  void lead() {
+    courier_.on_leadership({.queue = kQueue, .leader = kLeader, .term = Term(1)});
+    turn();
+  }
+  void send(QueueMailBody what) {
+    courier_.send({.queue = kQueue, .from = kSession, .what = std::move(what)});
+    turn();
+  }
+  void publish(std::uint64_t seq) { send(Publish{.message = example_message(), .seq = PublishSeq(seq)}); }
+  void answer(SessionMailBody what, std::uint64_t number = 0) {
+    courier_.on_mail({.to = kSession, .queue = kQueue, .what = std::move(what), .tracked = true, .answers = number});
+    turn();
+  }
+  void delete_queue() {
+    topology_ = std::make_shared<const cluster::Topology>(cluster::Topology{.version = 2});
+    cluster::QueueChanges changes;
+    changes.deleted = {queue_};
+    courier_.on_topology(changes);
+    turn();
+  }
+  void pass(Duration time) {
+    clock_.advance(time);
+    turn();
+  }
+  void turn() {
+    while (shard_.run_turn()) continue;
+  }
+  /// What the session heard since the last call.
+  std::string heard() { return std::exchange(heard_, ""); }
+  std::vector<Parcel> parcels() { return std::exchange(parcels_, {}); }
+
+  std::size_t questions_who_leads_ = 0;
+  cluster::QueuePtr queue_;
+  ManualClock clock_;
+  cluster::Shard shard_{ShardId(0), clock_};
+  Switchboard switchboard_{shard_, kHere, this};
+  cluster::TopologyPtr topology_;
+  Courier courier_{shard_,
+                   {.switchboard = switchboard_,
+                    .topology = [this]() -> const cluster::TopologyPtr& { return topology_; },
+                    .ask_here = [](GroupId) {},
+                    .is_alive = [](const SessionId&) { return true; },
+                    .deliver = [this](const SessionMail& mail) { hear(mail); }}};
+
+ private:
+  void hear(const SessionMail& mail) {
+    heard_ += heard_.empty() ? "" : " ";
+    heard_ += std::visit(Overloaded{
+                             [](const Taken& taken) { return "taken " + std::to_string(taken.seq.value()); },
+                             [](const Counted& counted) { return "counted " + std::to_string(counted.ready); },
+                             [](const Deleted& deleted) { return "deleted " + std::to_string(deleted.count); },
+                             [](const Gone&) { return std::string("gone"); },
+                             [](const auto&) { return std::string("something else"); },
+                         },
+                         mail.what);
+  }
+
+  // MailReceiver: what this shard's queues get, here nothing but what the courier leaves to the queue's home.
+  void on_mail(QueueMail mail) override { refuse_mail(mail, switchboard_); }
+  void on_mail(SessionMail mail) override { hear(mail); }
+  void on_mail(Parcel) override {}
+  // RemotePost
+  void send(NodeId, const Parcel& parcel) override { parcels_.push_back(parcel); }
+  void send(NodeId, const SessionMail&) override {}
+  void send(NodeId, const Leadership&) override {}
+  void send(NodeId, const WhoLeads&) override { ++questions_who_leads_; }
+
+  std::string heard_;
+  std::vector<Parcel> parcels_;
+};
+
+TEST_F(CourierTest, WhatIsPublishedAfterTheDeletionIsAnsweredToo) {
+  publish(1);
+  lead();
+  send(DeleteIf{});
+  delete_queue();
+  EXPECT_EQ(heard(), "taken 1");
+  publish(2);
+  EXPECT_EQ(heard(), "taken 2");
+  answer(Deleted{.count = 7}, 1);
+  EXPECT_EQ(heard(), "deleted 7");
+  EXPECT_EQ(courier_.link_count(), 0u);
+}
+
+TEST_F(CourierTest, WhoNeverHearsTheCountOfADeletionHearsThatTheQueueIsGone) {
+  send(DeleteIf{});
+  lead();
+  send(DeleteIf{});
+  delete_queue();
+  EXPECT_EQ(heard(), "");
+  pass(std::chrono::seconds(2));
+  EXPECT_EQ(heard(), "gone gone");
+  EXPECT_EQ(courier_.link_count(), 0u);
+}
+
+TEST_F(CourierTest, AnEchoIsNotTheAnswerToALaterQuestion) {
+  send(Count{});
+  lead();
+  answer(Counted{.ready = 3}, 1);
+  send(Count{});
+  answer(Counted{.ready = 3}, 1);
+  EXPECT_EQ(heard(), "counted 3");
+  answer(Counted{.ready = 4}, 2);
+  EXPECT_EQ(heard(), "counted 4");
+}
+
+TEST_F(CourierTest, EchoesDoNotKeepALinkFromSendingAgain) {
+  send(Count{});
+  lead();
+  answer(Counted{.ready = 3}, 1);
+  publish(1);
+  parcels();
+  for (int i = 0; i < 5; ++i) {
+    pass(std::chrono::milliseconds(300));
+    answer(Counted{.ready = 3}, 1);
+  }
+  EXPECT_FALSE(parcels().empty());
+}
+
+TEST_F(CourierTest, AnIdleConsumerAsksRarelyAndSendsNothingItself) {
+  const ConsumerKey consumer{.session = kSession, .link = 4};
+  send(Attach{.consumer = consumer, .window = 10});
+  lead();
+  answer(Attached{.link = 4}, 1);
+  answer(Through{.first = 1, .number = 1});
+  parcels();
+  questions_who_leads_ = 0;
+  for (int i = 0; i < 290; ++i) pass(std::chrono::milliseconds(100));
+  EXPECT_EQ(questions_who_leads_, 0u);
+  for (int i = 0; i < 20; ++i) pass(std::chrono::milliseconds(100));
+  EXPECT_EQ(questions_who_leads_, 2u);  // one to each member elsewhere
+  EXPECT_TRUE(parcels().empty());
+  lead();  // the answer
+  ASSERT_EQ(parcels().size(), 1u);
+}
+
+}  // namespace
+}  // namespace quorate::queue
