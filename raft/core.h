@@ -227,6 +227,8 @@ class Core {
   const Configuration& configuration() const { return configs_.current(); }
   const Configuration& configuration_at(LogIndex index) const { return configs_.at(index); }
   LogIndex configuration_index() const { return configs_.current_index(); }
+  /// The members are on their way from one configuration to the next, or the newest is not yet committed.
+  bool is_changing_members() const { return configuration().is_joint() || configuration_index() > commit_index(); }
   const HardState& hard_state() const { return hard_state_; }
   const HardState& durable_hard_state() const { return durable_hard_state_; }
   LogIndex durable_index() const { return durable_; }

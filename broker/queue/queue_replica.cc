@@ -77,9 +77,8 @@ void Queue::on_moved(cluster::QueuePtr definition) {
 void Queue::pursue_target() {
   const cluster::Replica* replica = surroundings_.groups.replica(definition_->id);
   if (!ready_ || definition_->target.empty() || replica == nullptr) return;
+  if (replica->core().is_changing_members()) return;
   const raft::Configuration& now = replica->core().configuration();
-  const bool is_settled = !now.is_joint() && replica->core().configuration_index() <= replica->core().commit_index();
-  if (!is_settled) return;
   raft::Configuration next{.voters = now.voters, .joining = now.joining, .machine_version = now.machine_version};
   for (const raft::ReplicaId wanted : definition_->target) {
     if (!now.is_member(wanted)) next.joining.push_back(wanted);

@@ -175,15 +175,14 @@ void MetadataHost::pursue_nodes() {
   const bool has_settled = settled_nodes_ && settled_nodes_->nodes.is_same(topology->nodes) &&
                            settled_configuration_ == core.configuration_index();
   if (has_settled) return;
-  const raft::Configuration& now = core.configuration();
-  const bool is_changing = now.is_joint() || core.configuration_index() > core.commit_index();
-  if (is_changing || !applied_.empty()) return;  // what the nodes are is not certain yet
+  if (core.is_changing_members() || !applied_.empty()) return;  // what the nodes are is not certain yet
 
   std::vector<raft::ReplicaId> wanted;
   topology->nodes.for_each([&](std::uint64_t, const ClusterNode& node) { wanted.push_back(node.replica); });
   std::ranges::sort(wanted);
   if (!std::ranges::binary_search(wanted, core.self())) return;  // whoever leads next sees to it
   const auto is_gone = [&](raft::ReplicaId member) { return !std::ranges::binary_search(wanted, member); };
+  const raft::Configuration& now = core.configuration();
   raft::Configuration next = now;
   std::erase_if(next.joining, is_gone);
   const auto leaving = std::ranges::find_if(next.voters, is_gone);
