@@ -185,7 +185,8 @@ cluster::ClusterNode ClusterLink::here(const cluster::FormationRecord& record) c
 std::vector<cluster::PeerAddress> ClusterLink::peers(const std::vector<cluster::ClusterNode>& nodes) const {
   std::vector<cluster::PeerAddress> peers;
   for (const cluster::ClusterNode& node : nodes) {
-    if (node.id != self_) peers.push_back({.node = node.id, .host = node.host, .port = node.port});
+    if (node.id == self_) continue;
+    peers.push_back({.node = node.id, .name = node.name, .host = node.host, .port = node.port});
   }
   return peers;
 }

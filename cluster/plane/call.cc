@@ -115,7 +115,7 @@ void Reception::Call::begin_carrying(const Bytes& packet) {
   lane_ = greeting->lane;
   state_ = State::carrying;
   reception_.make_newest(*greeting, *this);
-  log::debug(log::Category::cluster, "stream_accepted node={} lane={} address={}", from_.value(),
+  log::debug(log::Category::cluster, "stream.accepted node={} lane={} address={}", from_.value(),
              static_cast<int>(lane_), context_.peer());
   ++open_steps_;
   stream_.Write(buffer_of(proto::Accepted()), written_.tag());
@@ -151,7 +151,7 @@ void Reception::Call::answer(const Result<Bytes>& answer) {
 void Reception::Call::refuse(const grpc::Status& status, const std::string& who) {
   const bool is_news = status.error_code() != grpc::StatusCode::UNAVAILABLE && reception_.log_limit_.allows(who);
   if (is_news) {
-    log::warn(log::Category::cluster, "peer_refused peer=\"{}\" address={} reason=\"{}\"", who, context_.peer(),
+    log::warn(log::Category::cluster, "peer.refused peer=\"{}\" address={} reason=\"{}\"", who, context_.peer(),
               status.error_message());
   }
   finish(status);

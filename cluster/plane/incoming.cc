@@ -19,7 +19,7 @@ void Incoming::handle(ShardId shard, ItemKind kind, Handler handler) {
 
 bool Incoming::on_frame(NodeId from, const Bytes& frame) {
   const auto refuse = [&](std::string_view why) {
-    log::error(log::Category::cluster, "frame_dropped node={} bytes={} reason=\"{}\"", from.value(), frame.size(), why);
+    log::error(log::Category::cluster, "frame.dropped node={} bytes={} reason=\"{}\"", from.value(), frame.size(), why);
     return false;
   };
   auto items = split_frame(frame);

@@ -37,6 +37,7 @@ class Outbound::Peer final : public LaneOwner {
   void set_address(std::optional<PeerAddress> address) {
     if (address_ == address) return;
     address_ = std::move(address);
+    if (address_) name_ = address_->name;
     shared_channel_.reset();
     bulk_channel_.reset();
     begin_anew();
@@ -58,7 +59,7 @@ class Outbound::Peer final : public LaneOwner {
     if (lanes_up_ < kLaneCount) return;
     is_announced_ = true;
     last_complaint_.clear();
-    log::info(log::Category::cluster, "peer_connected node={} address={}", node_.value(), print_address());
+    log::info(log::Category::cluster, "peer.connected node={} address={}", name_, print_address());
   }
 
   void on_lane_end(OutgoingLane& lane, const grpc::Status& status, bool was_up) override {
@@ -89,8 +90,8 @@ class Outbound::Peer final : public LaneOwner {
   void complain(const grpc::Status& status, bool was_up) {
     if (was_up) {
       if (std::exchange(is_announced_, false)) {
-        log::warn(log::Category::cluster, "peer_disconnected node={} address={} reason=\"{}\"", node_.value(),
-                  print_address(), status.error_message());
+        log::warn(log::Category::cluster, "peer.disconnected node={} address={} reason=\"{}\"", name_, print_address(),
+                  status.error_message());
       }
       return;
     }
@@ -99,13 +100,12 @@ class Outbound::Peer final : public LaneOwner {
     if (!outbound_.log_limit_.allows(std::to_string(node_.value()))) return;
     last_complaint_ = status.error_message();
     log::warn(log::Category::cluster, "{} node={} address={} reason=\"{}\"",
-              is_unreachable ? "peer_unreachable" : "peer_refuses", node_.value(), print_address(),
-              status.error_message());
+              is_unreachable ? "peer.unreachable" : "peer.refuses", name_, print_address(), status.error_message());
   }
 
   void forget() {
     if (std::exchange(is_announced_, false)) {
-      log::info(log::Category::cluster, "peer_disconnected node={} reason=\"no longer wanted\"", node_.value());
+      log::info(log::Category::cluster, "peer.disconnected node={} reason=\"it is no longer in the cluster\"", name_);
     }
   }
 
@@ -115,6 +115,7 @@ class Outbound::Peer final : public LaneOwner {
 
   Outbound& outbound_;
   const NodeId node_;
+  std::string name_;                    // the last one known
   std::optional<PeerAddress> address_;  // nothing: not to be reached
   std::shared_ptr<grpc::Channel> shared_channel_;
   std::shared_ptr<grpc::Channel> bulk_channel_;

@@ -45,6 +45,7 @@ struct Identity {
 
 struct PeerAddress {
   NodeId node;
+  std::string name;  // "rabbit@n2", for the log
   std::string host;
   std::uint16_t port = 0;
   bool operator==(const PeerAddress&) const = default;

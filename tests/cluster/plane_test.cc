@@ -220,8 +220,8 @@ TEST(PlaneStrangers, AreRefusedInWordsThatBothSidesRead) {
   one.plane().set_peers({two.address()});
   ASSERT_TRUE(two.eventually([&] { return two.judged_ > 8; }));
   EXPECT_FALSE(one.plane().send(kTwo, Lane::data, batch_of("x")));
-  EXPECT_EQ(count_of(log.text(), "peer_refused peer=\"n1 (1)\""), 1u) << "not with every attempt\n" << log.text();
-  EXPECT_EQ(count_of(log.text(), "peer_refuses node=2"), 1u);
+  EXPECT_EQ(count_of(log.text(), "peer.refused peer=\"n1 (1)\""), 1u) << "not with every attempt\n" << log.text();
+  EXPECT_EQ(count_of(log.text(), "peer.refuses node=n2"), 1u);
   EXPECT_EQ(count_of(log.text(), "reason=\"its data directory belongs to another node\""), 2u);
   {
     const std::lock_guard lock(two.mutex_);
@@ -257,7 +257,7 @@ TEST(PlaneStrangers, NeedTheSecret) {
   EXPECT_NE(answer.error().text.find("wrong cluster secret"), std::string::npos) << answer.error().text;
   EXPECT_TRUE(three.ask(one.address(), "echo", "let me in"));
   EXPECT_EQ(one.judged_, 3) << "only the streams of node 3";
-  EXPECT_EQ(count_of(log.text(), "peer_refused peer=\"ipv4:127.0.0.1\""), 1u) << log.text();
+  EXPECT_EQ(count_of(log.text(), "peer.refused peer=\"ipv4:127.0.0.1\""), 1u) << log.text();
   EXPECT_EQ(log.text().find("sesame"), std::string::npos);
   EXPECT_EQ(log.text().find("barley"), std::string::npos);
 }

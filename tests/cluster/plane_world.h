@@ -58,7 +58,9 @@ class PlaneNode final : public PlaneClient {
 
   Plane& plane() { return *plane_; }
   NodeId id() const { return id_; }
-  PeerAddress address() const { return {.node = id_, .host = "127.0.0.1", .port = options_.port}; }
+  PeerAddress address() const {
+    return {.node = id_, .name = identity_.node_name, .host = "127.0.0.1", .port = options_.port};
+  }
 
   /// `condition` is looked at under mutex_, after every upcall.
   bool eventually(const std::function<bool()>& condition) {
