@@ -22,6 +22,8 @@ struct Caller {
   bool has(Access access) const;
   /// Whose objects it is shown: every vhost to an administrator, else those it has permissions in.
   bool sees_vhost(const cluster::Topology& topology, std::string_view vhost) const;
+  /// Who is no monitor sees its own.
+  bool sees(const ConnectionRow& connection) const { return has(Access::monitoring) || connection.user == name; }
 };
 
 struct Call {

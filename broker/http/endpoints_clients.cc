@@ -12,10 +12,7 @@ namespace json = boost::json;
 
 /// RabbitMQ's words for a connection that an operator closed.
 constexpr std::string_view kDefaultReason = "Closed via management plugin";
-
-bool sees(const Call& call, const ConnectionRow& connection) {
-  return call.caller.has(Access::monitoring) || connection.user == call.caller.name;
-}
+constexpr std::string_view kNotYours = "User not authorised to access object";
 
 }  // namespace
 
@@ -25,12 +22,12 @@ void connections(Call call) {
     if (call.path.contains("name")) {
       const auto found = std::ranges::find(connections, call.path.at("name"), &ConnectionRow::name);
       if (found == connections.end()) return answer_not_found(call);
-      if (!sees(call, *found)) return answer_refused(call, "User not authorised to access object");
+      if (!call.caller.sees(*found)) return answer_refused(call, kNotYours);
       return answer(call, connection_json(*found));
     }
     json::array rows;
     for (const ConnectionRow& connection : connections) {
-      if (sees(call, connection)) rows.push_back(connection_json(connection));
+      if (call.caller.sees(connection)) rows.push_back(connection_json(connection));
     }
     answer_list(call, std::move(rows));
   });
@@ -42,7 +39,7 @@ void close_connection(Call call) {
     const auto found = std::ranges::find(connections, call.path.at("name"), &ConnectionRow::name);
     if (found == connections.end()) return answer_not_found(call);
     if (!call.caller.has(Access::administrator) && found->user != call.caller.name) {
-      return answer_refused(call, "User not authorised to access object");
+      return answer_refused(call, kNotYours);
     }
     std::string reason(call.request.header("x-reason"));
     if (reason.empty()) reason = kDefaultReason;
@@ -59,9 +56,9 @@ void channels(Call call) {
     for (const ConnectionRow& connection : connections) {
       for (const ChannelRow& channel : connection.channels) {
         const bool is_the_one = call.path.contains("name") && channel_name(connection, channel) == call.path.at("name");
-        if (is_the_one && !sees(call, connection)) return answer_refused(call, "User not authorised to access object");
+        if (is_the_one && !call.caller.sees(connection)) return answer_refused(call, kNotYours);
         if (is_the_one) return answer(call, channel_json(connection, channel));
-        if (sees(call, connection)) rows.push_back(channel_json(connection, channel));
+        if (call.caller.sees(connection)) rows.push_back(channel_json(connection, channel));
       }
     }
     if (call.path.contains("name")) return answer_not_found(call);
@@ -76,7 +73,7 @@ void consumers(Call call) {
     for_each_consumer(connections,
                       [&](const ConnectionRow& connection, const ChannelRow& channel, const ConsumerRow& consumer) {
                         const bool is_asked = !call.path.contains("vhost") || call.path.at("vhost") == connection.vhost;
-                        if (is_asked && sees(call, connection))
+                        if (is_asked && call.caller.sees(connection))
                           rows.push_back(consumer_json(connection, channel, consumer));
                       });
     answer_list(call, std::move(rows));

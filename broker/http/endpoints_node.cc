@@ -136,9 +136,8 @@ void add(Totals& totals, const Call& call, const std::vector<QueueRow>& queues) 
 }
 
 void add(Totals& totals, const Call& call, const std::vector<ConnectionRow>& connections) {
-  const bool sees_all = call.caller.has(Access::monitoring);
   for (const ConnectionRow& connection : connections) {
-    if (!sees_all && connection.user != call.caller.name) continue;
+    if (!call.caller.sees(connection)) continue;
     ++totals.connections;
     totals.channels += connection.channels.size();
   }
