@@ -13,7 +13,7 @@ std::string print_known(const std::optional<std::uint64_t>& bytes) { return byte
 
 std::string print_amounts(const Change& change) {
   if (!change.is_own) return "";
-  return fmt::format(" {}=\"{}\" limit=\"{}\"", change.alarm.resource == Resource::memory ? "used" : "free",
+  return fmt::format(R"( {}="{}" limit="{}")", change.alarm.resource == Resource::memory ? "used" : "free",
                      print_bytes(change.bytes), print_bytes(change.limit_bytes));
 }
 
@@ -31,7 +31,7 @@ std::string print_bytes(std::uint64_t bytes) {
   constexpr std::array<std::string_view, 7> kUnits = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
   auto amount = static_cast<double>(bytes);
   std::size_t unit = 0;
-  while (amount >= 1024 && unit + 1 < kUnits.size()) amount /= 1024, ++unit;
+  for (; amount >= 1024 && unit + 1 < kUnits.size(); ++unit) amount /= 1024;
   return unit == 0 ? fmt::format("{} B", bytes) : fmt::format("{:.1f} {}", amount, kUnits[unit]);
 }
 
@@ -50,7 +50,7 @@ std::string describe(const Change& change, const Alarms& alarms, const std::stri
 }
 
 std::string describe_limits(const Alarms& alarms, const std::string& memory_source) {
-  return fmt::format("resource limits memory=\"{}\" available=\"{}\" available_by=\"{}\" disk_free=\"{}\"",
+  return fmt::format(R"(resource limits memory="{}" available="{}" available_by="{}" disk_free="{}")",
                      print_known(alarms.memory_limit()), print_known(alarms.available()), memory_source,
                      print_known(alarms.disk_limit()));
 }

@@ -35,7 +35,10 @@ void AlarmWatch::look() {
   note(fault_of(disk_free), disk_fault_);
   Sample sample;
   if (used) sample.memory_used_bytes = *used;
-  if (available) sample.memory_available_bytes = available->bytes, memory_source_ = available->source;
+  if (available) {
+    sample.memory_available_bytes = available->bytes;
+    memory_source_ = available->source;
+  }
   if (disk_free) sample.disk_free_bytes = *disk_free;
   Changes changes;
   alarms_.on_sample(sample, shard_.now(), changes);

@@ -40,7 +40,10 @@ void Alarms::judge(Instant now, Changes& out) {
   const auto tell = [&](Resource resource, bool on, std::uint64_t bytes, std::uint64_t limit) {
     const std::size_t before = out.size();
     set(self_, self_name_, resource, on, now, out);
-    for (std::size_t i = before; i < out.size(); ++i) out[i].bytes = bytes, out[i].limit_bytes = limit;
+    for (std::size_t i = before; i < out.size(); ++i) {
+      out[i].bytes = bytes;
+      out[i].limit_bytes = limit;
+    }
   };
   if (const auto limit = memory_limit(); limit && sample_.memory_used_bytes) {
     const std::uint64_t used = *sample_.memory_used_bytes;

@@ -71,11 +71,12 @@ void Channel::process(const Frame& frame) {
     return;
   }
   if (auto size = check_announced_size(frame); !size) return finish(std::move(size));
-  auto publication = content_.on(frame);
-  if (!publication) return finish(std::unexpected(publication.error()));
-  if (!*publication) return;
-  finish_or_fence(on_publication(**publication),
-                  [&] { return [this, kept = std::move(**publication)] { return on_publication(kept); }; });
+  auto taken = content_.on(frame);
+  if (!taken) return finish(std::unexpected(taken.error()));
+  std::optional<Publication>& publication = *taken;
+  if (!publication) return;
+  finish_or_fence(on_publication(*publication),
+                  [&] { return [this, kept = std::move(*publication)] { return on_publication(kept); }; });
 }
 
 template <class Again>

@@ -25,8 +25,8 @@ class Reception::Call {
 
   void on_requested(bool ok);
   void on_read(bool ok);
-  void on_written(bool ok) { (void)ok, leave_step(); }
-  void on_finished(bool ok) { (void)ok, leave_step(); }
+  void on_written(bool /*ok*/) { leave_step(); }
+  void on_finished(bool /*ok*/) { leave_step(); }
   /// The call is over: finished by us, or the caller has gone.
   void on_over(bool ok);
 

@@ -51,7 +51,7 @@ class Reception {
   /// What is wrong with a stream that begins so.
   grpc::Status judge(const Greeting& greeting);
   void make_newest(const Greeting& greeting, Call& call);
-  void answer(std::uint64_t call, Result<Bytes> answer);
+  void answer(std::uint64_t question, Result<Bytes> answer);
 
   const std::shared_ptr<Loop> loop_;
   const Dialer& dialer_;
