@@ -69,8 +69,8 @@ def main():
             config = os.path.join(cluster.folder, "haproxy.cfg")
             haproxy_config.write(config, cluster.nodes.values())
             haproxy = subprocess.Popen(["haproxy", "-W", "-db", "-f", config], stdout=subprocess.DEVNULL)
-        print(f"AMQP localhost:{haproxy_config.PORTS['amqp']}, HTTP {haproxy_config.PORTS['management']}, ", end="")
-        print(f"HAProxy's statistics {haproxy_config.PORTS['statistics']}; data and logs in {options.data}")
+            print("HAProxy: AMQP {amqp}, HTTP {management}, its statistics {statistics}".format(**haproxy_config.PORTS))
+        print(f"data and logs in {options.data}; Ctrl-C stops all")
         for node in cluster.nodes.values():
             print(f"{node.name}: AMQP {node.amqp_port}, HTTP {node.http_port}, log {node.log_path}", flush=True)
         cluster.tend(stopping)
