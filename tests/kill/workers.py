@@ -98,8 +98,8 @@ class Publisher(Worker):
 
 
 class Consumer(Worker):
-    """Acks some at once, some in groups, and hands some back. Now and then it settles its acks: a marker
-    published with confirm on the same channel, into the same queue, behind them."""
+    """Acks some at once, some in groups, and keeps some for later. Now and then it settles its acks: a marker published
+    with confirm on the same channel, into the same queue, behind them."""
 
     def __init__(self, test, queue, seed):
         super().__init__(test, f"marker.{queue}")
@@ -112,66 +112,87 @@ class Consumer(Worker):
         connection.confirm_select()
         connection.call(wire.method(1, wire.BASIC_QOS, struct.pack(">IHB", 0, 200, 0)), wire.BASIC_QOS_OK)
         connection.call(wire.basic_consume(1, self.queue, "c"), wire.BASIC_CONSUME_OK)
-        held = deque()  # (delivery tag, message), unacked
-        acked, markers, sequence, group = [], deque(), 0, 20
-        pending = None
+        session = ConsumerSession(self, connection)
         while not self.stopping.is_set():
             try:
                 kind, _, payload = connection.read_frame(0.2)
             except TimeoutError:
-                # Nothing comes any more: let go of what we hold, so that a queue can become empty.
-                acked += self.ack_all(connection, held)
+                session.ack_all()  # nothing comes any more: only without what we hold can a queue become empty
                 continue
-            if kind == wire.METHOD:
-                name = struct.unpack_from(">HH", payload)
-                if name == wire.BASIC_DELIVER:
-                    _, at = wire.read_short(payload, 4)
-                    pending = struct.unpack_from(">QB", payload, at)
-                elif name == wire.BASIC_ACK:
-                    tag, multiple = struct.unpack_from(">QB", payload, 4)
-                    while markers and markers[0][0] <= tag:
-                        _, number, settled = markers.popleft()
-                        self.ledger.on_confirmed(self.name, [number])
-                        self.ledger.on_settled(self.queue, settled)
-                elif name in (wire.CONNECTION_CLOSE, wire.CHANNEL_CLOSE):
-                    raise RuntimeError(f"closed: {payload[6:]!r}")
-            elif kind == wire.BODY and pending:
-                tag, redelivered = pending
-                pending = None
-                publisher, number, _ = bytes(payload).split(b" ", 2)
-                message = (publisher.decode(), int(number))
-                self.ledger.on_delivered(self.queue, *message, bool(redelivered))
-                held.append((tag, message))
-            if len(held) >= group:
-                group = self.chance.randint(1, 60)
-                acked += self.ack_some(connection, held)
-                if len(acked) > 100 and len(markers) < 2 and not self.test.draining.is_set():
-                    sequence += 1
-                    self.marker += 1
-                    markers.append((sequence, self.marker, acked))
-                    acked = []
-                    self.ledger.on_sent(self.name, 1)
-                    body = b"%s %d " % (self.name.encode(), self.marker)
-                    connection.send(wire.publish(1, "", self.queue, body))
+            session.on_frame(kind, payload)
 
-    def ack_some(self, connection, held):
-        """Acks a random prefix by `multiple`, or single messages with holes between; returns what is acked."""
+    def next_marker(self):
+        self.marker += 1
+        return self.marker, b"%s %d " % (self.name.encode(), self.marker)
+
+
+class ConsumerSession:
+    """One connection of a consumer: what it holds, and which of its acks wait for a marker."""
+
+    def __init__(self, consumer, connection):
+        self.consumer, self.ledger, self.chance = consumer, consumer.ledger, consumer.chance
+        self.connection = connection
+        self.held = deque()  # (delivery tag, message), unacked
+        self.group = 20  # so many are held before some are acked
+        self.announced = None  # (delivery tag, redelivered) of the content that follows
+        self.acked = []  # messages that no marker stands behind
+        self.markers = deque()  # (sequence on this channel, number, messages it settles)
+        self.sequence = 0
+
+    def on_frame(self, kind, payload):
+        if kind == wire.METHOD:
+            self.on_method(struct.unpack_from(">HH", payload), payload)
+        elif kind == wire.BODY and self.announced:
+            self.on_body(payload)
+        if len(self.held) >= self.group:
+            self.group = self.chance.randint(1, 60)
+            self.ack_some()
+            if len(self.acked) > 100 and len(self.markers) < 2 and not self.consumer.test.draining.is_set():
+                self.publish_marker()
+
+    def on_method(self, name, payload):
+        if name == wire.BASIC_DELIVER:
+            _, at = wire.read_short(payload, 4)
+            self.announced = struct.unpack_from(">QB", payload, at)
+        elif name == wire.BASIC_ACK:
+            tag, _ = struct.unpack_from(">QB", payload, 4)
+            while self.markers and self.markers[0][0] <= tag:
+                _, number, settled = self.markers.popleft()
+                self.ledger.on_confirmed(self.consumer.name, [number])
+                self.ledger.on_settled(self.consumer.queue, settled)
+        elif name in (wire.CONNECTION_CLOSE, wire.CHANNEL_CLOSE):
+            raise RuntimeError(f"closed: {payload[6:]!r}")
+
+    def on_body(self, payload):
+        tag, redelivered = self.announced
+        self.announced = None
+        publisher, number, _ = bytes(payload).split(b" ", 2)
+        message = (publisher.decode(), int(number))
+        self.ledger.on_delivered(self.consumer.queue, *message, bool(redelivered))
+        self.held.append((tag, message))
+
+    def ack_some(self):
+        """A random prefix by `multiple`, or single messages with holes between."""
         if self.chance.random() < 0.5:
-            done = [held.popleft() for _ in range(self.chance.randint(1, len(held)))]
-            connection.send(wire.basic_ack(1, done[-1][0], multiple=True))
+            done = [self.held.popleft() for _ in range(self.chance.randint(1, len(self.held)))]
+            self.connection.send(wire.basic_ack(1, done[-1][0], multiple=True))
         else:
-            done = [entry for entry in held if self.chance.random() < 0.7]
+            done = [entry for entry in self.held if self.chance.random() < 0.7]
             gone = {tag for tag, _ in done}
-            left = [entry for entry in held if entry[0] not in gone]
-            held.clear()
-            held.extend(left)
-            connection.send(b"".join(wire.basic_ack(1, tag) for tag, _ in done))
-        return [message for _, message in done]
+            self.held = deque(entry for entry in self.held if entry[0] not in gone)
+            self.connection.send(b"".join(wire.basic_ack(1, tag) for tag, _ in done))
+        self.acked += [message for _, message in done]
 
-    def ack_all(self, connection, held):
-        if not held:
-            return []
-        connection.send(wire.basic_ack(1, held[-1][0], multiple=True))
-        done = [message for _, message in held]
-        held.clear()
-        return done
+    def ack_all(self):
+        if self.held:
+            self.connection.send(wire.basic_ack(1, self.held[-1][0], multiple=True))
+            self.acked += [message for _, message in self.held]
+            self.held.clear()
+
+    def publish_marker(self):
+        self.sequence += 1
+        number, body = self.consumer.next_marker()
+        self.markers.append((self.sequence, number, self.acked))
+        self.acked = []
+        self.ledger.on_sent(self.consumer.name, 1)
+        self.connection.send(wire.publish(1, "", self.consumer.queue, body))
