@@ -166,7 +166,17 @@ std::vector<Formation::Answer> Formation::ask_all(bool wants_to_join) {
   }
   std::unique_lock lock(round->mutex);
   round->complete.wait(lock, [&] { return round->missing == 0; });
+  note_who_answers(round->answers);
   return round->answers;
+}
+
+void Formation::note_who_answers(const std::vector<Answer>& answers) {
+  std::vector<Outlook::Other> others;
+  for (const Answer& answer : answers) {
+    others.push_back({.name = answer.from.name, .answers = answer.words.has_value()});
+  }
+  const std::lock_guard lock(mutex_);
+  outlook_.others = std::move(others);
 }
 
 /// True when this node belongs to a cluster now.
@@ -249,14 +259,24 @@ Result<bool> Formation::found_if_first(const std::vector<Answer>& answers) {
 /// What changes is worth a line in the log.
 void Formation::set_status(std::string status) {
   const std::lock_guard lock(mutex_);
-  if (status == status_) return;
-  status_ = std::move(status);
-  if (!status_.empty()) log::info(log::Category::general, "cluster.formation status=\"{}\"", status_);
+  if (status == outlook_.waits_for) return;
+  outlook_.waits_for = std::move(status);
+  if (outlook_.waits_for.empty()) return;
+  log::info(log::Category::general, "cluster.formation status=\"{}\"", outlook_.waits_for);
 }
 
-std::string Formation::status() const {
+Outlook Formation::outlook() const {
   const std::lock_guard lock(mutex_);
-  return status_;
+  Outlook outlook = outlook_;
+  if (!outlook.others.empty()) return outlook;
+  if (record_) {
+    for (const ClusterNode& node : record_->nodes) {
+      if (node.name != options_.node_name) outlook.others.push_back({.name = node.name});
+    }
+  } else {
+    for (const Seed& seed : others()) outlook.others.push_back({.name = seed.name});
+  }
+  return outlook;
 }
 
 void Formation::set_on_join(OnJoin on_join) {

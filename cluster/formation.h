@@ -10,7 +10,7 @@
 // So a cluster is founded once, in whatever order its nodes start; and a directory that was lost cannot found a second
 // one as long as any of the others is there to object.
 //
-// Threads: run() blocks its caller; answer() and status() are for any thread.
+// Threads: run() blocks its caller; answer() and outlook() are for any thread.
 #pragma once
 #include <condition_variable>
 #include <cstdint>
@@ -46,6 +46,17 @@ struct FormationRecord {
   std::vector<ClusterNode> nodes;
 };
 
+/// How far a node is that looks for its cluster.
+struct Outlook {
+  struct Other {
+    std::string name;
+    bool answers = false;  // in the last round of questions
+    bool operator==(const Other&) const = default;
+  };
+  std::string waits_for;      // in an operator's words: "1 of 3, waiting for rabbit@n2"; empty when it does not wait
+  std::vector<Other> others;  // that it was told of, or remembers
+};
+
 class Formation {
  public:
   struct Options {
@@ -67,8 +78,7 @@ class Formation {
 
   /// This directory's own identity, for ever.
   const std::string& directory() const { return directory_; }
-  /// For whom run() waits, in an operator's words; empty when it does not.
-  std::string status() const;
+  Outlook outlook() const;
 
   // Once this node belongs to a cluster:
   void set_on_join(OnJoin on_join);
@@ -86,6 +96,7 @@ class Formation {
   Result<void> save(const FormationRecord& record);
   FormationRecord found_alone() const;
   std::vector<Answer> ask_all(bool wants_to_join);
+  void note_who_answers(const std::vector<Answer>& answers);
   Result<bool> consider(const std::vector<Answer>& answers, bool& wants_to_join);
   Result<bool> found_if_first(const std::vector<Answer>& answers);
   void set_status(std::string status);
@@ -100,7 +111,7 @@ class Formation {
   std::condition_variable_any asked_to_stop_;
   std::optional<FormationRecord> record_;
   OnJoin on_join_;
-  std::string status_;
+  Outlook outlook_;
 };
 
 }  // namespace quorate::cluster

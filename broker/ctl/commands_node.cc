@@ -67,20 +67,6 @@ std::string listener_lines(const std::vector<ListenerRow>& listeners, std::strin
   return lines;
 }
 
-std::string_view text_of(ServiceState state) {
-  switch (state) {
-    case ServiceState::starting:
-      return "is still starting";
-    case ServiceState::draining:
-      return "is in maintenance mode";
-    case ServiceState::paused:
-      return "is paused: it reaches no majority of its cluster";
-    case ServiceState::serving:
-      break;
-  }
-  return "is fully booted and running";
-}
-
 void answer_check(Done& done, const std::vector<AlarmRow>& alarms, std::string fine, std::string_view where) {
   if (!alarms.empty()) return fail(done, Exit::unavailable, fmt::format("{}:\n{}", where, alarm_lines(alarms)));
   done(Answer{.data = json::object{{"result", "ok"}}, .text = std::move(fine)});
@@ -105,7 +91,7 @@ void answer_status(BrokerView& view, const Counts& counts, Done& done) {
                     {"rabbitmq_version", view.rabbitmq_version()},
                     {"uptime", uptime},
                     {"is_running", is_running},
-                    {"state", text_of(view.service_state())},
+                    {"state", http::describe_state(view)},
                     {"waits_for", view.waits_for()},
                     {"is_under_maintenance", node.being_drained},
                     {"data_directory", node.data_dir},
@@ -126,9 +112,8 @@ void answer_status(BrokerView& view, const Counts& counts, Done& done) {
   std::string text;
   const auto out = std::back_inserter(text);
   fmt::format_to(out, "Runtime\n\nOS PID: {}\nOS: Linux\nUptime (seconds): {}\n", node.os_pid, uptime);
-  const std::string waits_for = view.waits_for();
-  fmt::format_to(out, "State: the node {}{}{}\nIs under maintenance?: {}\n", text_of(view.service_state()),
-                 waits_for.empty() ? "" : ": ", waits_for, node.being_drained);
+  fmt::format_to(out, "State: the node {}\nIs under maintenance?: {}\n", http::describe_state(view),
+                 node.being_drained);
   fmt::format_to(out, "RabbitMQ version: {}\nQuorate version: {}\nNode name: {}\n\n", view.rabbitmq_version(),
                  QUORATE_VERSION, node.name);
   fmt::format_to(out, "Data directory\n\nNode data directory: {}\n\n", node.data_dir);
@@ -169,17 +154,13 @@ void answer_cluster_status(BrokerView& view, const std::vector<NodeRow>& nodes, 
     cores[node.name] = node.processors;
     listener_text += (listener_text.empty() ? "" : "\n") + listener_lines(node.listeners, "Node: " + node.name + ", ");
   }
-  json::object data{{"cluster_name", view.cluster_name()},
-                    {"cluster_tags", json::array()},
-                    {"disk_nodes", http::json_strings(all)},
-                    {"ram_nodes", json::array()},
-                    {"running_nodes", http::json_strings(running)},
-                    {"alarms", alarm_rows(view.alarms())},
-                    {"maintenance_status", maintenance},
-                    {"partitions", json::object()},
-                    {"listeners", std::move(listeners)},
-                    {"versions", std::move(versions)},
-                    {"cpu_cores", std::move(cores)},
+  const std::string waits_for = view.waits_for();
+  json::object data{{"cluster_name", view.cluster_name()}, {"waits_for", waits_for},
+                    {"cluster_tags", json::array()},       {"disk_nodes", http::json_strings(all)},
+                    {"ram_nodes", json::array()},          {"running_nodes", http::json_strings(running)},
+                    {"alarms", alarm_rows(view.alarms())}, {"maintenance_status", maintenance},
+                    {"partitions", json::object()},        {"listeners", std::move(listeners)},
+                    {"versions", std::move(versions)},     {"cpu_cores", std::move(cores)},
                     {"feature_flags", json::array()}};
   std::string maintenance_text;
   for (const NodeRow& node : nodes) {
@@ -187,11 +168,11 @@ void answer_cluster_status(BrokerView& view, const std::vector<NodeRow>& nodes, 
                                     node.being_drained ? "marked for maintenance" : "not under maintenance");
   }
   std::string text = fmt::format(
-      "Basics\n\nCluster name: {}\n\nDisk Nodes\n\n{}\n\nRunning Nodes\n\n{}\n\nMaintenance "
+      "Basics\n\nCluster name: {}{}{}\n\nDisk Nodes\n\n{}\n\nRunning Nodes\n\n{}\n\nMaintenance "
       "status\n\n{}\n\nAlarms\n\n{}"
       "\n\nListeners\n\n{}",
-      view.cluster_name(), name_lines(all), name_lines(running), maintenance_text, alarm_lines(view.alarms()),
-      listener_text);
+      view.cluster_name(), waits_for.empty() ? "" : "\nThis node waits: ", waits_for, name_lines(all),
+      name_lines(running), maintenance_text, alarm_lines(view.alarms()), listener_text);
   done(Answer{.data = std::move(data), .text = std::move(text)});
 }
 
@@ -229,7 +210,7 @@ void await_startup(BrokerView& view, const Arguments&, Done done) {
 }
 
 void check_running(BrokerView& view, const Arguments&, Done done) {
-  std::string text = fmt::format("RabbitMQ on node {} {}", view.node_name(), text_of(view.service_state()));
+  std::string text = fmt::format("RabbitMQ on node {} {}", view.node_name(), http::describe_state(view));
   if (view.service_state() != ServiceState::serving) return fail(done, Exit::unavailable, std::move(text));
   done(Answer{.data = json::object{{"result", "ok"}}, .text = std::move(text)});
 }

@@ -57,6 +57,7 @@ struct Command {
   void (*run)(http::BrokerView& view, const boost::json::object& arguments, Done done) = nullptr;
   std::string_view help;
   bool waits_for_node = false;  // a client keeps trying until the node is there
+  bool answers_early = false;   // also while the node looks for its cluster and knows nothing of queues and users
 
   bool is_list() const { return !columns.empty(); }
 };

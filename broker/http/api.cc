@@ -97,7 +97,11 @@ void Api::serve(Request request, Reply reply) const {
   }
   // Who is not let in learns nothing about paths.
   std::expected<Caller, Response> caller = Caller{};
-  if (match.route == nullptr || match.route->access != Access::anyone) caller = authenticate(request);
+  const bool is_for_anyone = match.route != nullptr && match.route->access == Access::anyone;
+  if (!is_for_anyone && view_.service_state() == ServiceState::starting) {  // users are not known yet
+    return reply(error_response(503, "service_unavailable", "this node " + describe_state(view_)));
+  }
+  if (!is_for_anyone) caller = authenticate(request);
   if (!caller) return reply(std::move(caller.error()));
   if (match.route == nullptr) {
     if (match.allowed.empty()) return reply(error_response(404, "Object Not Found", "Not Found"));

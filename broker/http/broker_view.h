@@ -198,4 +198,7 @@ class BrokerView {
   virtual std::uint64_t random() = 0;
 };
 
+/// How far the node is, as the end of a sentence: "is still starting: 1 of 3, waiting for rabbit@n2, rabbit@n3".
+std::string describe_state(const BrokerView& view);
+
 }  // namespace quorate::http

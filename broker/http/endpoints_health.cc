@@ -33,24 +33,9 @@ std::string_view protocol_of(std::string_view asked) {
   return found != std::end(kAliases) ? found->protocol : asked;
 }
 
-std::string_view text_of(ServiceState state) {
-  switch (state) {
-    case ServiceState::starting:
-      return "this node is still starting";
-    case ServiceState::draining:
-      return "this node is in maintenance mode";
-    case ServiceState::paused:
-      return "this node reaches no majority of its cluster and is paused";
-    case ServiceState::serving:
-      break;
-  }
-  return "this node serves clients";
-}
-
 void answer_state(Call& call) {
-  const ServiceState state = call.view.service_state();
-  if (state == ServiceState::serving) return answer_health(call, Health::ok);
-  answer_health(call, Health::failed, {{"reason", text_of(state)}});
+  if (call.view.service_state() == ServiceState::serving) return answer_health(call, Health::ok);
+  answer_health(call, Health::failed, {{"reason", "this node " + describe_state(call.view)}});
 }
 
 void answer_alarms(Call& call, const std::vector<AlarmRow>& alarms, std::string_view reason) {

@@ -36,8 +36,8 @@ class ClusterLink final : public cluster::PlaneClient {
   bool is_clustered() const { return plane_ != nullptr; }
   cluster::Plane& plane() { return *plane_; }
   const std::string& directory() const { return formation_->directory(); }
-  /// For whom the node waits; empty when it does not.
-  std::string status() const { return formation_->status(); }
+  /// Any thread: how far form() is.
+  cluster::Outlook outlook() const { return formation_->outlook(); }
 
   /// Where what comes from other nodes goes. Before open().
   void connect(const std::vector<NodeShard*>& shards, cluster::MetadataHost& metadata, cluster::ClusterWatch& watch,

@@ -36,15 +36,17 @@ Result<void> Node::start() {
   if (auto met = meet_others(); !met) return met;
   if (auto opened = storage_.open_log(record_.nodes.size() > 1); !opened) return opened;
   build();
+  early_.reset();
   // Busy ports are noticed before anything is recovered.
   if (auto opened = listeners_->open(); !opened) {
     stop();
     return opened;
   }
-  if (auto opened = doors_->open(listeners_->rows()); !opened) {
+  if (auto opened = doors_->open(); !opened) {
     stop();
     return opened;
   }
+  view_->set_listeners(all_listeners());
   if (auto recovered = recover(); !recovered) {
     stop();
     return recovered;
@@ -59,8 +61,14 @@ Result<void> Node::start() {
 
 std::vector<std::string> Node::listener_names() const {
   std::vector<std::string> names = listeners_->names();
-  for (std::string& name : doors_->names()) names.push_back(std::move(name));
+  for (const std::string& name : doors_->names()) names.push_back(name);
   return names;
+}
+
+std::vector<http::ListenerRow> Node::all_listeners() const {
+  std::vector<http::ListenerRow> rows = listeners_->rows();
+  for (const http::ListenerRow& row : doors_->rows()) rows.push_back(row);
+  return rows;
 }
 
 void Node::publish(const cluster::TopologyPtr& topology, const cluster::QueueChanges& changes) {
@@ -97,11 +105,12 @@ void Node::pause_or_resume() {
   const bool is_drained = row != nullptr && row->drained;
   const bool is_paused = !has_majority_ && config_.cluster.partition_handling == PartitionHandling::pause_minority;
   const bool wanted = served_ && !stopping_ && !is_drained && !is_paused;
+  if (!served_) return;
+  view_->set_service_state(wanted       ? http::ServiceState::serving
+                           : is_drained ? http::ServiceState::draining
+                                        : http::ServiceState::paused);
   if (wanted == serving_) return;
   serving_ = wanted;
-  doors_->view().set_service_state(wanted       ? http::ServiceState::serving
-                                   : is_drained ? http::ServiceState::draining
-                                                : http::ServiceState::paused);
   if (wanted) {
     log::info(log::Category::general, "clients.welcome node={}", config_.node_name);
     on_every_shard([](NodeShard& shard) { shard.resume_clients(); });
@@ -141,6 +150,7 @@ void Node::reload(const Config& config) {
 }
 
 void Node::stop() {
+  early_.reset();
   if (std::exchange(running_, false)) {
     stop_clients();
     if (link_) link_->close();
@@ -149,6 +159,7 @@ void Node::stop() {
   storage_.flush();
   if (!failed_ && (served_ || !storage_.after_crash())) storage_.note_clean_end();
   doors_.reset();
+  view_.reset();
   listeners_.reset();
   watch_.reset();
   alarms_.reset();

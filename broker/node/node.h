@@ -13,9 +13,11 @@
 #include "broker/alarms/alarm_watch.h"
 #include "broker/node/cluster_link.h"
 #include "broker/node/config.h"
+#include "broker/node/early_doors.h"
 #include "broker/node/listeners.h"
 #include "broker/node/node_shard.h"
 #include "broker/node/node_storage.h"
+#include "broker/node/node_view.h"
 #include "broker/node/operator_doors.h"
 #include "broker/node/shard_post.h"
 #include "cluster/cluster_watch.h"
@@ -56,6 +58,7 @@ class Node {
   void build_metadata();
   void build_watch();
   void build_doors();
+  std::vector<http::ListenerRow> all_listeners() const;
   Result<void> recover();
   void drop_orphans(const cluster::Topology& topology);
   Result<void> meet_others();
@@ -95,6 +98,7 @@ class Node {
   NodeStorage storage_;
 
   std::unique_ptr<ClusterLink> link_;
+  std::unique_ptr<EarlyDoors> early_;  // until the shards are there
   std::shared_ptr<NodeCounters> counters_ = std::make_shared<NodeCounters>();
 
   std::vector<std::unique_ptr<cluster::Shard>> shards_;
@@ -109,6 +113,7 @@ class Node {
   bool stopping_ = false;                            // on shard 0
   std::unique_ptr<alarms::AlarmWatch> alarms_;       // on shard 0
   std::unique_ptr<Listeners> listeners_;
+  std::unique_ptr<NodeView> view_;        // on shard 0
   std::unique_ptr<OperatorDoors> doors_;  // on shard 0
 
   std::shared_ptr<Startup> startup_;  // while start() waits

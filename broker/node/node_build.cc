@@ -110,14 +110,15 @@ void Node::build_watch() {
 
 void Node::build_doors() {
   listeners_ = std::make_unique<Listeners>(config_, shard_views_);
-  doors_ = std::make_unique<OperatorDoors>(
+  view_ = std::make_unique<NodeView>(
       NodeView::Parts{.config = config_, .shards = shard_views_, .link = *link_, .watch = *watch_, .alarms = *alarms_});
+  doors_ = std::make_unique<OperatorDoors>(config_, *view_, first_shard().io());
   link_->set_on_question([this](std::string_view kind, Bytes words, cluster::AnswerFunction answer) {
     if (kind != NodeView::kQuestion) {
       return answer(failure(ErrorCode::invalid_argument, "no such question: " + std::string(kind)));
     }
     first_shard().post_from_outside([this, words = std::move(words), answer = std::move(answer)]() mutable {
-      doors_->view().on_question(words, std::move(answer));
+      view_->on_question(words, std::move(answer));
     });
   });
 }

@@ -120,30 +120,20 @@ bool NodeView::is_loopback_user(std::string_view name) const {
 }
 
 http::NodeRow NodeView::this_node() const {
-  const OpenFiles files = open_files();
   const auto uptime = std::chrono::duration_cast<std::chrono::milliseconds>(home().shard().now() - started_);
   const cluster::ClusterNode* row = topology()->find_node(self());
   const alarms::Alarms& alarms = parts_.alarms.alarms();
   const alarms::Shortage shortage = parts_.alarms.own();
-  return {.name = config_.node_name,
-          .running = true,
-          .being_drained = row != nullptr && row->drained,
-          .os_pid = process_id(),
-          .uptime = std::max(uptime, std::chrono::milliseconds(0)),
-          .processors = static_cast<std::uint32_t>(shards_.size()),
-          .files_open = files.all,
-          .files_max = open_files_max(),
-          .sockets_open = files.sockets,
-          .memory_used = resident_memory_bytes(),
-          .memory_limit = alarms.memory_limit().value_or(0),
-          .memory_alarm = shortage.memory,
-          .disk_free = disk_free_bytes(config_.data_dir),
-          .disk_free_limit = alarms.disk_limit().value_or(0),
-          .disk_alarm = shortage.disk,
-          .data_dir = config_.data_dir,
-          .log_files = config_.log.file.empty() ? std::vector<std::string>{} : std::vector{config_.log.file},
-          .config_files = {},
-          .listeners = listeners_};
+  http::NodeRow node = describe_process(config_);
+  node.being_drained = row != nullptr && row->drained;
+  node.uptime = std::max(uptime, std::chrono::milliseconds(0));
+  node.processors = static_cast<std::uint32_t>(shards_.size());
+  node.memory_limit = alarms.memory_limit().value_or(0);
+  node.memory_alarm = shortage.memory;
+  node.disk_free_limit = alarms.disk_limit().value_or(0);
+  node.disk_alarm = shortage.disk;
+  node.listeners = listeners_;
+  return node;
 }
 
 std::vector<http::AlarmRow> NodeView::alarms() const {

@@ -18,19 +18,17 @@ std::string print(const boost::asio::ip::tcp::endpoint& endpoint) {
 
 }  // namespace
 
-OperatorDoors::OperatorDoors(NodeView::Parts parts)
-    : config_(parts.config),
-      view_(parts),
-      api_(view_, http::api_routes()),
-      control_(view_, ctl::commands()),
+OperatorDoors::OperatorDoors(const Config& config, http::BrokerView& view, boost::asio::io_context& io)
+    : config_(config),
+      api_(view, http::api_routes()),
+      control_(view, ctl::commands()),
       api_server_(
-          parts.shards.front()->shard().io(),
-          [this](http::Request request, http::Reply reply) { api_.serve(std::move(request), std::move(reply)); }),
-      control_server_(parts.shards.front()->shard().io(), [this](const http::Request& request, http::Reply reply) {
+          io, [this](http::Request request, http::Reply reply) { api_.serve(std::move(request), std::move(reply)); }),
+      control_server_(io, [this](const http::Request& request, http::Reply reply) {
         ctl::serve(control_, request, std::move(reply));
       }) {}
 
-Result<void> OperatorDoors::open(std::vector<http::ListenerRow> listeners) {
+Result<void> OperatorDoors::open() {
   const std::filesystem::path folder = config_.data_dir;
   if (auto opened = control_server_.listen((folder / ctl::kSocketName).string()); !opened) return opened;
   if (config_.management_port != kNoPort) {
@@ -43,15 +41,12 @@ Result<void> OperatorDoors::open(std::vector<http::ListenerRow> listeners) {
     const auto port = static_cast<std::uint16_t>(config_.management_port);
     const auto endpoint = api_server_.listen({address, port});
     if (!endpoint) return std::unexpected(endpoint.error());
-    listeners.push_back(
+    rows_.push_back(
         {.protocol = "http", .address = endpoint->address().to_string(), .port = endpoint->port(), .is_tls = false});
     names_.push_back(print(*endpoint) + " (http)");
   }
-  view_.set_listeners(std::move(listeners));
   return {};
 }
-
-std::vector<std::string> OperatorDoors::names() const { return names_; }
 
 void OperatorDoors::start() {
   api_server_.start();

@@ -1,7 +1,7 @@
 // The operator's ways into a node: the HTTP API on its TCP port, and the control commands on a unix socket in the data
-// directory. Both see the node through one NodeView and live on shard 0.
+// directory. Both see the node through one view and live on the thread of one io_context, shard 0's as a rule.
 #pragma once
-#include <memory>
+#include <boost/asio/io_context.hpp>
 #include <string>
 #include <vector>
 
@@ -10,34 +10,34 @@
 #include "broker/http/api.h"
 #include "broker/http/server.h"
 #include "broker/node/config.h"
-#include "broker/node/node_view.h"
 
 namespace quorate {
 
 class OperatorDoors {
  public:
-  /// All borrowed: the node outlives its doors.
-  explicit OperatorDoors(NodeView::Parts parts);
+  /// All borrowed.
+  OperatorDoors(const Config& config, http::BrokerView& view, boost::asio::io_context& io);
 
-  /// Opens both listeners, before any shard runs; `listeners` are those of the clients.
-  Result<void> open(std::vector<http::ListenerRow> listeners);
+  /// Opens both listeners, before the thread of `io` runs.
+  Result<void> open();
   /// "[::]:15672 (http)"
-  std::vector<std::string> names() const;
+  const std::vector<std::string>& names() const { return names_; }
+  /// The same for programs.
+  const std::vector<http::ListenerRow>& rows() const { return rows_; }
 
-  // On shard 0:
+  // On the thread of `io`:
   /// From here on operators are answered, whether or not clients are served.
   void start();
   void stop();
-  NodeView& view() { return view_; }
 
  private:
   const Config& config_;
-  NodeView view_;
   http::Api api_;
   ctl::Control control_;
   http::Server api_server_;
   http::Server control_server_;
   std::vector<std::string> names_;
+  std::vector<http::ListenerRow> rows_;
 };
 
 }  // namespace quorate

@@ -41,4 +41,20 @@ std::uint64_t disk_free_bytes(const std::string& folder) {
 
 std::uint64_t process_id() { return static_cast<std::uint64_t>(::getpid()); }
 
+http::NodeRow describe_process(const Config& config) {
+  const OpenFiles files = open_files();
+  return {.name = config.node_name,
+          .running = true,
+          .os_pid = process_id(),
+          .files_open = files.all,
+          .files_max = open_files_max(),
+          .sockets_open = files.sockets,
+          .memory_used = resident_memory_bytes(),
+          .disk_free = disk_free_bytes(config.data_dir),
+          .data_dir = config.data_dir,
+          .log_files = config.log.file.empty() ? std::vector<std::string>{} : std::vector{config.log.file},
+          .config_files = {},
+          .listeners = {}};
+}
+
 }  // namespace quorate

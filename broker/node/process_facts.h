@@ -4,6 +4,9 @@
 #include <cstdint>
 #include <string>
 
+#include "broker/http/broker_view.h"
+#include "broker/node/config.h"
+
 namespace quorate {
 
 struct OpenFiles {
@@ -16,5 +19,8 @@ std::uint64_t open_files_max();
 std::uint64_t resident_memory_bytes();
 std::uint64_t disk_free_bytes(const std::string& folder);
 std::uint64_t process_id();
+
+/// This node as its process alone shows it.
+http::NodeRow describe_process(const Config& config);
 
 }  // namespace quorate

@@ -52,6 +52,21 @@ TEST_F(ControlTest, ChecksArgumentsBeforeItRunsAnything) {
       error("list_queues", R"({"column":["name","nope"]})").starts_with("64 no such column: nope. There are: name,"));
 }
 
+TEST_F(ControlTest, AnswersEarlyWhatNeedsNoCluster) {
+  view.state = http::ServiceState::starting;
+  view.waits = "1 of 3, waiting for rabbit@n2";
+  EXPECT_EQ(run("ping")->text, "Ping succeeded");
+  EXPECT_EQ(json::parse(data("status")).at("state"), "is still starting: 1 of 3, waiting for rabbit@n2");
+  EXPECT_EQ(json::parse(data("cluster_status")).at("waits_for"), "1 of 3, waiting for rabbit@n2");
+  EXPECT_NE(run("cluster_status")->text.find("\nThis node waits: 1 of 3, waiting for rabbit@n2\n"), std::string::npos);
+  EXPECT_EQ(error("check_running"), "69 RabbitMQ on node rabbit@test is still starting: 1 of 3, waiting for rabbit@n2");
+  for (const std::string_view command : {"list_queues", "list_users", "alarms", "drain"}) {
+    EXPECT_EQ(error(command), "69 this node is still starting: 1 of 3, waiting for rabbit@n2") << command;
+  }
+  view.state = http::ServiceState::paused;  // what is known may be shown
+  EXPECT_TRUE(run("list_queues").has_value());
+}
+
 TEST_F(ControlTest, UsersComeChangeAndGo) {
   EXPECT_TRUE(run("add_user", R"({"username":"a","password":"pw"})").has_value());
   EXPECT_EQ(error("add_user", R"({"username":"a","password":"pw"})"), R"(70 User "a" already exists)");
@@ -242,7 +257,8 @@ TEST_F(ClusterControlTest, EveryColumnOfEveryListIsThere) {
   view.connections.front().channels = {{.number = 1, .consumers = {{.tag = "t", .queue = "q"}}}};
   view.queues.front().members = {"rabbit@test"};
   for (const Command& command : commands()) {
-    const bool lists_what_is_there = command.is_list() && (command.arguments.empty() || command.arguments == "username");
+    const bool lists_what_is_there =
+        command.is_list() && (command.arguments.empty() || command.arguments == "username");
     if (!lists_what_is_there) continue;  // others list what they have done
     json::object arguments;
     if (std::ranges::count(words(command.arguments), "username") > 0) arguments["username"] = "guest";

@@ -60,7 +60,7 @@ class FakeView final : public BrokerView {
   bool is_loopback_user(std::string_view name) const override { return name == "guest"; }
   std::vector<std::string> quorum_critical() const override { return critical; }
   bool has_majority() const override { return majority; }
-  std::string waits_for() const override { return ""; }
+  std::string waits_for() const override { return waits; }
   NodeRow this_node() const override {
     return {.name = "rabbit@test",
             .running = true,
@@ -116,6 +116,7 @@ class FakeView final : public BrokerView {
   std::vector<AlarmRow> raised;
   std::vector<std::string> critical;
   bool majority = true;
+  std::string waits;
   std::vector<NodeId> silent;
   std::vector<std::pair<GroupId, NodeId>> transfers;
   std::vector<QueueRow> queues;

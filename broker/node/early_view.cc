@@ -1,0 +1,34 @@
+#include "broker/node/early_view.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "broker/amqp/names.h"
+#include "broker/node/process_facts.h"
+
+namespace quorate {
+
+std::string_view EarlyView::rabbitmq_version() const { return amqp::kCompatibleVersion; }
+
+http::NodeRow EarlyView::this_node() const {
+  http::NodeRow node = describe_process(config_);
+  const auto uptime = std::chrono::duration_cast<std::chrono::milliseconds>(clock_.now() - started_);
+  node.uptime = std::max(uptime, std::chrono::milliseconds(0));
+  node.listeners = listeners_;
+  return node;
+}
+
+void EarlyView::collect_nodes(Done<std::vector<http::NodeRow>> done) {
+  std::vector<http::NodeRow> rows = {this_node()};
+  for (const cluster::Outlook::Other& other : outlook_().others) {
+    rows.push_back({.name = other.name, .running = other.answers});
+  }
+  std::ranges::sort(rows, {}, &http::NodeRow::name);
+  done(std::move(rows));
+}
+
+void EarlyView::transfer_leadership(GroupId, NodeId, Done<Result<void>> done) {
+  done(failure(ErrorCode::unavailable, "this node " + http::describe_state(*this)));
+}
+
+}  // namespace quorate

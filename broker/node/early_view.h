@@ -1,0 +1,70 @@
+// EarlyView: a node that belongs to no cluster yet, as operators may see it: how its process is and for whom it waits.
+// It knows no queues, no users and no clients; Control and Api refuse what needs them before they ask.
+#pragma once
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "broker/http/broker_view.h"
+#include "broker/node/config.h"
+#include "cluster/formation.h"
+
+namespace quorate {
+
+class EarlyView final : public http::BrokerView {
+ public:
+  using Outlook = std::function<cluster::Outlook()>;
+  /// `config` is borrowed; `outlook` is asked on the thread of whoever asks the view.
+  EarlyView(const Config& config, const Clock& clock, Outlook outlook)
+      : config_(config), clock_(clock), outlook_(std::move(outlook)), started_(clock.now()) {}
+
+  void set_listeners(std::vector<http::ListenerRow> listeners) { listeners_ = std::move(listeners); }
+
+  const cluster::TopologyPtr& topology() const override { return nothing_; }
+  std::string_view node_name() const override { return config_.node_name; }
+  std::string_view cluster_name() const override { return config_.cluster_name; }
+  std::string_view rabbitmq_version() const override;
+  http::ServiceState service_state() const override { return http::ServiceState::starting; }
+  std::vector<http::AlarmRow> alarms() const override { return {}; }
+  bool is_loopback_user(std::string_view) const override { return true; }
+  std::vector<std::string> quorum_critical() const override { return {}; }
+  bool has_majority() const override { return false; }
+  std::string waits_for() const override { return outlook_().waits_for; }
+  http::NodeRow this_node() const override;
+  std::string_view default_queue_type() const override { return config_.default_queue_type; }
+
+  /// They wait until their connection closes, with the doors: the client knocks again.
+  void when_serving(Done<> done) override { waiting_.push_back(std::move(done)); }
+  void when_not_quorum_critical(Done<> done) override { waiting_.push_back(std::move(done)); }
+  void when_silent(NodeId, Done<bool> done) override { done(false); }
+  void when_leading_nothing(Done<std::size_t> done) override { done(0); }
+  void probe_listeners(Done<std::vector<http::ListenerRow>> done) override { done({}); }
+
+  /// Those that it was told of, and whether they answer.
+  void collect_nodes(Done<std::vector<http::NodeRow>> done) override;
+  void collect_queues(Done<std::vector<http::QueueRow>> done) override { done({}); }
+  void collect_queue(GroupId, Done<std::optional<http::QueueRow>> done) override { done(std::nullopt); }
+  void collect_replicas(GroupId, Done<std::vector<http::ReplicaRow>> done) override { done({}); }
+  void collect_connections(Done<std::vector<http::ConnectionRow>> done) override { done({}); }
+
+  void submit(cluster::MetadataCommand, Done<cluster::Outcome> done) override { done(cluster::Outcome::refused); }
+  void delete_queue(GroupId, bool, bool, Done<http::DeleteQueueAnswer> done) override {
+    done({.outcome = http::DeleteQueueOutcome::not_found});
+  }
+  void purge_queue(GroupId, Done<std::optional<std::uint64_t>> done) override { done(std::nullopt); }
+  void transfer_leadership(GroupId, NodeId, Done<Result<void>> done) override;
+  void close_connections(std::string, std::string, Done<std::size_t> done) override { done(0); }
+  std::uint64_t random() override { return Random::from_system().next(); }
+
+ private:
+  const Config& config_;
+  const Clock& clock_;
+  const Outlook outlook_;
+  const Instant started_;
+  const cluster::TopologyPtr nothing_ = std::make_shared<const cluster::Topology>();
+  std::vector<http::ListenerRow> listeners_;
+  std::vector<Done<>> waiting_;
+};
+
+}  // namespace quorate

@@ -1,0 +1,107 @@
+"""A node that still looks for its cluster, or waits for its majority, answers its operators and says for whom it waits."""
+
+import contextlib
+import json
+
+from support.broker import wait_until
+from support.cluster import READY, ProcessCluster
+from support.management import run_command
+from support.scenarios import Scenarios, check_in, equal
+
+SECONDS = 30
+HEALTH = (READY, "/api/health/checks/is-in-service")
+
+
+@contextlib.contextmanager
+def three_that_do_not_run(folder):
+    cluster = ProcessCluster(folder)
+    try:
+        yield cluster
+    finally:
+        cluster.close()
+
+
+scenario = Scenarios(three_that_do_not_run, shared=False)
+
+
+def is_answered(node):
+    """Whether anybody answers at the node's HTTP port."""
+    try:
+        return node.get(READY)[0]
+    except OSError:
+        return None
+
+
+def control(cluster, name, *words):
+    """Exit code and all that quoratectl says at this node."""
+    done = run_command(cluster.data_of(name), *words)
+    return done.returncode, done.stdout + done.stderr
+
+
+def status(cluster, name):
+    code, said = control(cluster, name, "status", "--formatter", "json")
+    equal(code, 0, said)
+    return json.loads(said)
+
+
+def await_status(cluster, name, wanted):
+    """Until the node says that this is what it waits for; then every way in has to say so."""
+    wait_until(lambda: status(cluster, name)["waits_for"] == wanted, SECONDS, f"{name} says: {wanted}")
+    equal(status(cluster, name)["is_running"], False, "is_running")
+    equal(control(cluster, name, "ping")[0], 0, "ping")
+    for command in ("check_running", "list_queues"):
+        code, said = control(cluster, name, command)
+        equal(code, 69, said)
+        check_in(f"is still starting: {wanted}", said)
+    node = cluster.nodes[name]
+    for path in HEALTH:
+        code, answer = node.get(path)
+        equal((code, answer["status"]), (503, "failed"), path)
+        check_in(wanted, answer["reason"], path)
+    code, answer = node.get("/api/queues")
+    equal((code, answer["error"]), (503, "service_unavailable"))
+
+
+@scenario
+def a_node_that_forms_a_cluster_says_for_whom_it_waits(cluster):
+    """alone, then two of three, then serving; await_startup waits through all of it"""
+    cluster.start("n1")
+    wait_until(lambda: is_answered(cluster.nodes["n1"]), SECONDS, "n1 answers")
+    await_status(cluster, "n1", "1 of 3, waiting for rabbit@n2, rabbit@n3")
+    code, said = control(cluster, "n1", "await_startup", "-t", "0.5")
+    equal(code, 75, said)
+    cluster.start("n2")
+    await_status(cluster, "n1", "2 of 3, waiting for rabbit@n3")
+    known = json.loads(control(cluster, "n1", "cluster_status", "--formatter", "json")[1])
+    equal(known["disk_nodes"], ["rabbit@n1", "rabbit@n2", "rabbit@n3"])
+    equal(known["running_nodes"], ["rabbit@n1", "rabbit@n2"])
+    cluster.start("n3")
+    for name in cluster.nodes:
+        code, said = control(cluster, name, "await_startup", "-t", str(SECONDS))
+        equal(code, 0, said)
+        equal(cluster.nodes[name].get(READY)[0], 200, name)
+
+
+@scenario
+def a_node_without_its_majority_says_for_whom_it_waits(cluster):
+    """after all have stopped, the first to come back answers; with the second it serves"""
+    cluster.start_all()
+    for name in cluster.nodes:
+        cluster.kill(name)
+    cluster.start("n2")
+    wait_until(lambda: is_answered(cluster.nodes["n2"]), SECONDS, "n2 answers")
+    await_status(cluster, "n2", "1 of 3 nodes, waiting for rabbit@n1, rabbit@n3")
+    cluster.start("n3")
+    equal(control(cluster, "n2", "await_startup", "-t", str(SECONDS))[0], 0)
+
+
+@scenario
+def a_port_that_is_taken_is_noticed_before_anybody_waits(cluster):
+    """the node ends with the reason instead of waiting for others with its doors closed"""
+    cluster.nodes["n1"].http_port = cluster.nodes["n2"].http_port
+    cluster.nodes["n1"].configure(cluster.nodes.values())
+    cluster.start("n2")
+    wait_until(lambda: is_answered(cluster.nodes["n2"]), SECONDS, "n2 answers")
+    cluster.start("n1")
+    wait_until(lambda: not cluster.nodes["n1"].alive(), SECONDS, "n1 ends")
+    check_in("cannot listen for HTTP", cluster.last_words("n1"))
