@@ -25,17 +25,10 @@
 #include "base/result.h"
 #include "cluster/metadata/topology.h"
 #include "cluster/plane/plane.h"
+#include "cluster/seed.h"
 #include "storage/snapshot_store.h"
 
 namespace quorate::cluster {
-
-/// An address to ask, as configured: NAME@HOST[:PORT].
-struct Seed {
-  std::string name;  // "rabbit@n1"
-  std::string host;
-  std::uint16_t port = 0;
-  bool operator==(const Seed&) const = default;
-};
 
 /// What a node remembers of its cluster.
 struct FormationRecord {

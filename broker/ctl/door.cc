@@ -19,16 +19,16 @@ std::optional<json::object> parse_object(std::string_view text) {
   return std::move(value.get_object());
 }
 
-http::Response response_of(std::string_view node, const Outcome& outcome) {
+std::string body_of(std::string_view node, const Outcome& outcome) {
   json::object body{{"node", node}};
   if (outcome) {
     body["data"] = outcome->data;
     body["text"] = http::json_text(outcome->text);
-    return {.status = 200, .body = json::serialize(body), .headers = {}};
+  } else {
+    body["exit"] = static_cast<int>(outcome.error().exit);
+    body["error"] = http::json_text(outcome.error().text);
   }
-  body["exit"] = static_cast<int>(outcome.error().exit);
-  body["error"] = http::json_text(outcome.error().text);
-  return {.status = 422, .body = json::serialize(body), .headers = {}};
+  return json::serialize(body);
 }
 
 std::string text_at(const json::object& object, std::string_view key) {
@@ -36,25 +36,57 @@ std::string text_at(const json::object& object, std::string_view key) {
   return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
 }
 
+Outcome mistake(Exit exit, std::string text) {
+  return std::unexpected(CommandError{.exit = exit, .text = std::move(text)});
+}
+
+/// Nothing when it is none.
+std::optional<Wish> read_wish(std::string_view words) {
+  const auto object = parse_object(words);
+  const json::value* arguments = object ? object->if_contains("arguments") : nullptr;
+  if (arguments == nullptr || !arguments->is_object()) return std::nullopt;
+  return Wish{
+      .command = text_at(*object, "command"), .node = text_at(*object, "node"), .arguments = arguments->get_object()};
+}
+
+void grant(Control& control, Wish wish, Done done) {
+  const std::string_view node = control.node_name();
+  if (!wish.node.empty() && wish.node != node) {
+    return done(mistake(Exit::unavailable, "this is node " + std::string(node) + ", not " + wish.node));
+  }
+  control.run(wish.command, std::move(wish.arguments), std::move(done));
+}
+
 }  // namespace
 
 void serve(Control& control, const http::Request& request, http::Reply reply) {
-  const std::string node(control.node_name());
-  const auto refuse = [&](std::string text) {
-    reply(response_of(node, std::unexpected(CommandError{.exit = Exit::usage, .text = std::move(text)})));
+  Done done = [reply = std::move(reply), node = std::string(control.node_name())](const Outcome& outcome) mutable {
+    reply({.status = outcome ? 200u : 422u, .body = body_of(node, outcome), .headers = {}});
   };
   const std::string_view target = request.target;
-  if (request.method != "POST" || !target.starts_with(kControlPath)) return refuse("POST /control/<command>");
-  const std::string_view wanted = request.header(kNodeHeader);
-  if (!wanted.empty() && wanted != node) {
-    return reply(response_of(
-        node, std::unexpected(CommandError{.exit = Exit::unavailable,
-                                           .text = "this is node " + node + ", not " + std::string(wanted)})));
+  if (request.method != "POST" || !target.starts_with(kControlPath)) {
+    return done(mistake(Exit::usage, "POST /control/<command>"));
   }
   auto arguments = request.body.empty() ? std::optional(json::object()) : parse_object(request.body);
-  if (!arguments) return refuse("the arguments are no JSON object");
-  control.run(target.substr(kControlPath.size()), std::move(*arguments),
-              [reply = std::move(reply), node](const Outcome& outcome) mutable { reply(response_of(node, outcome)); });
+  if (!arguments) return done(mistake(Exit::usage, "the arguments are no JSON object"));
+  grant(control,
+        {.command = std::string(target.substr(kControlPath.size())),
+         .node = std::string(request.header(kNodeHeader)),
+         .arguments = std::move(*arguments)},
+        std::move(done));
+}
+
+std::string words_of(const Wish& wish) {
+  return json::serialize(json::object{{"command", wish.command}, {"node", wish.node}, {"arguments", wish.arguments}});
+}
+
+void answer(Control& control, std::string_view words, std::move_only_function<void(std::string)> done) {
+  Done then = [done = std::move(done), node = std::string(control.node_name())](const Outcome& outcome) mutable {
+    done(body_of(node, outcome));
+  };
+  auto wish = read_wish(words);
+  if (!wish) return then(mistake(Exit::usage, "the question is no command"));
+  grant(control, std::move(*wish), std::move(then));
 }
 
 Heard read_reply(std::string_view body) {

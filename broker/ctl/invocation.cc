@@ -87,6 +87,12 @@ std::string unknown_command(std::span<const Command> commands, const std::vector
   return {};
 }
 
+/// Who shows a secret or a certificate means a listener for other nodes.
+bool is_remote(const Invocation& invocation) {
+  const cluster::PlaneTls& tls = invocation.tls;
+  return !(invocation.secret_file.empty() && tls.cacertfile.empty() && tls.certfile.empty() && tls.keyfile.empty());
+}
+
 InvocationOutcome mistake(std::string text) {
   return {.run = std::nullopt, .text = "Error (argument validation): " + std::move(text), .exit = Exit::usage};
 }
@@ -103,7 +109,14 @@ InvocationOutcome parse_invocation(std::span<const Command> commands, const std:
   app.add_option("--data-dir", invocation.data_dir, "Data directory of the node: its socket is there")
       ->envname("QUORATE_DATA_DIR")
       ->default_str(std::string(kDefaultDataDir));
-  app.add_option("-n,--node", invocation.node, "Name that the node must have")->envname("RABBITMQ_NODENAME");
+  app.add_option("-n,--node", invocation.node, "Name that the node must have; of a remote node [NAME@]HOST[:PORT]")
+      ->envname("RABBITMQ_NODENAME");
+  app.add_option("--secret-file", invocation.secret_file,
+                 "File with the secret of the cluster, for a node on another machine")
+      ->envname("QUORATE_SECRET_FILE");
+  app.add_option("--cacertfile", invocation.tls.cacertfile, "The same by TLS: authority of the nodes' certificates");
+  app.add_option("--certfile", invocation.tls.certfile, "A certificate of that authority");
+  app.add_option("--keyfile", invocation.tls.keyfile, "Its private key");
   app.add_option("-p,--vhost", common.vhost, "Virtual host of the command")->default_str("/");
   app.add_option("-t,--timeout", common.timeout_seconds, "Seconds until the answer must be there")
       ->check(CLI::PositiveNumber);
@@ -131,6 +144,10 @@ InvocationOutcome parse_invocation(std::span<const Command> commands, const std:
   if (common.vhost.empty()) common.vhost = "/";
   invocation.silent = invocation.silent || common.no_headers;
   invocation.timeout = std::chrono::milliseconds(static_cast<std::int64_t>(common.timeout_seconds * 1000));
+  if (is_remote(invocation)) {
+    invocation.remote = cluster::parse_seed(invocation.node);
+    if (!invocation.remote) return mistake("a secret or certificate is for a remote node: --node [NAME@]HOST[:PORT]");
+  }
   const CLI::App& chosen = *app.get_subcommands().front();
   invocation.command = find_command(commands, chosen.get_name());
   collect(*invocation.command, chosen, slots.at(chosen.get_name()), common, invocation);

@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "broker/ctl/control.h"
+#include "cluster/plane/plane_options.h"
+#include "cluster/seed.h"
 
 namespace quorate::ctl {
 
@@ -20,7 +22,10 @@ struct Invocation {
   boost::json::object arguments;
   std::vector<std::string> from_terminal;  // arguments that were not given: one line of standard input each
   std::string data_dir;
-  std::string node;  // "" = whatever node has the data directory
+  std::string node;                     // "" = whatever node has the data directory
+  std::optional<cluster::Seed> remote;  // through the listener for other nodes there, not through a data directory
+  std::string secret_file;              // of the cluster's secret; for a remote node, as are the certificates
+  cluster::PlaneTls tls;
   Format format = Format::table;
   bool quiet = false;   // no banner
   bool silent = false;  // no banner and no line with the columns' names

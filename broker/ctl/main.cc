@@ -1,107 +1,35 @@
 // quoratectl: finds a node's control socket, runs one command there, prints the answer. It also answers to rabbitmqctl,
-// rabbitmq-queues and rabbitmq-diagnostics.
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/json/serialize.hpp>
-#include <cstdio>
+// rabbitmq-queues and rabbitmq-diagnostics. For a node on another machine quoratectl-remote takes over: that has gRPC
+// in it, which would take longer to load than a command takes.
+#include <unistd.h>
+
+#include <cstring>
 #include <filesystem>
-#include <iostream>
 #include <string>
 #include <vector>
 
-#include "base/time.h"
 #include "broker/ctl/commands.h"
-#include "broker/ctl/door.h"
-#include "broker/ctl/invocation.h"
-#include "broker/ctl/output.h"
-#include "broker/http/unix_client.h"
+#include "broker/ctl/tool.h"
 
 namespace quorate::ctl {
 namespace {
 
-constexpr auto kKnockAgain = std::chrono::milliseconds(50);
-
-void print(std::FILE* to, const std::string& text) { std::fputs(text.c_str(), to); }
-
-int exit_code(Exit exit) { return static_cast<int>(exit); }
-
-Heard unreachable(const Invocation& invocation, const http::ClientFault& fault) {
-  const std::string node = invocation.node.empty() ? "the node of '" + invocation.data_dir + "'" : invocation.node;
-  const auto error = [&](Exit exit, std::string text) {
-    return Heard{.node = invocation.node,
-                 .outcome = std::unexpected(CommandError{.exit = exit, .text = std::move(text)})};
-  };
-  if (fault.kind == http::ClientFault::Kind::timeout) {
-    return error(Exit::tempfail, "operation on " + node +
-                                     " timed out. Timeout value used: " + std::to_string(invocation.timeout.count()));
-  }
-  return error(Exit::unavailable,
-               "unable to perform an operation on " + node + ": " + fault.text +
-                   ". Is it running, is --data-dir (or QUORATE_DATA_DIR) its data_dir, and is this its user?");
-}
-
-/// A command that waits for its node knocks until somebody opens or time is up.
-Heard ask(const Invocation& invocation) {
-  const SystemClock clock;
-  const Instant deadline = clock.now() + invocation.timeout;
-  const std::string socket = (std::filesystem::path(invocation.data_dir) / kSocketName).string();
-  http::Request request{.method = "POST",
-                        .target = std::string(kControlPath) + std::string(invocation.command->name),
-                        .headers = {},
-                        .body = boost::json::serialize(invocation.arguments)};
-  if (!invocation.node.empty()) request.headers.emplace_back(kNodeHeader, invocation.node);
-  while (true) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - clock.now());
-    const auto response = http::ask(socket, request, std::max(left, std::chrono::milliseconds(1)));
-    if (response) return read_reply(response->body);
-    const bool knocks = invocation.command->waits_for_node && response.error().kind != http::ClientFault::Kind::timeout;
-    if (!knocks) return unreachable(invocation, response.error());
-    if (clock.now() >= deadline) {
-      return unreachable(invocation, {.kind = http::ClientFault::Kind::timeout, .text = "no answer"});
-    }
-    boost::asio::io_context io;
-    boost::asio::steady_timer(io, kKnockAgain).wait();
-  }
-}
-
-/// One line of standard input for each argument that the command line left out, as scripts pass passwords.
-bool read_from_terminal(Invocation& invocation) {
-  for (const std::string& name : invocation.from_terminal) {
-    std::string line;
-    if (!std::getline(std::cin, line)) return false;
-    if (line.ends_with('\r')) line.pop_back();
-    invocation.arguments[name] = line;
-  }
-  return true;
-}
-
-int operate(const std::string& program, const std::vector<std::string>& arguments) {
-  InvocationOutcome outcome = parse_invocation(commands(), program, arguments);
-  if (!outcome.run) {
-    print(outcome.exit == Exit::ok ? stdout : stderr, outcome.text + (outcome.text.ends_with('\n') ? "" : "\n"));
-    return exit_code(outcome.exit);
-  }
-  Invocation& invocation = *outcome.run;
-  if (!read_from_terminal(invocation)) {
-    print(stderr, render_error(invocation, {.exit = Exit::usage,
-                                            .text = "argument '" + invocation.from_terminal.front() + "' is missing"}));
-    return exit_code(Exit::usage);
-  }
-  const Heard heard = ask(invocation);
-  if (!heard.node.empty()) print(stdout, render_banner(invocation, heard.node));
-  if (heard.outcome) {
-    print(stdout, render_answer(invocation, heard.node, *heard.outcome));
-    return exit_code(Exit::ok);
-  }
-  std::fflush(stdout);
-  print(invocation.format == Format::json ? stdout : stderr, render_error(invocation, heard.outcome.error()));
-  return exit_code(heard.outcome.error().exit);
+/// Does not return when it is there.
+InvocationOutcome become_remote(char** values) {
+  std::error_code error;
+  const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
+  const std::string other = (self.parent_path() / "quoratectl-remote").string();
+  ::execv(other.c_str(), values);
+  return {.run = std::nullopt, .text = other + ": " + std::strerror(errno), .exit = Exit::software};
 }
 
 }  // namespace
 }  // namespace quorate::ctl
 
 int main(int count, char** values) {
+  using namespace quorate::ctl;
   const std::string program = std::filesystem::path(values[0]).filename().string();
-  return quorate::ctl::operate(program, {values + 1, values + count});
+  InvocationOutcome outcome = parse_invocation(commands(), program, {values + 1, values + count});
+  if (outcome.run && outcome.run->remote) outcome = become_remote(values);
+  return operate(std::move(outcome), carry_to_socket);
 }

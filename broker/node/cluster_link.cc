@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "broker/alarms/shortage_wire.h"
+#include "broker/ctl/door.h"
 #include "broker/node/node_shard.h"
 #include "broker/queue/mail_wire.h"
 #include "cluster/plane/wire.h"
@@ -45,25 +46,18 @@ ClusterLink::ClusterLink(const Config& config, const Clock& clock, storage::Snap
   if (config_.cluster.has_others()) {
     plane_ = std::make_unique<cluster::Plane>(plane_options(config_.cluster), clock, *this);
   }
-  formation_ = std::make_unique<cluster::Formation>(
-      cluster::Formation::Options{
-          .node_name = config_.node_name, .host = own_host(), .port = config_.cluster.port, .seeds = seeds()},
-      facts, plane_.get());
+  formation_ = std::make_unique<cluster::Formation>(cluster::Formation::Options{.node_name = config_.node_name,
+                                                                                .host = own_host(),
+                                                                                .port = config_.cluster.port,
+                                                                                .seeds = config_.cluster.seeds},
+                                                    facts, plane_.get());
 }
 
 ClusterLink::~ClusterLink() { close(); }
 
-std::vector<cluster::Seed> ClusterLink::seeds() const {
-  std::vector<cluster::Seed> seeds;
-  for (const ClusterSeed& seed : config_.cluster.seeds) {
-    seeds.push_back({.name = seed.name, .host = seed.host, .port = seed.port});
-  }
-  return seeds;
-}
-
 /// As the others were told, or where alone it listens, or as the node's name says.
 std::string ClusterLink::own_host() const {
-  const auto seed = std::ranges::find(config_.cluster.seeds, config_.node_name, &ClusterSeed::name);
+  const auto seed = std::ranges::find(config_.cluster.seeds, config_.node_name, &cluster::Seed::name);
   if (seed != config_.cluster.seeds.end()) return seed->host;
   const std::string& address = config_.cluster.listen_host;
   if (!address.empty() && address != "0.0.0.0" && address != "::") return address;
@@ -249,6 +243,7 @@ void ClusterLink::on_connection(NodeId peer, cluster::Lane lane, bool up) {
 
 void ClusterLink::on_question(std::string_view kind, Bytes question, cluster::AnswerFunction answer) {
   if (kind == cluster::Formation::kQuestion) return formation_->answer(question.view(), std::move(answer));
+  if (kind == ctl::kControlQuestion) return control(std::move(question), std::move(answer));
   OnQuestion on_question;
   {
     const std::lock_guard lock(mutex_);
@@ -261,6 +256,23 @@ void ClusterLink::on_question(std::string_view kind, Bytes question, cluster::An
     question = question.slice(head.size(), question.size() - head.size());
   }
   on_question(kind, std::move(question), std::move(answer));
+}
+
+/// On loopback a plane may do without protection; then the socket in the data directory is the only way in.
+void ClusterLink::control(Bytes words, cluster::AnswerFunction answer) {
+  const ClusterOptions& options = config_.cluster;
+  if (options.secret.empty() && options.certificate_file.empty()) {
+    return answer(failure(ErrorCode::invalid_argument,
+                          "commands from elsewhere need cluster.secret or cluster.ssl_options at the node"));
+  }
+  const std::lock_guard lock(mutex_);
+  if (!on_control_) return answer(failure(ErrorCode::unavailable, "this node is still starting"));
+  on_control_(std::move(words), std::move(answer));
+}
+
+void ClusterLink::set_on_control(OnControl on_control) {
+  const std::lock_guard lock(mutex_);
+  on_control_ = std::move(on_control);
 }
 
 void ClusterLink::set_on_question(OnQuestion on_question) {

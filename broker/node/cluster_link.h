@@ -63,6 +63,11 @@ class ClusterLink final : public cluster::PlaneClient {
   using OnQuestion = std::function<void(std::string_view kind, Bytes words, cluster::AnswerFunction answer)>;
   void set_on_question(OnQuestion on_question);
 
+  /// Operators' commands from other machines, on the plane's thread; none to take no more of them, and then the one
+  /// before is not being called any more. Only who shows a secret or a certificate gets here.
+  using OnControl = std::function<void(Bytes words, cluster::AnswerFunction answer)>;
+  void set_on_control(OnControl on_control);
+
   // cluster::PlaneClient
   Result<void> judge(const cluster::Identity& peer) override;
   void on_frame(NodeId from, cluster::Lane lane, Bytes frame) override;
@@ -73,8 +78,8 @@ class ClusterLink final : public cluster::PlaneClient {
   void connect(NodeShard& shard);
   void take_in(cluster::ClusterNode node, std::move_only_function<void(Result<cluster::ClusterNode>)> done);
   std::vector<cluster::PeerAddress> peers(const std::vector<cluster::ClusterNode>& nodes) const;
-  std::vector<cluster::Seed> seeds() const;
   std::string own_host() const;
+  void control(Bytes words, cluster::AnswerFunction answer);
 
   const Config& config_;
   std::unique_ptr<cluster::Plane> plane_;
@@ -90,6 +95,7 @@ class ClusterLink final : public cluster::PlaneClient {
   std::uint64_t cluster_id_ = 0;
   std::vector<cluster::ClusterNode> nodes_;
   OnQuestion on_question_;
+  OnControl on_control_;
 };
 
 }  // namespace quorate

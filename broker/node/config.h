@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/result.h"
 #include "broker/alarms/limits.h"
+#include "cluster/seed.h"
 
 namespace quorate {
 
@@ -59,14 +60,6 @@ struct SocketOptions {
   bool operator==(const SocketOptions&) const = default;
 };
 
-/// A node to look for: its name, and where it listens for other nodes.
-struct ClusterSeed {
-  std::string name;
-  std::string host;
-  std::uint16_t port = 25'672;
-  bool operator==(const ClusterSeed&) const = default;
-};
-
 struct LogOptions {
   bool console = true;
   log::Level console_level = log::Level::info;
@@ -98,7 +91,7 @@ struct ClusterOptions {
   std::string ca_certificate_file;
   std::string certificate_file;
   std::string key_file;
-  std::vector<ClusterSeed> seeds;
+  std::vector<cluster::Seed> seeds;
   PartitionHandling partition_handling = PartitionHandling::pause_minority;
   std::uint32_t initial_quorum_size = 3;  // members of a quorum queue that does not say otherwise
   bool operator==(const ClusterOptions&) const = default;

@@ -237,28 +237,13 @@ struct Address {
 
 /// NAME@HOST, as RabbitMQ writes it, or NODE_NAME@HOST:PORT where the name of the node does not say where it is.
 struct Seed {
-  static Accepted parse(std::string_view text, ClusterSeed& field) {
-    const auto wrong = [] { return expected("name@host, name@host:port or name@node@host:port"); };
-    const auto at = text.rfind('@');
-    if (at == std::string_view::npos || at == 0) return wrong();
-    const bool names_both = text.substr(0, at).find('@') != std::string_view::npos;
-    std::string_view place = text.substr(at + 1);
-    const auto colon = place.rfind(':');
-    if (colon != std::string_view::npos) {
-      const auto port = read_number(place.substr(colon + 1));
-      if (!port || *port == 0 || *port > 65'535) return wrong();
-      field.port = static_cast<std::uint16_t>(*port);
-      place = place.substr(0, colon);
-    }
-    if (place.empty()) return wrong();
-    field.host = place;
-    field.name = names_both ? std::string(text.substr(0, at)) : std::string(text.substr(0, at + 1)) + field.host;
+  static Accepted parse(std::string_view text, cluster::Seed& field) {
+    auto seed = cluster::parse_seed(text);
+    if (!seed || seed->name.empty()) return expected("name@host, name@host:port or name@node@host:port");
+    field = std::move(*seed);
     return {};
   }
-  static std::string print(const ClusterSeed& field) {
-    const bool says_host = field.name.ends_with("@" + field.host);
-    return fmt::format("{}{}:{}", field.name, says_host ? "" : "@" + field.host, field.port);
-  }
+  static std::string print(const cluster::Seed& field) { return cluster::print_seed(field); }
 };
 
 }  // namespace quorate::config_values

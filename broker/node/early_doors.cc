@@ -4,13 +4,17 @@
 
 namespace quorate {
 
-EarlyDoors::EarlyDoors(const Config& config, const Clock& clock, EarlyView::Outlook outlook)
-    : thread_(ShardId(0), clock), view_(config, clock, std::move(outlook)), doors_(config, view_, thread_.io()) {
+EarlyDoors::EarlyDoors(const Config& config, const Clock& clock, ClusterLink& link)
+    : link_(link),
+      thread_(ShardId(0), clock),
+      view_(config, clock, [&link] { return link.outlook(); }),
+      doors_(config, view_, thread_.io()) {
   thread_.connect({&thread_});
 }
 
 EarlyDoors::~EarlyDoors() {
   if (!is_open_) return;
+  link_.set_on_control(nullptr);
   thread_.stop();
   thread_.join();
   doors_.stop();
@@ -22,6 +26,7 @@ Result<void> EarlyDoors::open() {
   doors_.start();
   thread_.start();
   is_open_ = true;
+  link_.set_on_control(answer_on(thread_, doors_));
   return {};
 }
 

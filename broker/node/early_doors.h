@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "broker/node/cluster_link.h"
 #include "broker/node/early_view.h"
 #include "broker/node/operator_doors.h"
 #include "cluster/shard.h"
@@ -12,8 +13,8 @@ namespace quorate {
 
 class EarlyDoors {
  public:
-  /// `config` and `clock` are borrowed; `outlook` is asked on the doors' thread.
-  EarlyDoors(const Config& config, const Clock& clock, EarlyView::Outlook outlook);
+  /// All borrowed.
+  EarlyDoors(const Config& config, const Clock& clock, ClusterLink& link);
   /// Closes; whoever still waits for an answer sees the connection end.
   ~EarlyDoors();
   EarlyDoors(const EarlyDoors&) = delete;
@@ -23,6 +24,7 @@ class EarlyDoors {
   Result<void> open();
 
  private:
+  ClusterLink& link_;
   cluster::Shard thread_;
   EarlyView view_;
   OperatorDoors doors_;

@@ -35,8 +35,8 @@ Result<void> Node::start() {
   if (auto opened = storage_.open_state(); !opened) return opened;
   if (auto met = meet_others(); !met) return met;
   if (auto opened = storage_.open_log(record_.nodes.size() > 1); !opened) return opened;
-  build();
   early_.reset();
+  build();
   // Busy ports are noticed before anything is recovered.
   if (auto opened = listeners_->open(); !opened) {
     stop();

@@ -113,6 +113,7 @@ void Node::build_doors() {
   view_ = std::make_unique<NodeView>(
       NodeView::Parts{.config = config_, .shards = shard_views_, .link = *link_, .watch = *watch_, .alarms = *alarms_});
   doors_ = std::make_unique<OperatorDoors>(config_, *view_, first_shard().io());
+  link_->set_on_control(answer_on(first_shard(), *doors_));
   link_->set_on_question([this](std::string_view kind, Bytes words, cluster::AnswerFunction answer) {
     if (kind != NodeView::kQuestion) {
       return answer(failure(ErrorCode::invalid_argument, "no such question: " + std::string(kind)));

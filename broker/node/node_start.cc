@@ -12,7 +12,7 @@ namespace quorate {
 /// The others, if there are to be any: who this node is follows from the cluster it belongs to.
 Result<void> Node::meet_others() {
   link_ = std::make_unique<ClusterLink>(config_, clock_, storage_.snapshots());
-  early_ = std::make_unique<EarlyDoors>(config_, clock_, [this] { return link_->outlook(); });
+  early_ = std::make_unique<EarlyDoors>(config_, clock_, *link_);
   if (auto opened = early_->open(); !opened) return opened;
   auto record = link_->form(stop_.get_token());
   if (!record) return std::unexpected(record.error());

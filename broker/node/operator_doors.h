@@ -2,7 +2,9 @@
 // directory. Both see the node through one view and live on the thread of one io_context, shard 0's as a rule.
 #pragma once
 #include <boost/asio/io_context.hpp>
+#include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -10,6 +12,8 @@
 #include "broker/http/api.h"
 #include "broker/http/server.h"
 #include "broker/node/config.h"
+#include "cluster/plane/plane.h"
+#include "cluster/shard.h"
 
 namespace quorate {
 
@@ -29,6 +33,8 @@ class OperatorDoors {
   /// From here on operators are answered, whether or not clients are served.
   void start();
   void stop();
+  /// A command from another machine; `done` gets the body of the answer.
+  void answer(std::string_view words, std::move_only_function<void(std::string)> done);
 
  private:
   const Config& config_;
@@ -39,5 +45,9 @@ class OperatorDoors {
   std::vector<std::string> names_;
   std::vector<http::ListenerRow> rows_;
 };
+
+/// Commands of other threads that are to be answered by doors on this one; while both are there.
+std::function<void(Bytes words, cluster::AnswerFunction answer)> answer_on(cluster::Shard& thread,
+                                                                           OperatorDoors& doors);
 
 }  // namespace quorate

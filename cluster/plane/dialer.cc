@@ -1,6 +1,7 @@
 #include "cluster/plane/dialer.h"
 
 #include <fmt/format.h>
+#include <grpc/support/log.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/support/channel_arguments.h>
@@ -10,6 +11,7 @@
 #include <utility>
 
 #include "base/limits.h"
+#include "base/log.h"
 
 namespace quorate::cluster {
 namespace {
@@ -45,6 +47,9 @@ Result<std::string> read_file(const std::string& path) {
   return content;
 }
 
+/// What gRPC says by itself would go to stderr; what matters of it we say in our own words.
+void log_for_grpc(gpr_log_func_args* said) { log::debug(log::Category::cluster, "grpc text=\"{}\"", said->message); }
+
 /// Takes as long for a wrong guess as for a right one of the same length.
 bool is_same_secret(const std::string& ours, grpc::string_ref theirs) {
   if (ours.size() != theirs.size()) return false;
@@ -59,6 +64,7 @@ bool is_same_secret(const std::string& ours, grpc::string_ref theirs) {
 }  // namespace
 
 Result<void> Dialer::load() {
+  gpr_set_log_function(log_for_grpc);
   if (!options_.tls) return {};
   const std::pair<const std::string*, std::string*> files[] = {{&options_.tls->cacertfile, &authority_},
                                                                {&options_.tls->certfile, &certificate_},

@@ -22,7 +22,7 @@ inline constexpr char kAskMethod[] = "/quorate.proto.Plane/Ask";
 class Dialer {
  public:
   explicit Dialer(const PlaneOptions& options) : options_(options) {}
-  /// Reads the certificates.
+  /// Reads the certificates; from here on what gRPC has to say goes through our log.
   Result<void> load();
 
   /// A connection of its own; dialled when the first call is made.

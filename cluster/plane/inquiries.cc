@@ -1,46 +1,25 @@
 #include "cluster/plane/inquiries.h"
 
-#include <fmt/format.h>
 #include <grpcpp/client_context.h>
 #include <grpcpp/generic/generic_stub.h>
 
 #include <utility>
 
 #include "cluster/plane/packets.h"
-#include "proto/plane.pb.h"
 
 namespace quorate::cluster {
-namespace {
-
-Result<Bytes> read_answer(const std::string& address, const grpc::ByteBuffer& buffer) {
-  const Bytes bytes = bytes_of(buffer);
-  proto::Answer answer;
-  if (answer.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-    if (answer.has_answer()) return Bytes::copy_of(answer.answer());
-    if (answer.has_refusal()) {
-      const auto code = answer.refusal().code() <= static_cast<std::uint32_t>(ErrorCode::unavailable)
-                            ? static_cast<ErrorCode>(answer.refusal().code())
-                            : ErrorCode::unavailable;
-      return failure(code, answer.refusal().text());
-    }
-  }
-  return failure(ErrorCode::unavailable, fmt::format("{} gave an answer that cannot be read", address));
-}
-
-}  // namespace
-
 std::unexpected<Error> plane_stops() { return failure(ErrorCode::unavailable, "this node stops"); }
 
 class Inquiries::Inquiry {
  public:
   Inquiry(Inquiries& owner, std::string address, const std::shared_ptr<grpc::Channel>& channel,
-          const proto::Question& question, Duration timeout, AnswerFunction done)
+          const grpc::ByteBuffer& question, Duration timeout, AnswerFunction done)
       : owner_(owner), address_(std::move(address)), stub_(channel), done_(std::move(done)) {
     owner_.loop_.enter();
     owner_.open_.insert(this);
     owner_.dialer_.sign(context_);
     context_.set_deadline(deadline_in(timeout));
-    call_ = stub_.PrepareUnaryCall(&context_, kAskMethod, buffer_of(question), &owner_.loop_.queue());
+    call_ = stub_.PrepareUnaryCall(&context_, kAskMethod, question, &owner_.loop_.queue());
     call_->StartCall();
     call_->Finish(&answer_, &status_, finished_.tag());
   }
@@ -55,11 +34,8 @@ class Inquiries::Inquiry {
   }
 
   Result<Bytes> result() const {
-    if (status_.ok()) return read_answer(address_, answer_);
-    if (owner_.is_closed_) return plane_stops();
-    const std::string reason =
-        status_.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED ? "no answer in time" : status_.error_message();
-    return failure(ErrorCode::unavailable, fmt::format("{}: {}", address_, reason));
+    if (!status_.ok() && owner_.is_closed_) return plane_stops();
+    return answer_of(address_, status_, answer_);
   }
 
   Inquiries& owner_;
@@ -80,10 +56,8 @@ void Inquiries::ask(const std::string& host, std::uint16_t port, std::string kin
   if (channels_.size() >= kChannelsMax && !channels_.contains(address)) channels_.clear();
   auto& channel = channels_[address];
   if (channel == nullptr) channel = dialer_.dial(host, port);
-  proto::Question words;
-  words.set_kind(std::move(kind));
-  words.set_question(std::string(question.text()));
-  new Inquiry(*this, std::move(address), channel, words, timeout, std::move(done));
+  new Inquiry(*this, std::move(address), channel, buffer_of_question(std::move(kind), question), timeout,
+              std::move(done));
 }
 
 void Inquiries::close() {

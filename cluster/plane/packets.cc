@@ -1,5 +1,7 @@
 #include "cluster/plane/packets.h"
 
+#include <fmt/format.h>
+
 #include <cstring>
 #include <memory>
 #include <string>
@@ -33,6 +35,35 @@ grpc::ByteBuffer buffer_of_frame(std::vector<std::byte>&& frame) {
   writer.write_varint(frame.size());
   const grpc::Slice slices[] = {grpc::Slice(head.data(), head.size()), slice_of(std::move(frame))};
   return {slices, std::size(slices)};
+}
+
+grpc::ByteBuffer buffer_of_question(std::string kind, const Bytes& question) {
+  proto::Question words;
+  words.set_kind(std::move(kind));
+  words.set_question(std::string(question.text()));
+  return buffer_of(words);
+}
+
+Result<Bytes> answer_of(const std::string& address, const grpc::Status& status, const grpc::ByteBuffer& buffer) {
+  if (!status.ok()) {
+    const std::string reason =
+        status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED ? "no answer in time" : status.error_message();
+    const bool is_stranger = status.error_code() == grpc::StatusCode::UNAUTHENTICATED;
+    return failure(is_stranger ? ErrorCode::invalid_argument : ErrorCode::unavailable,
+                   fmt::format("{}: {}", address, reason));
+  }
+  const Bytes bytes = bytes_of(buffer);
+  proto::Answer answer;
+  if (answer.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+    if (answer.has_answer()) return Bytes::copy_of(answer.answer());
+    if (answer.has_refusal()) {
+      const auto code = answer.refusal().code() <= static_cast<std::uint32_t>(ErrorCode::unavailable)
+                            ? static_cast<ErrorCode>(answer.refusal().code())
+                            : ErrorCode::unavailable;
+      return failure(code, answer.refusal().text());
+    }
+  }
+  return failure(ErrorCode::unavailable, fmt::format("{} gave an answer that cannot be read", address));
 }
 
 Bytes bytes_of(const grpc::ByteBuffer& buffer) {

@@ -3,12 +3,15 @@
 #pragma once
 #include <google/protobuf/message_lite.h>
 #include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/status.h>
 
 #include <cstddef>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/result.h"
 #include "cluster/plane/plane.h"
 #include "proto/plane.pb.h"
 
@@ -17,6 +20,10 @@ namespace quorate::cluster {
 grpc::ByteBuffer buffer_of(const google::protobuf::MessageLite& message);
 /// A Packet with this frame.
 grpc::ByteBuffer buffer_of_frame(std::vector<std::byte>&& frame);
+
+grpc::ByteBuffer buffer_of_question(std::string kind, const Bytes& question);
+/// What became of a question to that address. ErrorCode::unavailable: there is no answer; else it is the node's.
+Result<Bytes> answer_of(const std::string& address, const grpc::Status& status, const grpc::ByteBuffer& answer);
 
 Bytes bytes_of(const grpc::ByteBuffer& buffer);
 /// Nothing when it is not a Packet with a frame, written as we write it.

@@ -1,11 +1,8 @@
 #include "cluster/plane/plane.h"
 
-#include <grpc/support/log.h>
-
 #include <utility>
 
 #include "base/check.h"
-#include "base/log.h"
 #include "cluster/plane/dialer.h"
 #include "cluster/plane/inquiries.h"
 #include "cluster/plane/loop.h"
@@ -13,13 +10,6 @@
 #include "cluster/plane/reception.h"
 
 namespace quorate::cluster {
-namespace {
-
-/// What gRPC says by itself would go to stderr; what matters of it we say in our own words.
-void log_for_grpc(gpr_log_func_args* said) { log::debug(log::Category::cluster, "grpc text=\"{}\"", said->message); }
-
-}  // namespace
-
 Plane::Plane(PlaneOptions options, const Clock& clock, PlaneClient& client)
     : options_(std::move(options)),
       loop_(std::make_shared<Loop>()),
@@ -31,7 +21,6 @@ Plane::Plane(PlaneOptions options, const Clock& clock, PlaneClient& client)
 Plane::~Plane() { CHECK(!is_running_); }
 
 Result<void> Plane::start() {
-  gpr_set_log_function(log_for_grpc);
   if (auto allowed = check(options_); !allowed) return allowed;
   if (auto loaded = dialer_->load(); !loaded) return loaded;
   if (auto listening = reception_->start(); !listening) return listening;

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "base/log.h"
+#include "cluster/plane/ask_once.h"
 #include "tests/cluster/plane_world.h"
 #include "tests/storage/directories.h"
 
@@ -374,6 +375,28 @@ TEST(PlaneQuestions, AreAnsweredNowLaterOrNever) {
   two.kept_.front().second(Bytes::copy_of("nobody hears it"));
   two.kept_.clear();
   EXPECT_TRUE(one.ask(two.address(), "echo", "still there?"));
+}
+
+TEST(PlaneQuestions, NeedNoPlaneToBeAsked) {
+  const storage::TestDirectory directory;
+  const PlaneTls tls = make_certificates(directory, "ours");
+  for (const PlaneOptions& options : {PlaneOptions{.secret = "open sesame"}, PlaneOptions{.tls = tls}}) {
+    PlaneNode node(kOne, options);
+    ASSERT_TRUE(node.start(Epoch(1)));
+    const Seed place{.host = "127.0.0.1", .port = node.address().port};
+    const auto ask = [&](const PlaneOptions& shown, const std::string& kind, Duration timeout) {
+      return ask_once(shown, place, kind, Bytes::copy_of("hello"), timeout);
+    };
+    constexpr Duration kLong = std::chrono::seconds(20);
+    EXPECT_EQ(ask(options, "echo", kLong).value().text(), "hello");
+    EXPECT_EQ(ask(options, "fail", kLong).error(), (Error{ErrorCode::not_found, "no such thing"}));
+    const auto late = ask(options, "keep", std::chrono::milliseconds(50));
+    ASSERT_FALSE(late);
+    EXPECT_NE(late.error().text.find("no answer in time"), std::string::npos) << late.error().text;
+    EXPECT_FALSE(ask({.secret = "open barley"}, "echo", kLong));
+    node.stop();
+    EXPECT_EQ(ask(options, "echo", kLong).error().code, ErrorCode::unavailable);
+  }
 }
 
 TEST(PlaneQuestions, EndWithThePlane) {

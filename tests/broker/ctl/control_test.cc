@@ -322,5 +322,22 @@ TEST_F(ControlTest, TheDoorOpensForTheNodeThatWasMeant) {
   EXPECT_EQ(status("POST", "/ping", {}), 422u);
 }
 
+TEST_F(ControlTest, AQuestionFromElsewhereIsACommandOrIsRefused) {
+  Control control(view, commands());
+  const auto ask = [&](std::string_view words) {
+    std::string body;
+    answer(control, words, [&](std::string said) { body = std::move(said); });
+    return read_reply(body);
+  };
+  const std::string whole = words_of({.command = "list_queues", .node = "rabbit@test", .arguments = {{"vhost", "/"}}});
+  for (std::size_t size = 0; size <= whole.size(); ++size) {
+    EXPECT_EQ(ask(whole.substr(0, size)).outcome.has_value(), size == whole.size()) << size;
+  }
+  EXPECT_EQ(ask(words_of({.command = "ping", .node = "", .arguments = {}})).outcome->text, "Ping succeeded");
+  const Heard other = ask(words_of({.command = "ping", .node = "rabbit@other", .arguments = {}}));
+  EXPECT_EQ(other.node, "rabbit@test");
+  EXPECT_EQ(other.outcome.error().text, "this is node rabbit@test, not rabbit@other");
+}
+
 }  // namespace
 }  // namespace quorate::ctl

@@ -39,6 +39,22 @@ TEST(Invocation, AsksTheTerminalForAPasswordThatIsNotThere) {
             R"({"queue":"q","vhost":"/","if-empty":true})");
 }
 
+TEST(Invocation, MeansARemoteNodeWhenItShowsASecretOrACertificate) {
+  EXPECT_FALSE(parse({"-n", "rabbit@a", "ping"}).remote);
+  const Invocation by_secret = parse({"-n", "rabbit@a:7", "--secret-file", "f", "ping"});
+  EXPECT_EQ(by_secret.remote, (cluster::Seed{.name = "rabbit@a", .host = "a", .port = 7}));
+  EXPECT_EQ(by_secret.secret_file, "f");
+  const Invocation by_tls =
+      parse({"ping", "--node", "[::1]", "--cacertfile", "ca", "--certfile", "c", "--keyfile", "k"});
+  EXPECT_EQ(by_tls.remote, (cluster::Seed{.host = "::1"}));
+  EXPECT_EQ(by_tls.tls.keyfile, "k");
+  for (const std::string node : {"", "rabbit@", "a:0"}) {
+    const auto outcome = parse_invocation(commands(), "quoratectl", {"-n", node, "--secret-file", "f", "ping"});
+    EXPECT_FALSE(outcome.run) << node;
+    EXPECT_EQ(outcome.exit, Exit::usage);
+  }
+}
+
 TEST(Invocation, NamesTheMistakeWithTheExitCodeOfUsage) {
   const std::vector<std::vector<std::string>> mistakes = {
       {}, {"fly"}, {"add_user"}, {"ping", "now"}, {"list_queues", "--formatter", "xml"}, {"-t", "0", "ping"}, {"--no"}};
