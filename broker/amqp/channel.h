@@ -151,6 +151,8 @@ class Channel {
   Handled declare_passively(const QueueDeclare& method, std::string name);
   Handled declare_existing(const cluster::Queue& current, const QueueDeclare& method);
   Handled declare_new_queue(const QueueDeclare& method, std::string name);
+  Handled check_same_properties(const cluster::Queue& current, const QueueDeclare& method) const;
+  cluster::QueueType default_queue_type() const;
   Table declared_arguments(const QueueDeclare& method, cluster::QueueType wanted) const;
   NodeId first_leader(const Table& arguments, const std::vector<NodeId>& nodes);
   Handled answer_declare(const cluster::Queue& queue, bool no_wait);

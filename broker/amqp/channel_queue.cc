@@ -62,27 +62,52 @@ Handled Channel::declare_passively(const QueueDeclare& method, std::string name)
   return answer_declare(**queue, method.no_wait);
 }
 
+/// Another declaration than the first can be permitted, and leaves the queue as it is: by the virtual host, or of a
+/// quorum queue as a classic one (features.md Q005).
 Handled Channel::declare_existing(const cluster::Queue& current, const QueueDeclare& method) {
   if (auto owned = check_owner(current); !owned) return owned;
-  const std::string described = describe(ResourceKind::queue, current.name);
-  const auto differs = [&](std::string_view what, bool received, bool is) {
-    return refuse(ReplyCode::precondition_failed, "inequivalent arg '" + std::string(what) + "' for " + described +
-                                                      ": received '" + std::string(truth(received)) +
-                                                      "' but current is '" + std::string(truth(is)) + "'");
-  };
-  if (method.exclusive != current.owner.has_value()) {
+  const Table received = declared_arguments(method, current.type);
+  const Value* type = received.find(kQueueType);
+  const bool is_for_classic =
+      current.type == cluster::QueueType::quorum && type != nullptr && *type == Value(std::string("classic"));
+  const bool is_relaxed = is_for_classic && session_.options_.relaxed_redeclaration;
+  const cluster::Vhost* place = topology().find_vhost(vhost());
+  const bool is_free = place != nullptr && place->metadata.relaxed_redeclaration;
+  if (!is_relaxed && method.exclusive != current.owner.has_value()) {
     return refuse(ReplyCode::resource_locked, locked_text(current.name));
   }
-  const bool durable = is_durable(method, current.type == cluster::QueueType::quorum);
-  if (durable != current.durable) return differs("durable", durable, current.durable);
-  if (method.auto_delete != current.auto_delete) return differs("auto_delete", method.auto_delete, current.auto_delete);
-  const Table received = declared_arguments(method, current.type);
+  if (is_free) return answer_declare(current, method.no_wait);
+  if (!is_relaxed) {
+    if (auto same = check_same_properties(current, method); !same) return same;
+  }
   const auto has = decode_table(as_bytes(current.arguments));
   CHECK(has.has_value());
-  if (auto same = queue::check_same_arguments(received, *has, described); !same) {
+  const auto extent = is_relaxed ? queue::Equivalence::relaxed : queue::Equivalence::full;
+  if (auto same = queue::check_same_arguments(received, *has, describe(ResourceKind::queue, current.name), extent);
+      !same) {
     return refuse(ReplyCode::precondition_failed, same.error());
   }
   return answer_declare(current, method.no_wait);
+}
+
+Handled Channel::check_same_properties(const cluster::Queue& current, const QueueDeclare& method) const {
+  const auto differs = [&](std::string_view what, bool received, bool is) {
+    return refuse(ReplyCode::precondition_failed, "inequivalent arg '" + std::string(what) + "' for " +
+                                                      describe(ResourceKind::queue, current.name) + ": received '" +
+                                                      std::string(truth(received)) + "' but current is '" +
+                                                      std::string(truth(is)) + "'");
+  };
+  const bool durable = is_durable(method, current.type == cluster::QueueType::quorum);
+  if (durable != current.durable) return differs("durable", durable, current.durable);
+  if (method.auto_delete != current.auto_delete) return differs("auto_delete", method.auto_delete, current.auto_delete);
+  return {};
+}
+
+/// What one gets without asking: the virtual host's word counts before the node's (features.md E060).
+cluster::QueueType Channel::default_queue_type() const {
+  const cluster::Vhost* place = topology().find_vhost(vhost());
+  const auto said = place != nullptr ? place->metadata.default_queue_type : std::nullopt;
+  return said.value_or(session_.options_.default_queue_type);
 }
 
 /// With the type of queue that one gets without asking, where that type is `wanted` and RabbitMQ's could serve the
@@ -91,7 +116,7 @@ Table Channel::declared_arguments(const QueueDeclare& method, cluster::QueueType
   auto arguments = decode_table(method.arguments.encoded);
   CHECK(arguments.has_value());
   const bool may_be_quorum = method.durable && !method.exclusive && !method.auto_delete;
-  const bool is_quorum = wanted == cluster::QueueType::quorum && session_.options_.default_queue_type == wanted;
+  const bool is_quorum = wanted == cluster::QueueType::quorum && default_queue_type() == wanted;
   if (is_quorum && may_be_quorum && arguments->find(kQueueType) == nullptr) {
     arguments->fields.emplace_back(kQueueType, Value(std::string("quorum")));
   }
@@ -106,7 +131,7 @@ NodeId Channel::first_leader(const Table& arguments, const std::vector<NodeId>& 
 }
 
 Handled Channel::declare_new_queue(const QueueDeclare& method, std::string name) {
-  const Table arguments = declared_arguments(method, session_.options_.default_queue_type);
+  const Table arguments = declared_arguments(method, default_queue_type());
   const std::string described = describe(ResourceKind::queue, name);
   if (const Value* dead_letter = arguments.find("x-dead-letter-exchange"); dead_letter != nullptr) {
     const auto* target = dead_letter->get_if<std::string>();

@@ -30,7 +30,8 @@ struct SessionOptions {
   std::uint32_t connection_max = UINT32_MAX;  // on the node
   std::uint32_t channel_max_per_node = UINT32_MAX;
   std::uint64_t message_size_max_bytes = 16'777'216;
-  cluster::QueueType default_queue_type = cluster::QueueType::classic;
+  cluster::QueueType default_queue_type = cluster::QueueType::classic;  // where the vhost says nothing else
+  bool relaxed_redeclaration = false;                                   // of a quorum queue as a classic one
   Duration handshake_timeout = std::chrono::seconds(10);
   std::vector<std::string> auth_mechanisms = {"PLAIN", "AMQPLAIN"};
   std::string anonymous_user;  // empty = nobody logs in anonymously

@@ -18,6 +18,7 @@ constexpr Command kCommands[] = {
      .help = "Creates a user without any permission"},
     {.name = "add_vhost",
      .arguments = "vhost_name",
+     .options = "description= tags= default-queue-type= relaxed-checks-on-redeclaration=",
      .banner = R"(Adding vhost "{vhost_name}" ...)",
      .run = &run::add_vhost,
      .help = "Creates a virtual host"},
@@ -185,7 +186,7 @@ constexpr Command kCommands[] = {
     {.name = "list_vhosts",
      .arguments = "column*",
      .banner = "Listing vhosts ...",
-     .columns = "name | tracing default_queue_type description tags",
+     .columns = "name | tracing default_queue_type description tags relaxed_checks_on_redeclaration",
      .run = &run::list_vhosts,
      .help = "Lists virtual hosts"},
     {.name = "listeners",
@@ -247,6 +248,12 @@ constexpr Command kCommands[] = {
      .banner = "Transferring leadership of queue {queue} to node {target}...",
      .run = &run::transfer_leadership,
      .help = "Makes the member on a node the leader of a quorum queue"},
+    {.name = "update_vhost_metadata",
+     .arguments = "vhost_name",
+     .options = "description= tags= default-queue-type= relaxed-checks-on-redeclaration=",
+     .banner = R"(Updating metadata of vhost "{vhost_name}" ...)",
+     .run = &run::update_vhost_metadata,
+     .help = "Changes what is said of a virtual host, and how queues are declared there"},
 };
 
 }  // namespace

@@ -63,6 +63,7 @@ void delete_user(BrokerView& view, const Arguments& arguments, Done done);
 void delete_vhost(BrokerView& view, const Arguments& arguments, Done done);
 void set_permissions(BrokerView& view, const Arguments& arguments, Done done);
 void set_user_tags(BrokerView& view, const Arguments& arguments, Done done);
+void update_vhost_metadata(BrokerView& view, const Arguments& arguments, Done done);
 
 // --- queues and connections ---
 void close_connection(BrokerView& view, const Arguments& arguments, Done done);

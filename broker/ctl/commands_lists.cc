@@ -10,6 +10,7 @@
 #include "broker/http/client_json.h"
 #include "broker/http/json_fields.h"
 #include "broker/http/queue_json.h"
+#include "broker/http/vhost_json.h"
 
 namespace quorate::ctl::run {
 namespace {
@@ -143,12 +144,11 @@ void list_users(BrokerView& view, const Arguments&, Done done) {
 
 void list_vhosts(BrokerView& view, const Arguments&, Done done) {
   json::array rows;
-  view.topology()->vhosts.for_each([&](const std::string& name, const cluster::VhostPtr&) {
-    rows.push_back(json::object{{"name", json_text(name)},
-                                {"tracing", false},
-                                {"default_queue_type", view.default_queue_type()},
-                                {"description", ""},
-                                {"tags", json::array()}});
+  view.topology()->vhosts.for_each([&](const std::string& name, const cluster::VhostPtr& vhost) {
+    json::object row = http::vhost_metadata_json(*vhost, view);
+    row["name"] = json_text(name);
+    row["tracing"] = false;
+    rows.push_back(std::move(row));
   });
   answer_rows(done, std::move(rows), "name");
 }

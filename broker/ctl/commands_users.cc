@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <array>
 #include <boost/json/array.hpp>
+#include <expected>
+#include <sstream>
 #include <utility>
 
 #include "broker/auth/password.h"
@@ -12,6 +14,9 @@
 
 namespace quorate::ctl::run {
 namespace {
+
+constexpr std::string_view kDefaultQueueType = "default-queue-type";
+constexpr std::string_view kRelaxedChecks = "relaxed-checks-on-redeclaration";
 
 const cluster::User* find_user(const BrokerView& view, const std::string& name) {
   return view.topology()->users.find(name);
@@ -48,6 +53,38 @@ void submit(BrokerView& view, cluster::MetadataCommand command, std::string text
         return fail(done, Exit::unavailable, "this version of the cluster does not know the command");
     }
   });
+}
+
+/// `metadata` with what the options say instead; the text is what is wrong with them.
+std::expected<void, std::string> change(cluster::VhostMetadata& metadata, const Arguments& options) {
+  if (options.contains("description")) metadata.description = text_of(options, "description");
+  if (options.contains("tags")) {
+    metadata.tags.clear();
+    std::istringstream tags(text_of(options, "tags"));
+    for (std::string tag; std::getline(tags, tag, ',');) {
+      if (!tag.empty()) metadata.tags.push_back(tag);
+    }
+  }
+  if (options.contains(kDefaultQueueType)) {
+    const std::string type = text_of(options, kDefaultQueueType);
+    if (type == "classic") {
+      metadata.default_queue_type = cluster::QueueType::classic;
+    } else if (type == "quorum") {
+      metadata.default_queue_type = cluster::QueueType::quorum;
+    } else if (type == "undefined") {
+      metadata.default_queue_type.reset();
+    } else {
+      return std::unexpected("Unsupported default queue type");
+    }
+  }
+  if (options.contains(kRelaxedChecks)) {
+    const std::string said = text_of(options, kRelaxedChecks);
+    if (said != "true" && said != "false") {
+      return std::unexpected(fmt::format("--{} must be true or false", kRelaxedChecks));
+    }
+    metadata.relaxed_redeclaration = said == "true";
+  }
+  return {};
 }
 
 }  // namespace
@@ -106,7 +143,18 @@ void add_vhost(BrokerView& view, const Arguments& arguments, Done done) {
   if (view.topology()->find_vhost(name) != nullptr) {
     return fail(done, Exit::dataerr, fmt::format("Virtual host '{}' already exists", name));
   }
-  submit(view, cluster::PutVhost{.name = name}, "", std::move(done));
+  cluster::VhostMetadata metadata;
+  if (auto changed = change(metadata, arguments); !changed) return fail(done, Exit::usage, changed.error());
+  submit(view, cluster::PutVhost{.name = name, .metadata = std::move(metadata)}, "", std::move(done));
+}
+
+void update_vhost_metadata(BrokerView& view, const Arguments& arguments, Done done) {
+  const std::string name = text_of(arguments, "vhost_name");
+  const cluster::Vhost* vhost = view.topology()->find_vhost(name);
+  if (vhost == nullptr) return fail_no_vhost(done, name);
+  cluster::VhostMetadata metadata = vhost->metadata;
+  if (auto changed = change(metadata, arguments); !changed) return fail(done, Exit::usage, changed.error());
+  submit(view, cluster::SetVhostMetadata{.name = name, .metadata = std::move(metadata)}, "", std::move(done));
 }
 
 void delete_vhost(BrokerView& view, const Arguments& arguments, Done done) {

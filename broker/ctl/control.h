@@ -48,7 +48,7 @@ struct Command {
   std::string_view name;
   /// Words: "username" must be there; "password<" is read from the terminal when it is not; "column*" is any number.
   std::string_view arguments;
-  /// Words: "vhost=" takes a value and is "/" unless given; "if-empty" is there or not.
+  /// Words: "vhost=" and "tags=" take a value, and the vhost is "/" unless given; "if-empty" is there or not.
   std::string_view options;
   /// The line before the answer. {name} stands for an argument or option, {node} for the node.
   std::string_view banner;

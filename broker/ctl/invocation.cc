@@ -31,6 +31,11 @@ struct Common {
 const std::map<std::string, Format> kFormats = {
     {"table", Format::table}, {"pretty_table", Format::pretty_table}, {"json", Format::json}, {"csv", Format::csv}};
 
+constexpr std::string_view kVhost = "vhost=";
+
+bool has_value(std::string_view option) { return option.ends_with('='); }
+std::string_view option_name(std::string_view option) { return option.substr(0, option.find('=')); }
+
 void add_command(CLI::App& app, const Command& command, Slots& slots) {
   CLI::App* sub = app.add_subcommand(std::string(command.name), std::string(command.help));
   sub->fallthrough();
@@ -46,7 +51,13 @@ void add_command(CLI::App& app, const Command& command, Slots& slots) {
     }
   }
   for (const std::string_view word : words(command.options)) {
-    if (!word.ends_with('=')) sub->add_flag("--" + std::string(word), slots.flags[std::string(word)]);
+    if (word == kVhost) continue;  // belongs to all
+    const std::string name(option_name(word));
+    if (has_value(word)) {
+      sub->add_option("--" + name, slots.texts[name]);
+    } else {
+      sub->add_flag("--" + name, slots.flags[name]);
+    }
   }
   if (command.is_list()) {
     std::string columns;
@@ -71,10 +82,15 @@ void collect(const Command& command, const CLI::App& sub, const Slots& slots, co
     }
   }
   for (const std::string_view word : words(command.options)) {
-    if (word == "vhost=") {
-      out.arguments["vhost"] = common.vhost;
-    } else if (slots.flags.at(std::string(word))) {
-      out.arguments[word] = true;
+    const std::string name(option_name(word));
+    if (word == kVhost) {
+      out.arguments[name] = common.vhost;
+    } else if (sub.get_option("--" + name)->count() == 0) {
+      continue;
+    } else if (has_value(word)) {
+      out.arguments[name] = slots.texts.at(name);
+    } else {
+      out.arguments[name] = slots.flags.at(name);
     }
   }
 }

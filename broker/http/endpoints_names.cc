@@ -5,6 +5,7 @@
 #include "broker/http/binding_json.h"
 #include "broker/http/endpoints.h"
 #include "broker/http/json_fields.h"
+#include "broker/http/vhost_json.h"
 
 namespace quorate::http::endpoints {
 namespace {
@@ -20,16 +21,13 @@ json::object user_row(const cluster::User& user) {
 }
 
 json::object vhost_row(const cluster::Vhost& vhost, const Call& call) {
-  return {{"name", json_text(vhost.name)},
-          {"description", ""},
-          {"tags", json::array()},
-          {"default_queue_type", call.view.default_queue_type()},
-          {"protected_from_deletion", false},
-          {"metadata",
-           json::object{
-               {"description", ""}, {"tags", json::array()}, {"default_queue_type", call.view.default_queue_type()}}},
-          {"tracing", false},
-          {"cluster_state", json::object{{call.view.node_name(), "running"}}}};
+  json::object row = vhost_metadata_json(vhost, call.view);
+  row["metadata"] = json::object(row);
+  row["name"] = json_text(vhost.name);
+  row["protected_from_deletion"] = false;
+  row["tracing"] = false;
+  row["cluster_state"] = json::object{{call.view.node_name(), "running"}};
+  return row;
 }
 
 json::object permission_row(const cluster::User& user, const std::string& vhost,

@@ -8,8 +8,8 @@ namespace quorate::http {
 
 namespace json = boost::json;
 
-std::string queue_type(const cluster::Queue& queue) {
-  return queue.type == cluster::QueueType::quorum ? "quorum" : "classic";
+std::string_view queue_type(cluster::QueueType type) {
+  return type == cluster::QueueType::quorum ? "quorum" : "classic";
 }
 
 json::object queue_json(const QueueRow& row) {

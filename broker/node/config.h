@@ -139,6 +139,7 @@ struct Config {
   std::string default_permission_write = ".*";
   std::string default_permission_read = ".*";
   std::string default_queue_type = "classic";
+  bool relaxed_redeclaration = false;  // of a quorum queue as a classic one
 
   // --- what AMQP clients are offered, and limits ---
   std::chrono::seconds heartbeat{60};  // 0 = off

@@ -120,7 +120,6 @@ constexpr InertKey kInertKeys[] = {
     {"quorum_queue.continuous_membership_reconciliation.*", kQueues},
     {"quorum_queue.max_append_entries_rpc_batch_size", kStorage},
     {"quorum_queue.member_placement_tag", kQueues},
-    {"quorum_queue.property_equivalence.relaxed_checks_on_redeclaration", kQueues},
     {"quorum_queue.segment_compute_checksums", kStorage},
     {"quorum_queue.segment_max_entries", kStorage},
     {"quorum_queue.segment_max_size_bytes", kStorage},

@@ -256,6 +256,10 @@ constexpr ConfigKey kKeys[] = {
     one<Number<1, 7>, &C::cluster, &K::initial_quorum_size>(
         "quorum_queue.initial_cluster_size",
         "Members of a quorum queue that does not name x-quorum-initial-group-size."),
+    one<Flag, &C::relaxed_redeclaration>(
+        "quorum_queue.property_equivalence.relaxed_checks_on_redeclaration",
+        "A quorum queue may be declared again as a classic one; of its arguments only limits, TTL, expiry, "
+        "dead-lettering and single active consumer must be the same."),
     one<Shards, &C::shards>("shards", "Threads that share connections and queues; `auto`: one per core."),
     one<OneOf<kCertificateNames>, &C::certificate_login_from>(
         "ssl_cert_login_from",

@@ -107,7 +107,8 @@ std::string accept(const Value&, const Table&) { return ""; }
 
 /// Which types of queue know an argument; no row is for all and none at once.
 enum class Knows : std::uint8_t { all, classic, quorum, others };
-enum class Compared : bool { no, yes };
+/// When a queue is declared again. `always`: even if the comparison is relaxed.
+enum class Compared : std::uint8_t { no, yes, always };
 enum class Effective : bool { no, yes };
 
 struct Row {
@@ -125,29 +126,29 @@ struct Row {
 constexpr std::array kRows = {
     Row{"x-consumer-disconnected-timeout", Knows::quorum, check_count},
     Row{"x-consumer-timeout", Knows::quorum, check_count},
-    Row{"x-dead-letter-exchange", Knows::all, check_text},
-    Row{"x-dead-letter-routing-key", Knows::all, check_dead_letter_key},
+    Row{"x-dead-letter-exchange", Knows::all, check_text, Effective::no, Compared::always},
+    Row{"x-dead-letter-routing-key", Knows::all, check_dead_letter_key, Effective::no, Compared::always},
     Row{"x-dead-letter-strategy", Knows::quorum, check_strategy},
     Row{"x-delayed-retry-max", Knows::quorum},
     Row{"x-delayed-retry-min", Knows::quorum},
     Row{"x-delayed-retry-type", Knows::quorum},
     Row{"x-delivery-limit", Knows::quorum, check_integer, Effective::yes},
-    Row{"x-expires", Knows::all, check_expires},
+    Row{"x-expires", Knows::all, check_expires, Effective::no, Compared::always},
     Row{"x-initial-cluster-size", Knows::others},
     Row{"x-max-age", Knows::others},
     Row{"x-max-in-memory-bytes", Knows::quorum, check_count},
     Row{"x-max-in-memory-length", Knows::quorum, check_count},
-    Row{"x-max-length", Knows::all, check_count, Effective::yes},
-    Row{"x-max-length-bytes", Knows::all, check_count, Effective::yes},
+    Row{"x-max-length", Knows::all, check_count, Effective::yes, Compared::always},
+    Row{"x-max-length-bytes", Knows::all, check_count, Effective::yes, Compared::always},
     Row{"x-max-priority", Knows::classic, check_priority_max, Effective::yes},
-    Row{"x-message-ttl", Knows::all, check_message_ttl},
+    Row{"x-message-ttl", Knows::all, check_message_ttl, Effective::no, Compared::always},
     Row{"x-overflow", Knows::all, check_overflow, Effective::yes},
     Row{"x-queue-leader-locator", Knows::all, check_leader_locator, Effective::yes, Compared::no},
     Row{"x-queue-mode", Knows::classic, accept, Effective::no, Compared::no},
     Row{"x-queue-type", Knows::all, check_type, Effective::yes},
     Row{"x-queue-version", Knows::classic, check_version, Effective::no, Compared::no},
     Row{"x-quorum-initial-group-size", Knows::quorum, check_group_size, Effective::yes},
-    Row{"x-single-active-consumer", Knows::all, check_truth, Effective::yes},
+    Row{"x-single-active-consumer", Knows::all, check_truth, Effective::yes, Compared::always},
     Row{"x-stream-filter-size-bytes", Knows::others},
     Row{"x-stream-max-segment-size-bytes", Knows::others},
 };
@@ -250,11 +251,13 @@ Configure settings_from(const Table& arguments, bool quorum) {
   return settings;
 }
 
-ArgumentVerdict check_same_arguments(const Table& received, const Table& current, std::string_view queue) {
+ArgumentVerdict check_same_arguments(const Table& received, const Table& current, std::string_view queue,
+                                     Equivalence extent) {
+  const Compared least = extent == Equivalence::relaxed ? Compared::always : Compared::yes;
   for (const Row& row : kRows) {
     const Value* asked = received.find(row.name);
     const Value* has = current.find(row.name);
-    const bool is_compared = row.compared == Compared::yes && row.is_for(queue_type(current));
+    const bool is_compared = row.compared >= least && row.is_for(queue_type(current));
     if (!is_compared || is_same(row, asked, has)) continue;
     return std::unexpected("inequivalent arg '" + std::string(row.name) + "' for " + std::string(queue) +
                            ": received " + printed(asked) + " but current is " + printed(has));

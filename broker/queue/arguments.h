@@ -26,8 +26,11 @@ std::string ineffective_arguments(const Table& arguments);
 /// What a queue declared with these arguments, which have been checked, is configured to do.
 Configure settings_from(const Table& arguments, bool quorum);
 
+/// `relaxed`: what a quorum queue must have in common with a classic one that stands for it (features.md Q005).
+enum class Equivalence : bool { full, relaxed };
 /// Whether a queue declared with `current` may be redeclared with `received`; what its type does not know is not
 /// compared.
-ArgumentVerdict check_same_arguments(const Table& received, const Table& current, std::string_view queue);
+ArgumentVerdict check_same_arguments(const Table& received, const Table& current, std::string_view queue,
+                                     Equivalence extent = Equivalence::full);
 
 }  // namespace quorate::queue

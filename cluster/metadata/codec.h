@@ -42,6 +42,28 @@ inline Exchange from_proto(const proto::Exchange& in) {
           .alternate_exchange = in.alternate_exchange()};
 }
 
+inline proto::QueueType to_proto(QueueType type) { return type == QueueType::quorum ? proto::QUORUM : proto::CLASSIC; }
+inline QueueType from_proto(proto::QueueType in) {
+  return in == proto::QUORUM ? QueueType::quorum : QueueType::classic;
+}
+
+inline proto::Vhost to_proto(const std::string& name, const VhostMetadata& metadata) {
+  proto::Vhost out;
+  out.set_name(name);
+  out.set_description(metadata.description);
+  for (const std::string& tag : metadata.tags) out.add_tags(tag);
+  if (metadata.default_queue_type) out.set_default_queue_type(to_proto(*metadata.default_queue_type));
+  out.set_relaxed_redeclaration(metadata.relaxed_redeclaration);
+  return out;
+}
+inline VhostMetadata metadata_from(const proto::Vhost& in) {
+  VhostMetadata out{.description = in.description(),
+                    .tags = {in.tags().begin(), in.tags().end()},
+                    .relaxed_redeclaration = in.relaxed_redeclaration()};
+  if (in.has_default_queue_type()) out.default_queue_type = from_proto(in.default_queue_type());
+  return out;
+}
+
 inline proto::Queue to_proto(const Queue& queue) {
   proto::Queue out;
   out.set_id(queue.id.value());
@@ -52,7 +74,7 @@ inline proto::Queue to_proto(const Queue& queue) {
   if (queue.owner) *out.mutable_owner() = to_proto(*queue.owner);
   out.set_arguments(queue.arguments);
   out.set_node(queue.node.value());
-  out.set_type(queue.type == QueueType::quorum ? proto::Queue::QUORUM : proto::Queue::CLASSIC);
+  out.set_type(to_proto(queue.type));
   for (const raft::ReplicaId member : queue.members) out.add_members(member.value());
   for (const raft::ReplicaId member : queue.target) out.add_target(member.value());
   return out;
@@ -70,7 +92,7 @@ inline Queue from_proto(const proto::Queue& in) {
             .auto_delete = in.auto_delete(),
             .arguments = in.arguments(),
             .node = NodeId(in.node()),
-            .type = in.type() == proto::Queue::QUORUM ? QueueType::quorum : QueueType::classic,
+            .type = from_proto(in.type()),
             .members = replicas_from(in.members()),
             .target = replicas_from(in.target())};
   if (in.has_owner()) out.owner = from_proto(in.owner());

@@ -9,7 +9,9 @@ namespace {
 using codec::from_proto;
 using codec::to_proto;
 
-void put(const PutVhost& command, proto::MetadataCommand& out) { out.mutable_put_vhost()->set_name(command.name); }
+void put(const PutVhost& command, proto::MetadataCommand& out) {
+  *out.mutable_put_vhost() = to_proto(command.name, command.metadata);
+}
 void put(const DeleteVhost& command, proto::MetadataCommand& out) {
   out.mutable_delete_vhost()->set_name(command.name);
 }
@@ -68,6 +70,9 @@ void put(const DrainNode& command, proto::MetadataCommand& out) {
   out.mutable_drain_node()->set_id(command.id.value());
   out.mutable_drain_node()->set_drained(command.drained);
 }
+void put(const SetVhostMetadata& command, proto::MetadataCommand& out) {
+  *out.mutable_set_vhost_metadata() = to_proto(command.name, command.metadata);
+}
 
 std::vector<NodeId> nodes_from(const auto& numbers) {
   std::vector<NodeId> nodes;
@@ -79,7 +84,7 @@ Result<MetadataCommand> get(const proto::MetadataCommand& in) {
   using Words = proto::MetadataCommand;
   switch (in.command_case()) {
     case Words::kPutVhost:
-      return PutVhost{.name = in.put_vhost().name()};
+      return PutVhost{.name = in.put_vhost().name(), .metadata = codec::metadata_from(in.put_vhost())};
     case Words::kDeleteVhost:
       return DeleteVhost{.name = in.delete_vhost().name()};
     case Words::kPutUser:
@@ -123,6 +128,9 @@ Result<MetadataCommand> get(const proto::MetadataCommand& in) {
                          .members = codec::replicas_from(in.queue_placed().members())};
     case Words::kDrainNode:
       return DrainNode{.id = NodeId(in.drain_node().id()), .drained = in.drain_node().drained()};
+    case Words::kSetVhostMetadata:
+      return SetVhostMetadata{.name = in.set_vhost_metadata().name(),
+                              .metadata = codec::metadata_from(in.set_vhost_metadata())};
     case Words::COMMAND_NOT_SET:
       break;
   }

@@ -15,6 +15,7 @@ namespace quorate::cluster {
 
 struct PutVhost {
   std::string name;
+  VhostMetadata metadata;
 };
 struct DeleteVhost {
   std::string name;
@@ -90,11 +91,16 @@ struct DrainNode {
   NodeId id;
   bool drained = true;
 };
+/// All of it, what is not said included.
+struct SetVhostMetadata {
+  std::string name;
+  VhostMetadata metadata;
+};
 
 using MetadataCommand =
     std::variant<PutVhost, DeleteVhost, PutUser, DeleteUser, SetPermissions, ClearPermissions, DeclareExchange,
                  DeleteExchange, DeclareQueue, DeleteQueue, Bind, Unbind, NodeStarted, ConnectionClosed, PutNode,
-                 ForgetNode, PlaceQueue, QueuePlaced, DrainNode>;
+                 ForgetNode, PlaceQueue, QueuePlaced, DrainNode, SetVhostMetadata>;
 
 /// What became of a command.
 enum class Outcome : std::uint8_t {

@@ -25,6 +25,7 @@ class Draft {
 
   // About names (draft_names.cc).
   Outcome on(const PutVhost& command);
+  Outcome on(const SetVhostMetadata& command);
   Outcome on(const DeleteVhost& command);
   Outcome on(const PutUser& command);
   Outcome on(const DeleteUser& command);

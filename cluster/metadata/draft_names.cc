@@ -26,7 +26,7 @@ static_assert(kIdsPerEntry >= kMetadataCommandsMax * kPredeclared.size());
 
 Outcome Draft::on(const PutVhost& command) {
   if (next_.find_vhost(command.name) != nullptr) return Outcome::exists;
-  put(Vhost{.name = command.name});
+  put(Vhost{.name = command.name, .metadata = command.metadata});
   for (const Predeclared& row : kPredeclared) {
     put_exchange({.vhost = command.name,
                   .name = std::string(row.name),
@@ -34,6 +34,15 @@ Outcome Draft::on(const PutVhost& command) {
                   .durable = true,
                   .internal = row.internal});
   }
+  return Outcome::done;
+}
+
+Outcome Draft::on(const SetVhostMetadata& command) {
+  const Vhost* found = next_.find_vhost(command.name);
+  if (found == nullptr) return Outcome::not_found;
+  Vhost vhost = *found;
+  vhost.metadata = command.metadata;
+  put(std::move(vhost));
   return Outcome::done;
 }
 

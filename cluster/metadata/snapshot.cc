@@ -51,7 +51,7 @@ Bytes encode_topology(const Topology& topology) {
   proto::MetadataSnapshot words;
   words.set_applied(topology.version);
   topology.vhosts.for_each([&](const std::string& name, const VhostPtr& vhost) {
-    words.add_vhosts()->set_name(name);
+    *words.add_vhosts() = to_proto(name, vhost->metadata);
     vhost->exchanges.for_each([&](const std::string&, const ExchangePtr& exchange) {
       *words.add_exchanges() = to_proto(*exchange);
       exchange->bindings.for_each(
@@ -85,7 +85,8 @@ Result<TopologyPtr> decode_topology(ByteView bytes, const MetadataMachine::Index
   const auto is_known_id = [&](std::uint64_t id) { return id != 0 && id / kIdsPerEntry <= topology.version; };
   for (const proto::Vhost& in : words.vhosts()) {
     if (topology.find_vhost(in.name()) != nullptr) return misfit("vhost", in.name());
-    topology.vhosts = topology.vhosts.with(in.name(), std::make_shared<const Vhost>(Vhost{.name = in.name()}));
+    const Vhost vhost{.name = in.name(), .metadata = codec::metadata_from(in)};
+    topology.vhosts = topology.vhosts.with(in.name(), std::make_shared<const Vhost>(vhost));
   }
   for (const proto::Exchange& in : words.exchanges()) {
     const Vhost* found = topology.find_vhost(in.vhost());

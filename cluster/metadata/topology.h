@@ -96,8 +96,18 @@ struct Origin {
 using ExchangePtr = std::shared_ptr<const Exchange>;
 using QueuePtr = std::shared_ptr<const Queue>;
 
+/// What operators say of a virtual host.
+struct VhostMetadata {
+  std::string description;
+  std::vector<std::string> tags;
+  std::optional<QueueType> default_queue_type;  // of a queue that names none; none: as the node is configured
+  bool relaxed_redeclaration = false;           // a queue declared again with other arguments stays as it is
+  bool operator==(const VhostMetadata&) const = default;
+};
+
 struct Vhost {
   std::string name;
+  VhostMetadata metadata;
   PersistentMap<std::string, ExchangePtr> exchanges;
   PersistentMap<std::string, QueuePtr> queues;
   /// The same bindings by where they lead: destination_key(), then binding_identity().

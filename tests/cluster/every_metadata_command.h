@@ -8,13 +8,17 @@ namespace quorate::cluster {
 
 inline std::vector<MetadataCommand> every_metadata_command() {
   const Owner owner{.node = NodeId(3), .epoch = Epoch(4), .connection = ConnectionId(5)};
+  const VhostMetadata metadata{.description = "d\xff",
+                               .tags = {"a", "b"},
+                               .default_queue_type = QueueType::quorum,
+                               .relaxed_redeclaration = true};
   const Binding binding{.vhost = "v",
                         .source = "e",
                         .kind = Destination::Kind::exchange,
                         .destination = "f",
                         .key = {.routing_key = "\xff.k", .arguments = std::string("\x01x\0", 3)}};
   return {
-      PutVhost{.name = "v"},
+      PutVhost{.name = "v", .metadata = metadata},
       DeleteVhost{.name = "v"},
       PutUser{.name = "u", .password_hash = "hash", .tags = {"administrator", "management"}},
       DeleteUser{.name = "u"},
@@ -55,6 +59,7 @@ inline std::vector<MetadataCommand> every_metadata_command() {
       PlaceQueue{.id = GroupId(77), .nodes = {NodeId(1), NodeId(3)}},
       QueuePlaced{.id = GroupId(77), .members = {raft::replica_on(NodeId(1), 1)}},
       DrainNode{.id = NodeId(3), .drained = true},
+      SetVhostMetadata{.name = "v", .metadata = metadata},
   };
 }
 

@@ -44,6 +44,9 @@ TEST(MetadataCommands, FieldsKeepTheirValues) {
   EXPECT_TRUE(declared.durable && declared.auto_delete);
   EXPECT_EQ(declared.owner->connection, ConnectionId(5));
   EXPECT_EQ(declared.node, NodeId(2));
+  const auto vhost = decode_entry(encode_entry({.commands = {every_metadata_command()[19]}}).view());
+  EXPECT_EQ(std::get<SetVhostMetadata>(vhost->commands.front()).metadata,
+            std::get<SetVhostMetadata>(every_metadata_command()[19]).metadata);
   const auto bind = decode_entry(encode_entry({.commands = {every_metadata_command()[10]}}).view());
   EXPECT_EQ(std::get<Bind>(bind->commands.front()).binding, std::get<Bind>(every_metadata_command()[10]).binding);
 }

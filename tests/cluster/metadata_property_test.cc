@@ -35,6 +35,12 @@ class Chance {
             .destination = name(),
             .key = {.routing_key = std::to_string(below(3)), .arguments = below(3) == 0 ? "x" : ""}};
   }
+  VhostMetadata metadata() {
+    VhostMetadata said{.description = name(), .relaxed_redeclaration = below(2) == 0};
+    if (below(2) == 0) said.tags.push_back(name());
+    if (below(2) == 0) said.default_queue_type = below(2) == 0 ? QueueType::classic : QueueType::quorum;
+    return said;
+  }
   GroupId queue_id(const Topology& topology) {
     const Queue* queue = topology.find_queue(vhost(), name());
     return queue != nullptr ? queue->id : GroupId(below(1'000));
@@ -63,7 +69,8 @@ class Chance {
     if (dice < 95) return SetPermissions{.user = name(), .vhost = vhost(), .patterns = {.configure = name()}};
     if (dice < 96) return DeleteUser{.name = name()};
     if (dice < 97) return ClearPermissions{.user = name(), .vhost = vhost()};
-    if (dice < 98) return PutVhost{.name = vhost()};
+    if (dice < 98) return PutVhost{.name = vhost(), .metadata = metadata()};
+    if (dice < 99 && below(2) == 0) return SetVhostMetadata{.name = vhost(), .metadata = metadata()};
     if (dice < 99 && below(4) == 0) return DeleteVhost{.name = vhost()};
     if (below(2) == 0) ++epoch_;
     return NodeStarted{.node = NodeId(1 + static_cast<std::uint32_t>(below(2))), .epoch = epoch_};

@@ -185,7 +185,13 @@ def users_and_permissions_take_effect(node):
     equal(node.get("/api/whoami", user="ann:first")["tags"], ["monitoring", "management"])
     node.ctl("change_password", "ann", "second")
     equal(node.request("GET", "/api/whoami", user="ann:first")[0], 401)
-    node.ctl("add_vhost", "v")
+    node.ctl("add_vhost", "v", "--description", "mine", "--default-queue-type", "quorum")
+    rows = {row["name"]: row for row in node.rows("list_vhosts", "name", "description", "default_queue_type")}
+    equal(rows["v"], {"name": "v", "description": "mine", "default_queue_type": "quorum"})
+    equal(rows["/"]["default_queue_type"], "classic")
+    node.ctl("update_vhost_metadata", "v", "--tags", "a,b", "--relaxed-checks-on-redeclaration", "true")
+    metadata = node.get("/api/vhosts/v")["metadata"]
+    equal((metadata["tags"], metadata["default_queue_type"]), (["a", "b"], "quorum"))
     node.ctl("set_permissions", "-p", "v", "ann", ".*", "", "^a")
     equal(
         node.rows("list_permissions", "-p", "v"), [{"user": "ann", "configure": ".*", "write": "", "read": "^a"}]

@@ -48,6 +48,10 @@ struct Words {
   }
 };
 
+cluster::QueueType queue_type_of(std::string_view text) {
+  return text == "quorum" ? cluster::QueueType::quorum : cluster::QueueType::classic;
+}
+
 /// A number as the type of the option says.
 template <class T>
 void assign(T& option, const std::string& text) {
@@ -320,7 +324,9 @@ class Case {
       } else if (key == "consumer_max_per_channel") {
         assign(options_.consumer_max_per_channel, value);
       } else if (key == "default_queue_type") {
-        options_.default_queue_type = value == "quorum" ? cluster::QueueType::quorum : cluster::QueueType::classic;
+        options_.default_queue_type = queue_type_of(value);
+      } else if (key == "relaxed_redeclaration") {
+        options_.relaxed_redeclaration = value == "true";
       } else if (key == "mechanisms") {
         options_.auth_mechanisms = split_list(value);
       } else if (key == "anonymous") {
@@ -350,7 +356,15 @@ class Case {
                                                        .read = value_of(arguments, "read", "")}});
   }
 
-  void vhost(const std::string& rest) { world_.submit(cluster::PutVhost{.name = rest}); }
+  void vhost(const std::string& rest) {
+    std::string name;
+    const Arguments arguments = arguments_of(rest, &name);
+    cluster::VhostMetadata metadata{.relaxed_redeclaration = value_of(arguments, "relaxed", "") == "true"};
+    const std::string type = value_of(arguments, "default_queue_type", "");
+    if (!type.empty()) metadata.default_queue_type = queue_type_of(type);
+    world_.submit(cluster::PutVhost{.name = name, .metadata = metadata});
+    world_.submit(cluster::SetVhostMetadata{.name = name, .metadata = metadata});
+  }
 
   /// Time passes, and every deadline on the way is kept.
   void advance(const std::string& rest) {

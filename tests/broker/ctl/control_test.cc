@@ -103,6 +103,33 @@ TEST_F(ControlTest, PermissionsAreSetInAVhost) {
   EXPECT_EQ(error("set_permissions", right), "65 Virtual host 'v' does not exist");
 }
 
+TEST_F(ControlTest, AVhostSaysHowItsQueuesAreDeclared) {
+  const std::string_view row = R"({"vhost_name":"v","description":"mine","tags":"a,b","default-queue-type":"quorum"})";
+  EXPECT_TRUE(run("add_vhost", row).has_value());
+  const std::string columns =
+      R"({"column":["name","description","tags","default_queue_type","relaxed_checks_on_redeclaration"]})";
+  const std::string first =
+      R"({"name":"/","description":"","tags":[],"default_queue_type":"classic","relaxed_checks_on_redeclaration":false})";
+  EXPECT_EQ(
+      data("list_vhosts", columns),
+      "[" + first +
+          R"(,{"name":"v","description":"mine","tags":["a","b"],"default_queue_type":"quorum","relaxed_checks_on_redeclaration":false}])");
+  EXPECT_TRUE(run("update_vhost_metadata", R"({"vhost_name":"v","tags":"","relaxed-checks-on-redeclaration":"true"})")
+                  .has_value());
+  EXPECT_EQ(
+      data("list_vhosts", columns),
+      "[" + first +
+          R"(,{"name":"v","description":"mine","tags":[],"default_queue_type":"quorum","relaxed_checks_on_redeclaration":true}])");
+  EXPECT_TRUE(run("update_vhost_metadata", R"({"vhost_name":"v","default-queue-type":"undefined"})").has_value());
+  EXPECT_EQ(view.topology()->find_vhost("v")->metadata.default_queue_type, std::nullopt);
+  EXPECT_EQ(error("update_vhost_metadata", R"({"vhost_name":"x"})"), "65 Virtual host 'x' does not exist");
+  EXPECT_EQ(error("add_vhost", R"({"vhost_name":"w","default-queue-type":"stream"})"),
+            "64 Unsupported default queue type");
+  EXPECT_EQ(error("update_vhost_metadata", R"({"vhost_name":"v","relaxed-checks-on-redeclaration":"so"})"),
+            "64 --relaxed-checks-on-redeclaration must be true or false");
+  EXPECT_EQ(view.topology()->find_vhost("w"), nullptr);
+}
+
 TEST_F(ControlTest, QueuesAreListedPurgedAndDeleted) {
   view.put_queue("/", "q", 5);
   view.queues.front().consumers = 1;
