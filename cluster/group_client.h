@@ -40,6 +40,9 @@ class GroupClient {
   /// From the next entry on, `version` of the machine applies.
   virtual void on_machine_version(std::uint32_t version) { static_cast<void>(version); }
 
+  /// Followers apply what is committed at once, at the price of a message and its answer. Otherwise a moment later.
+  virtual bool is_followed_closely() const { return true; }
+
   virtual Bytes save() const = 0;
   virtual std::vector<std::pair<LogIndex, LogIndex>> live_entries() const = 0;
   /// What a snapshot now would let the log give back, and about what it would cost.

@@ -82,7 +82,8 @@ Result<void> Replica::load() {
                            .machine_version = options.machine_version,
                            .configuration = row_.configuration,
                            .timing = options.timing,
-                           .limits = options.limits};
+                           .limits = options.limits,
+                           .tells_commits_at_once = client_.is_followed_closely()};
   next_read_ = std::uint64_t{core.epoch.value()} << 32;
   auto found = host_.storage().load_snapshot(id_);
   if (!found) return std::unexpected(found.error());

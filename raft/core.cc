@@ -37,6 +37,7 @@ Core::Core(const Options& options, Instant now)
       machine_version_(options.machine_version),
       timing_(options.timing),
       limits_(options.limits),
+      tells_commits_at_once_(options.tells_commits_at_once),
       random_(options.seed),
       times_{.now = now, .wall = {}},
       hard_state_(options.hard_state),

@@ -202,6 +202,9 @@ class Core {
     std::vector<std::pair<LogIndex, Configuration>> configurations;  // found in it
     Timing timing;
     Limits limits;
+    /// Followers hear of a commit as soon as there is one. Otherwise with the next entries, or with the heartbeat: half
+    /// the messages, for those whose followers have nothing to do with what they apply.
+    bool tells_commits_at_once = true;
   };
   Core(const Options& options, Instant now);
 
@@ -378,6 +381,7 @@ class Core {
   const std::uint32_t machine_version_;
   const Timing timing_;
   const Limits limits_;
+  const bool tells_commits_at_once_;
   Random random_;
   Times times_;  // of the step under way
 

@@ -32,8 +32,8 @@ void Core::send_what_is_due(Progress& peer, Output& out) {
     }
     send_entries(peer, entries_for(peer), out);
   }
-  const bool knows_less = peer.state() != Progress::State::snapshot && log_.term_at(peer.match()) &&
-                          peer.sent_commit < std::min(told_commit(), peer.match());
+  const bool knows_less = tells_commits_at_once_ && peer.state() != Progress::State::snapshot &&
+                          log_.term_at(peer.match()) && peer.sent_commit < std::min(told_commit(), peer.match());
   if ((leadership_->heartbeat_now && !peer.sent_this_turn) || knows_less) send_heartbeat(peer, out);
   peer.sent_this_turn = false;
 }

@@ -53,7 +53,8 @@ void Cluster::start(ReplicaId id, Replica& replica) {
                         .epoch = Epoch(++replica.epoch),
                         .machine_version = replica.machine_version,
                         .timing = setup_.timing,
-                        .limits = setup_.limits};
+                        .limits = setup_.limits,
+                        .tells_commits_at_once = setup_.tells_commits_at_once};
   replica.disk.durable().put_into(options);
   replica.core = std::make_unique<Core>(options, times_.now);
   replica.applied_index = options.snapshot.index;

@@ -28,6 +28,7 @@ class Cluster {
     Configuration configuration;
     Core::Timing timing;
     Core::Limits limits;
+    bool tells_commits_at_once = true;
   };
   using Selects = std::function<bool(const Message&)>;
 

@@ -2,8 +2,8 @@
 // commas between them. What happens is printed by raft/print.h; "->" stands before what arrives, and what it causes is
 // indented; "!" stands before what must never happen.
 //
-//   nodes 1,2,3 [learners= joining= version= window= window_bytes= append_bytes= append_entries= uncommitted=
-//                uncommitted_bytes= tail_bytes=]          node 4 [version=]
+//   nodes 1,2,3 [learners= joining= version= commits_at_once= window= window_bytes= append_bytes= append_entries=
+//                uncommitted= uncommitted_bytes= tail_bytes=]          node 4 [version=]
 //   campaign 1        propose 1 a b …        propose 1 size=100 [count=3]        read 1 token      transfer 1 2
 //   configure 1 voters=1,2 [learners= joining=]
 //   deliver | drop | duplicate | reverse  [from=1] [to=2,3] [kind=append] [count=1]     of what is in flight
