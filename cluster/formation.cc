@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/random.h"
 #include "cluster/metadata/codec.h"
 #include "proto/formation.pb.h"
 
@@ -16,6 +17,8 @@ constexpr std::string_view kDirectoryFact = "directory";
 constexpr std::string_view kRecordFact = "cluster";
 constexpr Duration kAskTimeout = std::chrono::seconds(2);
 constexpr Duration kAskAgain = std::chrono::milliseconds(200);
+/// Who is behind the host name no more and has been silent for so many rounds, at least a minute, is forgotten.
+constexpr unsigned kSilentRoundsMax = 300;
 
 std::string random_name() {
   constexpr std::string_view kDigits = "0123456789abcdef";
@@ -49,25 +52,35 @@ Bytes to_bytes(const google::protobuf::MessageLite& message) {
   return out;
 }
 
-raft::ReplicaId first_replica(NodeId node) { return raft::replica_on(node, kMetadataGroup.value()); }
+/// Whoever cannot be read has not answered.
+void read_answer(ByteView words, Heard& out) {
+  proto::FormationAnswer answer;
+  if (!answer.ParseFromArray(words.data(), static_cast<int>(words.size()))) return;
+  out.who = Newcomer{.name = answer.name(),
+                     .directory = answer.directory(),
+                     .host = answer.host(),
+                     .port = static_cast<std::uint16_t>(answer.port())};
+  out.seeds.assign(answer.seeds().begin(), answer.seeds().end());
+  if (answer.has_record()) out.record = from_proto(answer.record());
+}
 
 }  // namespace
-
-struct Formation::Answer {
-  Seed from;
-  std::optional<proto::FormationAnswer> words;  // absent: it did not answer
-};
 
 /// Answers of one round, which may come in after nobody waits for them any more.
 struct Formation::Round {
   std::mutex mutex;
   std::condition_variable complete;
-  std::vector<Answer> answers;
+  std::vector<Heard> heard;
   std::size_t missing = 0;
 };
 
 Formation::Formation(Options options, storage::SnapshotStore& facts, Plane* plane)
-    : options_(std::move(options)), facts_(facts), plane_(plane) {}
+    : options_(std::move(options)),
+      facts_(facts),
+      plane_(plane),
+      self_{.name = options_.node_name, .directory = "", .host = options_.host, .port = options_.port} {
+  for (const Seed& seed : options_.seeds) seed_names_.push_back(seed.name);
+}
 
 Result<void> Formation::load() {
   auto directory = facts_.get(kDirectoryFact);
@@ -77,7 +90,7 @@ Result<void> Formation::load() {
     if (auto put = facts_.put(kDirectoryFact, **directory); !put) return put;
   }
   const std::lock_guard lock(mutex_);
-  directory_ = **directory;
+  self_.directory = **directory;
   auto text = facts_.get(kRecordFact);
   if (!text) return std::unexpected(text.error());
   if (!*text) return {};
@@ -104,156 +117,117 @@ std::vector<Seed> Formation::others() const {
   return others;
 }
 
-FormationRecord Formation::found_alone() const {
-  const NodeId self{1};
-  const ClusterNode row{.id = self,
-                        .name = options_.node_name,
-                        .host = options_.host,
-                        .port = options_.port,
-                        .directory = directory_,
-                        .replica = first_replica(self)};
-  return {.cluster_id = Random::from_system().next(),
-          .self = self,
-          .replica = row.replica,
-          .founders = {row.replica},
-          .nodes = {row}};
-}
-
 Result<FormationRecord> Formation::run(const std::stop_token& stop) {
   if (record_) return *record_;
-  if (others().empty()) {
-    const FormationRecord alone = found_alone();
+  if (!options_.discovery && others().empty()) {
+    const FormationRecord alone = found_alone(self_, Random::from_system().next());
     if (auto saved = save(alone); !saved) return std::unexpected(saved.error());
     return alone;
   }
   bool wants_to_join = false;
   while (!stop.stop_requested()) {
-    auto formed = consider(ask_all(wants_to_join), wants_to_join);
+    auto formed = look_around(wants_to_join);
     if (!formed) return std::unexpected(formed.error());
-    if (*formed) {
-      set_status("");
-      const std::lock_guard lock(mutex_);
-      return *record_;
-    }
     std::unique_lock lock(mutex_);
+    if (*formed) return *record_;
     asked_to_stop_.wait_for(lock, stop, kAskAgain, [] { return false; });
   }
   return failure(ErrorCode::unavailable, "stopped while waiting for the other nodes");
 }
 
-std::vector<Formation::Answer> Formation::ask_all(bool wants_to_join) {
+/// One round. True when this node belongs to a cluster now.
+Result<bool> Formation::look_around(bool& wants_to_join) {
+  const auto places = whom_to_ask();
+  if (!places) {
+    set_status(places.error().text);
+    return false;
+  }
+  const std::vector<Heard> heard = ask(*places, wants_to_join);
+  remember(heard);
+  FoundingPlan plan{.nodes = options_.seeds};
+  if (options_.discovery) plan = {.nodes_min = options_.discovery->nodes_min};
+  const Verdict verdict = judge(self_, plan, heard, Random::from_system().next());
+  wants_to_join = wants_to_join || verdict.wants_to_join;
+  set_status(verdict.waits_for);
+  if (!verdict.record) return false;
+  if (auto saved = save(*verdict.record); !saved) return std::unexpected(saved.error());
+  log::info(log::Category::general, "cluster.{} node_id={} nodes={}", verdict.is_founder ? "founded" : "joined",
+            verdict.record->self.value(), verdict.record->nodes.size());
+  return true;
+}
+
+Result<std::vector<Seed>> Formation::whom_to_ask() {
+  if (!options_.discovery) return others();
+  const Discovery& discovery = *options_.discovery;
+  const auto addresses = discovery.lookup(discovery.hostname);
+  const std::lock_guard lock(mutex_);
+  std::vector<Seed> places;
+  for (const Acquaintance& known : acquaintances_) places.push_back(known.place);
+  if (addresses) {
+    for (const std::string& address : *addresses) {
+      const Seed place{.host = address, .port = discovery.port};
+      if (std::ranges::find(places, place) == places.end()) places.push_back(place);
+    }
+  }
+  if (!places.empty()) return places;
+  const std::string reason = addresses ? "there are none" : addresses.error().text;
+  return failure(ErrorCode::unavailable, "waiting for addresses of '" + discovery.hostname + "': " + reason);
+}
+
+/// What came from others; a node behind several addresses, and this one itself, would count more than once.
+std::vector<Heard> Formation::ask(const std::vector<Seed>& places, bool wants_to_join) {
   proto::FormationQuestion question;
-  question.set_name(options_.node_name);
-  question.set_directory(directory_);
-  question.set_host(options_.host);
-  question.set_port(options_.port);
+  question.set_name(self_.name);
+  question.set_directory(self_.directory);
+  question.set_host(self_.host);
+  question.set_port(self_.port);
   question.set_wants_to_join(wants_to_join);
   const Bytes words = to_bytes(question);
 
   const auto round = std::make_shared<Round>();
-  for (const Seed& seed : others()) round->answers.push_back({.from = seed});
-  round->missing = round->answers.size();
-  for (std::size_t i = 0; i < round->answers.size(); ++i) {
-    const Seed seed = round->answers[i].from;
-    plane_->ask(seed.host, seed.port, std::string(kQuestion), words, kAskTimeout, [round, i](Result<Bytes> reply) {
+  for (const Seed& place : places) round->heard.push_back({.asked = place});
+  round->missing = places.size();
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    const Seed& place = places[i];
+    plane_->ask(place.host, place.port, std::string(kQuestion), words, kAskTimeout, [round, i](Result<Bytes> reply) {
       const std::lock_guard lock(round->mutex);
-      proto::FormationAnswer answer;
-      if (reply && answer.ParseFromArray(reply->data(), static_cast<int>(reply->size()))) {
-        round->answers[i].words = std::move(answer);
-      }
+      if (reply) read_answer(reply->view(), round->heard[i]);
       if (--round->missing == 0) round->complete.notify_all();
     });
   }
   std::unique_lock lock(round->mutex);
   round->complete.wait(lock, [&] { return round->missing == 0; });
-  note_who_answers(round->answers);
-  return round->answers;
+  std::vector<Heard> others;
+  for (Heard& one : round->heard) {
+    const auto is_same = [&](const Heard& other) { return other.who && other.who->directory == one.who->directory; };
+    const bool is_known = one.who && (one.who->directory == self_.directory || std::ranges::any_of(others, is_same));
+    if (!is_known || !options_.discovery) others.push_back(std::move(one));
+  }
+  return others;
 }
 
-void Formation::note_who_answers(const std::vector<Answer>& answers) {
-  std::vector<Outlook::Other> others;
-  for (const Answer& answer : answers) {
-    others.push_back({.name = answer.from.name, .answers = answer.words.has_value()});
-  }
+void Formation::remember(const std::vector<Heard>& heard) {
   const std::lock_guard lock(mutex_);
-  outlook_.others = std::move(others);
+  outlook_.others.clear();
+  for (const Heard& one : heard) outlook_.others.push_back({.name = one.name(), .answers = one.who.has_value()});
+  if (!options_.discovery) return;
+  seed_names_ = {self_.name};
+  for (const Heard& one : heard) {
+    if (one.who) seed_names_.push_back(one.who->name);
+  }
+  std::ranges::sort(seed_names_);
+  for (const Heard& one : heard) {
+    const auto known = std::ranges::find(acquaintances_, one.asked, &Acquaintance::place);
+    if (known != acquaintances_.end()) known->silent_rounds = one.who ? 0 : known->silent_rounds + 1;
+    if (known == acquaintances_.end() && one.who) get_to_know(one.asked);
+  }
+  std::erase_if(acquaintances_, [](const Acquaintance& known) { return known.silent_rounds > kSilentRoundsMax; });
 }
 
-/// True when this node belongs to a cluster now.
-Result<bool> Formation::consider(const std::vector<Answer>& answers, bool& wants_to_join) {
-  for (const Answer& answer : answers) {
-    if (!answer.words || !answer.words->has_record()) continue;
-    FormationRecord record = from_proto(answer.words->record());
-    const auto self = std::ranges::find(record.nodes, options_.node_name, &ClusterNode::name);
-    if (self == record.nodes.end()) {
-      wants_to_join = true;
-      set_status("joining the cluster of " + answer.from.name);
-      continue;
-    }
-    if (self->directory != directory_) {
-      set_status("the cluster of " + answer.from.name + " knows " + options_.node_name +
-                 " with another data directory, and this one is empty: if the old one is lost, run 'quoratectl "
-                 "forget_cluster_node " +
-                 options_.node_name + "' there, and this node joins as a new one");
-      return false;
-    }
-    record.self = self->id;
-    record.replica = self->replica;
-    if (auto saved = save(record); !saved) return std::unexpected(saved.error());
-    log::info(log::Category::general, "cluster.joined node_id={} nodes={}", record.self.value(), record.nodes.size());
-    return true;
-  }
-  return wants_to_join ? Result<bool>(false) : found_if_first(answers);
-}
-
-Result<bool> Formation::found_if_first(const std::vector<Answer>& answers) {
-  std::string missing;
-  std::size_t present = 1;
-  for (const Answer& answer : answers) {
-    if (answer.words) {
-      ++present;
-    } else {
-      missing += (missing.empty() ? "" : ", ") + answer.from.name;
-    }
-  }
-  if (!missing.empty()) {
-    set_status(std::to_string(present) + " of " + std::to_string(answers.size() + 1) + ", waiting for " + missing);
-    return false;
-  }
-  std::vector<std::string> names;
-  for (const Seed& seed : options_.seeds) names.push_back(seed.name);
-  for (const Answer& answer : answers) {
-    const std::vector<std::string> theirs(answer.words->seeds().begin(), answer.words->seeds().end());
-    const bool agrees =
-        theirs == names && answer.words->name() == answer.from.name && !answer.words->directory().empty();
-    if (!agrees) {
-      set_status(answer.from.name + " calls itself " + answer.words->name() +
-                 " and was told of other nodes than this one: cluster_formation.classic_config must be the same "
-                 "everywhere");
-      return false;
-    }
-  }
-  if (names.front() != options_.node_name) {
-    set_status("all nodes are here, waiting for " + names.front() + " to found the cluster");
-    return false;
-  }
-  FormationRecord record{.cluster_id = Random::from_system().next(), .self = NodeId(1)};
-  for (std::size_t i = 0; i < options_.seeds.size(); ++i) {
-    const Seed& seed = options_.seeds[i];
-    const NodeId id(static_cast<std::uint32_t>(i + 1));
-    const auto answer = std::ranges::find(answers, seed.name, [](const Answer& a) { return a.from.name; });
-    record.nodes.push_back({.id = id,
-                            .name = seed.name,
-                            .host = seed.host,
-                            .port = seed.port,
-                            .directory = answer != answers.end() ? answer->words->directory() : directory_,
-                            .replica = first_replica(id)});
-    record.founders.push_back(first_replica(id));
-  }
-  record.replica = record.nodes.front().replica;
-  if (auto saved = save(record); !saved) return std::unexpected(saved.error());
-  log::info(log::Category::general, "cluster.founded nodes={}", record.nodes.size());
-  return true;
+/// Under the mutex.
+void Formation::get_to_know(const Seed& place) {
+  const bool is_known = std::ranges::find(acquaintances_, place, &Acquaintance::place) != acquaintances_.end();
+  if (!is_known && acquaintances_.size() < kAcquaintancesMax) acquaintances_.push_back({.place = place});
 }
 
 /// What changes is worth a line in the log.
@@ -271,7 +245,7 @@ Outlook Formation::outlook() const {
   if (!outlook.others.empty()) return outlook;
   if (record_) {
     for (const ClusterNode& node : record_->nodes) {
-      if (node.name != options_.node_name) outlook.others.push_back({.name = node.name});
+      if (node.name != self_.name) outlook.others.push_back({.name = node.name});
     }
   } else {
     for (const Seed& seed : others()) outlook.others.push_back({.name = seed.name});
@@ -306,10 +280,15 @@ void Formation::answer(ByteView question, AnswerFunction answer) {
   }
   std::unique_lock lock(mutex_);
   proto::FormationAnswer out;
-  out.set_name(options_.node_name);
-  out.set_directory(directory_);
-  for (const Seed& seed : options_.seeds) out.add_seeds(seed.name);
+  out.set_name(self_.name);
+  out.set_directory(self_.directory);
+  out.set_host(self_.host);
+  out.set_port(self_.port);
+  for (const std::string& name : seed_names_) out.add_seeds(name);
   if (record_) *out.mutable_record() = to_proto(*record_);
+  if (options_.discovery && !record_ && words.directory() != self_.directory) {
+    get_to_know({.host = words.host(), .port = static_cast<std::uint16_t>(words.port())});
+  }
   const bool must_take_in = words.wants_to_join() && record_ && on_join_ &&
                             std::ranges::find(record_->nodes, words.name(), &ClusterNode::name) == record_->nodes.end();
   if (!must_take_in) return answer(to_bytes(out));

@@ -9,6 +9,7 @@
 #include "broker/ctl/door.h"
 #include "broker/node/node_shard.h"
 #include "broker/queue/mail_wire.h"
+#include "cluster/name_lookup.h"
 #include "cluster/plane/wire.h"
 
 namespace quorate {
@@ -40,17 +41,27 @@ void complain(NodeId from, std::string_view what) {
   log::error(log::Category::cluster, "message.unreadable from={} kind={}", from.value(), what);
 }
 
+std::optional<cluster::Discovery> discovery_of(const ClusterOptions& options) {
+  if (options.discovery != PeerDiscovery::dns) return std::nullopt;
+  return cluster::Discovery{.hostname = options.discovery_hostname,
+                            .port = options.port,
+                            .nodes_min = options.founders_min,
+                            .lookup = cluster::look_up};
+}
+
 }  // namespace
 
 ClusterLink::ClusterLink(const Config& config, const Clock& clock, storage::SnapshotStore& facts) : config_(config) {
   if (config_.cluster.has_others()) {
     plane_ = std::make_unique<cluster::Plane>(plane_options(config_.cluster), clock, *this);
   }
-  formation_ = std::make_unique<cluster::Formation>(cluster::Formation::Options{.node_name = config_.node_name,
-                                                                                .host = own_host(),
-                                                                                .port = config_.cluster.port,
-                                                                                .seeds = config_.cluster.seeds},
-                                                    facts, plane_.get());
+  formation_ =
+      std::make_unique<cluster::Formation>(cluster::Formation::Options{.node_name = config_.node_name,
+                                                                       .host = own_host(),
+                                                                       .port = config_.cluster.port,
+                                                                       .seeds = config_.cluster.seeds,
+                                                                       .discovery = discovery_of(config_.cluster)},
+                                           facts, plane_.get());
 }
 
 ClusterLink::~ClusterLink() { close(); }

@@ -250,6 +250,13 @@ Result<void> check_together(const Config& config) {
   if (tls.verify == PeerVerification::peer && tls.ca_certificate_file.empty()) {
     return refuse("ssl_options.verify = verify_peer needs ssl_options.cacertfile");
   }
+  const bool is_dns = config.cluster.discovery == PeerDiscovery::dns;
+  if (is_dns && config.cluster.discovery_hostname.empty()) {
+    return refuse("cluster_formation.peer_discovery_backend = dns needs cluster_formation.dns.hostname");
+  }
+  if (!is_dns && !config.cluster.discovery_hostname.empty()) {
+    return refuse("cluster_formation.dns.hostname needs cluster_formation.peer_discovery_backend = dns");
+  }
   return {};
 }
 

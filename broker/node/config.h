@@ -83,6 +83,12 @@ enum class PartitionHandling : std::uint8_t {
   autoheal,        // as ignore: Raft leaves nothing to heal by discarding
 };
 
+/// Where a node that belongs to no cluster yet looks for others.
+enum class PeerDiscovery : std::uint8_t {
+  list,  // cluster_formation.classic_config
+  dns,   // behind a host name
+};
+
 /// How this node meets the others of its cluster.
 struct ClusterOptions {
   std::string listen_host;  // empty = all addresses; on loopback only without TLS and secret
@@ -91,14 +97,18 @@ struct ClusterOptions {
   std::string ca_certificate_file;
   std::string certificate_file;
   std::string key_file;
+  PeerDiscovery discovery = PeerDiscovery::list;
   std::vector<cluster::Seed> seeds;
+  std::string discovery_hostname;  // of PeerDiscovery::dns
+  std::uint32_t founders_min = 3;  // of PeerDiscovery::dns: so many found a cluster together, or more
   PartitionHandling partition_handling = PartitionHandling::pause_minority;
   std::uint32_t initial_quorum_size = 3;  // members of a quorum queue that does not say otherwise
   bool operator==(const ClusterOptions&) const = default;
 
   /// Something was said about other nodes; without it nothing listens for them.
   bool has_others() const {
-    return !(listen_host.empty() && secret.empty() && certificate_file.empty() && seeds.empty());
+    return !(listen_host.empty() && secret.empty() && certificate_file.empty() && key_file.empty() &&
+             ca_certificate_file.empty() && seeds.empty() && discovery == PeerDiscovery::list);
   }
 };
 

@@ -186,7 +186,15 @@ constexpr ConfigKey kKeys[] = {
     list<Seed, &C::cluster, &K::seeds>(
         "cluster_formation.classic_config.nodes.$n",
         "The nodes that form the cluster, this one among them: the same list on every node."),
-    fixed<kDiscovery>("cluster_formation.peer_discovery_backend", "How nodes find each other: by classic_config."),
+    one<Text, &C::cluster, &K::discovery_hostname>(
+        "cluster_formation.dns.hostname",
+        "Host name whose addresses are those of the nodes, with peer_discovery_backend = dns."),
+    one<OneOf<kDiscoveries>, &C::cluster, &K::discovery>(
+        "cluster_formation.peer_discovery_backend",
+        "Where a node looks for others before it belongs to a cluster: classic_config, a list; dns, a host name."),
+    one<Number<1, 64>, &C::cluster, &K::founders_min>(
+        "cluster_formation.target_cluster_size_hint",
+        "With dns: as many nodes, or more, found the cluster together; whoever comes later joins it."),
     one<Text, &C::cluster_name>("cluster_name",
                                 "Name told to clients in server-properties. Without it, the name of the node."),
     one<OneOf<kPartitionHandlings>, &C::cluster, &K::partition_handling>(

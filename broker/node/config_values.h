@@ -207,8 +207,9 @@ inline constexpr std::array<Word<std::string_view>, 2> kQueueTypes = {{{"classic
 inline constexpr std::array kPartitionHandlings = {Word{"pause_minority", PartitionHandling::pause_minority},
                                                    Word{"ignore", PartitionHandling::ignore},
                                                    Word{"autoheal", PartitionHandling::autoheal}};
-inline constexpr std::array<std::string_view, 2> kDiscovery = {"classic_config",
-                                                               "rabbit_peer_discovery_classic_config"};
+inline constexpr std::array kDiscoveries = {
+    Word{"classic_config", PeerDiscovery::list}, Word{"rabbit_peer_discovery_classic_config", PeerDiscovery::list},
+    Word{"dns", PeerDiscovery::dns}, Word{"rabbit_peer_discovery_dns", PeerDiscovery::dns}};
 inline constexpr std::array<std::string_view, 2> kInternal = {"internal", "rabbit_auth_backend_internal"};
 inline constexpr std::array<std::string_view, 2> kOff = {"false", "off"};
 inline constexpr std::array<std::string_view, 1> kSha256 = {"rabbit_password_hashing_sha256"};
