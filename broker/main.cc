@@ -1,12 +1,14 @@
-// quorate: reads the command line and the configuration, runs one Node until a signal ends it.
+// quorate: reads the command line and the configuration, runs a Node until a signal ends it or an order another begins.
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
 #include <cstdio>
+#include <functional>
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/log.h"
@@ -15,7 +17,10 @@
 #include "broker/node/command_line.h"
 #include "broker/node/config.h"
 #include "broker/node/config_keys.h"
+#include "broker/node/departure.h"
+#include "broker/node/early_doors.h"
 #include "broker/node/node.h"
+#include "broker/node/orders.h"
 #include "broker/node/systemd.h"
 
 namespace quorate {
@@ -35,66 +40,135 @@ std::string join(const std::vector<std::string>& parts) {
   return joined;
 }
 
-/// Signals, on the main thread, until one of them or a failure of the node ends the process.
-class SignalLoop {
+/// What happens to the process, on the main thread: signals, failures, orders, and starts that end.
+class News {
  public:
-  explicit SignalLoop(const CommandLine& command_line) : command_line_(command_line), signals_(io_) {
+  News() : signals_(io_) {
     for (const int signal : {SIGTERM, SIGINT, SIGHUP}) signals_.add(signal);
     std::signal(SIGPIPE, SIG_IGN);
+    await_signal();
   }
 
-  /// Any thread.
-  void fail(const Error& error) {
-    boost::asio::post(io_, [this, error] {
+  // Any thread:
+  void on_failure(const Error& error) {
+    tell([this, error] {
       if (!failure_) failure_ = error;
-      io_.stop();
     });
   }
-
-  /// Any thread.
-  void note_started(Result<void> result) {
-    boost::asio::post(io_, [this, result = std::move(result)] {
-      started_ = result;
-      io_.stop();
-    });
+  void on_started(Result<void> result) {
+    tell([this, result = std::move(result)] { started_ = result; });
+  }
+  void on_order() {
+    tell([] {});
   }
 
-  /// What became of the start, which runs on another thread; nothing when a signal came first.
-  std::optional<Result<void>> wait_for_start(Node& node) {
-    wait(node);
-    io_.run();
+  // The main thread:
+  /// Until something has happened.
+  void wait() {
     io_.restart();
-    return started_;
+    io_.run();
+  }
+  /// What is on its way, and nothing after it.
+  void catch_up() {
+    do {
+      io_.restart();
+    } while (io_.poll() > 0);
+  }
+  /// Another node: what happened to the one before is over.
+  void forget_node() {
+    failure_.reset();
+    started_.reset();
+    on_reload_ = nullptr;
+  }
+  void set_on_reload(std::function<void()> on_reload) { on_reload_ = std::move(on_reload); }
+  bool must_stop() const { return must_stop_; }
+  const std::optional<Error>& failure() const { return failure_; }
+  const std::optional<Result<void>>& started() const { return started_; }
+
+ private:
+  template <class Change>
+  void tell(Change change) {
+    boost::asio::post(io_, [this, change] {
+      change();
+      io_.stop();
+    });
   }
 
-  /// Of the node, at any time.
-  const std::optional<Error>& failure() const { return failure_; }
+  void await_signal() {
+    signals_.async_wait([this](const boost::system::error_code& error, int signal) {
+      if (error) return;
+      if (signal == SIGHUP) {
+        on_reload();
+      } else {
+        log::info(log::Category::general, "stopping signal={}", signal == SIGTERM ? "SIGTERM" : "SIGINT");
+        must_stop_ = true;
+        io_.stop();
+      }
+      await_signal();
+    });
+  }
 
-  /// What ended the node, if it was not a signal.
-  std::optional<Error> run() {
-    if (!failure_) io_.run();
-    return failure_;
+  void on_reload() {
+    if (on_reload_) return on_reload_();
+    log::warn(log::Category::general, "configuration not reloaded reason=\"this node is still starting\"");
+  }
+
+  boost::asio::io_context io_{1};
+  boost::asio::signal_set signals_;
+  std::function<void()> on_reload_;
+  bool must_stop_ = false;
+  std::optional<Result<void>> started_;
+  std::optional<Error> failure_;
+};
+
+/// The process: one node after another in it, as signals and orders want it.
+class Service {
+ public:
+  Service(const CommandLine& command_line, const Config& config)
+      : command_line_(command_line), config_(config), orders_([this] { news_.on_order(); }) {}
+
+  /// The exit code.
+  int run() {
+    while (true) {
+      const auto exit = runs_ ? run_node() : rest();
+      if (exit) return finish(*exit);
+      carry_out();
+    }
   }
 
  private:
-  void wait(Node& node) {
-    signals_.async_wait([this, &node](const boost::system::error_code& error, int signal) {
-      if (error) return;
-      if (signal != SIGHUP) {
-        log::info(log::Category::general, "stopping signal={}", signal == SIGTERM ? "SIGTERM" : "SIGINT");
-        io_.stop();
-        return;
-      }
-      reload(node);
-      wait(node);
-    });
+  bool must_end() const { return news_.must_stop() || news_.failure() || orders_.next(); }
+
+  /// The exit code; nothing when it ended for an order.
+  std::optional<int> run_node() {
+    const Instant begin = clock_.now();
+    Node node(config_, orders_, [this](const Error& error) { news_.on_failure(error); });
+    std::thread starter([&] { news_.on_started(node.start()); });
+    while (!must_end() && !news_.started()) news_.wait();
+    if (!news_.started()) node.interrupt_start();  // it may be waiting for other nodes
+    starter.join();
+    const bool has_started = news_.started() && *news_.started() && !news_.failure();
+    if (has_started) serve(node, begin);
+    node.stop();
+    situation_ = node.situation();
+    news_.catch_up();
+    const auto exit = exit_code(has_started);
+    news_.forget_node();
+    return exit;
+  }
+
+  void serve(Node& node, Instant begin) {
+    const auto recovery = std::chrono::duration_cast<std::chrono::milliseconds>(clock_.now() - begin);
+    log::info(log::Category::general,
+              "Server startup complete version={} node={} data_dir={} listeners=\"{}\" recovery={}ms", QUORATE_VERSION,
+              config_.node_name, config_.data_dir, join(node.listener_names()), recovery.count());
+    notify_systemd("READY=1");
+    news_.set_on_reload([&] { reload(node); });
+    while (!must_end()) news_.wait();
+    if (!orders_.next()) notify_systemd("STOPPING=1");
   }
 
   void reload(Node& node) {
-    if (!started_) {
-      log::warn(log::Category::general, "configuration not reloaded reason=\"this node is still starting\"");
-      return;
-    }
     const auto loaded = load_config(command_line_.config_file, command_line_.assignments);
     if (loaded) {
       node.reload(loaded->config);
@@ -103,11 +177,64 @@ class SignalLoop {
     }
   }
 
+  std::optional<int> exit_code(bool has_started) const {
+    std::optional<Error> error = news_.failure();
+    const bool was_refused = news_.started() && !*news_.started();
+    if (!error && was_refused && !orders_.next() && !news_.must_stop()) error = news_.started()->error();
+    if (error) {
+      log::error(log::Category::general, "{} failed reason=\"{}\"", has_started ? "node" : "start", error->text);
+      return kExitFailure;
+    }
+    return news_.must_stop() ? std::optional(0) : std::nullopt;
+  }
+
+  /// Stopped by an order: only operators are answered.
+  std::optional<int> rest() {
+    EarlyDoors doors({.config = config_,
+                      .clock = clock_,
+                      .orders = orders_,
+                      .state = http::ServiceState::stopped,
+                      .outlook = [] { return cluster::Outlook(); },
+                      .situation = [this] { return situation_; }},
+                     nullptr);
+    if (auto opened = doors.open(); !opened) {
+      log::error(log::Category::general, "node failed reason=\"{}\"", opened.error().text);
+      return kExitFailure;
+    }
+    while (!must_end()) news_.wait();
+    return news_.must_stop() ? std::optional(0) : std::nullopt;
+  }
+
+  void carry_out() {
+    using Kind = http::Order::Kind;
+    const http::Order order = *orders_.next();
+    Result<void> outcome;
+    if (order.kind == Kind::reset || order.kind == Kind::join_cluster) {
+      outcome = reset_node(config_, order);
+      if (outcome) situation_ = {};
+      if (!outcome) log::warn(log::Category::general, "node.not_reset reason=\"{}\"", outcome.error().text);
+    }
+    if (order.kind == Kind::stop_app) {
+      runs_ = false;
+      log::info(log::Category::general, "node.stopped by=stop_app");
+    }
+    if (order.kind == Kind::start_app) runs_ = true;
+    orders_.finish(std::move(outcome));
+  }
+
+  int finish(int code) {
+    log::info(log::Category::general, "stopped");
+    log::flush();
+    return code;
+  }
+
   const CommandLine& command_line_;
-  boost::asio::io_context io_{1};
-  boost::asio::signal_set signals_;
-  std::optional<Result<void>> started_;
-  std::optional<Error> failure_;
+  const Config& config_;
+  const SystemClock clock_;
+  News news_;
+  Orders orders_;
+  Situation situation_;
+  bool runs_ = true;
 };
 
 int serve(const CommandLine& command_line) {
@@ -116,43 +243,9 @@ int serve(const CommandLine& command_line) {
     print_line(stderr, "quorate: " + loaded.error().text);
     return kExitConfig;
   }
-  const Config& config = loaded->config;
-  log::configure(log_options(config));
+  log::configure(log_options(loaded->config));
   for (const std::string& warning : loaded->warnings) log::warn(log::Category::general, "{}", warning);
-
-  const SystemClock clock;
-  const Instant begin = clock.now();
-  SignalLoop signals(command_line);
-  Node node(config, [&](const Error& error) { signals.fail(error); });
-  std::thread starter([&] { signals.note_started(node.start()); });
-  const auto started = signals.wait_for_start(node);
-  if (!started) node.interrupt_start();  // it may be waiting for other nodes
-  starter.join();
-  const bool has_failed = signals.failure() || (started && !*started);
-  if (!started || has_failed) {
-    if (has_failed) {
-      log::error(log::Category::general, "start failed reason=\"{}\"",
-                 signals.failure() ? signals.failure()->text : started->error().text);
-    }
-    node.stop();
-    log::info(log::Category::general, "stopped");
-    log::flush();
-    return has_failed ? kExitFailure : 0;
-  }
-  const auto recovery = std::chrono::duration_cast<std::chrono::milliseconds>(clock.now() - begin);
-  log::info(log::Category::general,
-            "Server startup complete version={} node={} data_dir={} listeners=\"{}\" recovery={}ms", QUORATE_VERSION,
-            config.node_name, config.data_dir, join(node.listener_names()), recovery.count());
-  notify_systemd("READY=1");
-  const std::optional<Error> failure = signals.run();
-  notify_systemd("STOPPING=1");
-  if (failure) {
-    log::error(log::Category::general, "node failed reason=\"{}\"", failure->text);
-  }
-  node.stop();
-  log::info(log::Category::general, "stopped");
-  log::flush();
-  return failure ? kExitFailure : 0;
+  return Service(command_line, loaded->config).run();
 }
 
 int run(const std::vector<std::string>& arguments) {

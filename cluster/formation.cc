@@ -89,6 +89,9 @@ Result<void> Formation::load() {
     *directory = random_name();
     if (auto put = facts_.put(kDirectoryFact, **directory); !put) return put;
   }
+  const auto join = facts_.get(kJoinFact);
+  if (!join) return std::unexpected(join.error());
+  if (*join) join_ = parse_seed(**join);
   const std::lock_guard lock(mutex_);
   self_.directory = **directory;
   auto text = facts_.get(kRecordFact);
@@ -110,6 +113,7 @@ Result<void> Formation::save(const FormationRecord& record) {
 }
 
 std::vector<Seed> Formation::others() const {
+  if (join_) return {*join_};
   std::vector<Seed> others;
   for (const Seed& seed : options_.seeds) {
     if (seed.name != options_.node_name) others.push_back(seed);
@@ -119,12 +123,12 @@ std::vector<Seed> Formation::others() const {
 
 Result<FormationRecord> Formation::run(const std::stop_token& stop) {
   if (record_) return *record_;
-  if (!options_.discovery && others().empty()) {
+  if (!is_behind_a_name() && others().empty()) {
     const FormationRecord alone = found_alone(self_, Random::from_system().next());
     if (auto saved = save(alone); !saved) return std::unexpected(saved.error());
     return alone;
   }
-  bool wants_to_join = false;
+  bool wants_to_join = join_.has_value();
   while (!stop.stop_requested()) {
     auto formed = look_around(wants_to_join);
     if (!formed) return std::unexpected(formed.error());
@@ -145,7 +149,8 @@ Result<bool> Formation::look_around(bool& wants_to_join) {
   const std::vector<Heard> heard = ask(*places, wants_to_join);
   remember(heard);
   FoundingPlan plan{.nodes = options_.seeds};
-  if (options_.discovery) plan = {.nodes_min = options_.discovery->nodes_min};
+  if (is_behind_a_name()) plan = {.nodes_min = options_.discovery->nodes_min};
+  plan.may_found = !join_;
   const Verdict verdict = judge(self_, plan, heard, Random::from_system().next());
   wants_to_join = wants_to_join || verdict.wants_to_join;
   set_status(verdict.waits_for);
@@ -157,7 +162,7 @@ Result<bool> Formation::look_around(bool& wants_to_join) {
 }
 
 Result<std::vector<Seed>> Formation::whom_to_ask() {
-  if (!options_.discovery) return others();
+  if (!is_behind_a_name()) return others();
   const Discovery& discovery = *options_.discovery;
   const auto addresses = discovery.lookup(discovery.hostname);
   const std::lock_guard lock(mutex_);
@@ -201,7 +206,7 @@ std::vector<Heard> Formation::ask(const std::vector<Seed>& places, bool wants_to
   for (Heard& one : round->heard) {
     const auto is_same = [&](const Heard& other) { return other.who && other.who->directory == one.who->directory; };
     const bool is_known = one.who && (one.who->directory == self_.directory || std::ranges::any_of(others, is_same));
-    if (!is_known || !options_.discovery) others.push_back(std::move(one));
+    if (!is_known || !is_behind_a_name()) others.push_back(std::move(one));
   }
   return others;
 }
@@ -210,7 +215,7 @@ void Formation::remember(const std::vector<Heard>& heard) {
   const std::lock_guard lock(mutex_);
   outlook_.others.clear();
   for (const Heard& one : heard) outlook_.others.push_back({.name = one.name(), .answers = one.who.has_value()});
-  if (!options_.discovery) return;
+  if (!is_behind_a_name()) return;
   seed_names_ = {self_.name};
   for (const Heard& one : heard) {
     if (one.who) seed_names_.push_back(one.who->name);
@@ -242,6 +247,7 @@ void Formation::set_status(std::string status) {
 Outlook Formation::outlook() const {
   const std::lock_guard lock(mutex_);
   Outlook outlook = outlook_;
+  outlook.has_cluster = record_.has_value();
   if (!outlook.others.empty()) return outlook;
   if (record_) {
     for (const ClusterNode& node : record_->nodes) {
@@ -251,6 +257,11 @@ Outlook Formation::outlook() const {
     for (const Seed& seed : others()) outlook.others.push_back({.name = seed.name});
   }
   return outlook;
+}
+
+std::optional<FormationRecord> Formation::remembered() const {
+  const std::lock_guard lock(mutex_);
+  return record_;
 }
 
 void Formation::set_on_join(OnJoin on_join) {
@@ -286,7 +297,7 @@ void Formation::answer(ByteView question, AnswerFunction answer) {
   out.set_port(self_.port);
   for (const std::string& name : seed_names_) out.add_seeds(name);
   if (record_) *out.mutable_record() = to_proto(*record_);
-  if (options_.discovery && !record_ && words.directory() != self_.directory) {
+  if (is_behind_a_name() && !record_ && words.directory() != self_.directory) {
     get_to_know({.host = words.host(), .port = static_cast<std::uint16_t>(words.port())});
   }
   const bool must_take_in = words.wants_to_join() && record_ && on_join_ &&

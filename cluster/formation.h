@@ -42,6 +42,7 @@ struct Outlook {
   };
   std::string waits_for;      // in an operator's words: "1 of 3, waiting for rabbit@n2"; empty when it does not wait
   std::vector<Other> others;  // that it was told of, or remembers
+  bool has_cluster = false;   // it belongs to one already
 };
 
 /// Nodes behind a host name, instead of a list.
@@ -74,6 +75,11 @@ class Formation {
   /// Blocks until there is a record. ErrorCode::unavailable: asked to stop before that.
   Result<FormationRecord> run(const std::stop_token& stop);
 
+  /// A fact to be written into an empty directory before the first start: the node joins the cluster of this seed,
+  /// whatever its configuration says of others.
+  static constexpr std::string_view kJoinFact = "join";
+  /// Its cluster, if it belongs to one.
+  std::optional<FormationRecord> remembered() const;
   /// This directory's own identity, for ever.
   const std::string& directory() const { return self_.directory; }
   Outlook outlook() const;
@@ -96,6 +102,8 @@ class Formation {
   };
   static constexpr std::size_t kAcquaintancesMax = 256;
 
+  /// Whom to ask is to be looked up.
+  bool is_behind_a_name() const { return options_.discovery && !join_; }
   Result<void> save(const FormationRecord& record);
   Result<bool> look_around(bool& wants_to_join);
   Result<std::vector<Seed>> whom_to_ask();
@@ -109,6 +117,7 @@ class Formation {
   storage::SnapshotStore& facts_;
   Plane* const plane_;
   Newcomer self_;
+  std::optional<Seed> join_;  // whose cluster it was told to join
 
   mutable std::mutex mutex_;
   std::condition_variable_any asked_to_stop_;

@@ -6,7 +6,10 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdio>
 #include <system_error>
+
+#include "base/bytes.h"
 
 namespace quorate::storage {
 
@@ -48,6 +51,18 @@ bool write_fully(int fd, const std::byte* data, std::size_t size) {
     size -= static_cast<std::size_t>(written);
   }
   return true;
+}
+
+Result<void> write_file(const std::string& path, std::string_view content) {
+  const std::string draft = path + ".new";
+  const int fd = ::open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+  if (fd < 0) return refused_by_system("open", draft);
+  const ByteView bytes = as_bytes(content);
+  const bool is_written = write_fully(fd, bytes.data(), bytes.size()) && ::fsync(fd) == 0;
+  ::close(fd);
+  if (!is_written) return refused_by_system("write", draft);
+  if (std::rename(draft.c_str(), path.c_str()) != 0) return refused_by_system("rename", draft);
+  return sync_directory_of(path);
 }
 
 }  // namespace quorate::storage

@@ -53,6 +53,13 @@ void revive(BrokerView& view, const Arguments& arguments, Done done);
 void shrink(BrokerView& view, const Arguments& arguments, Done done);
 void transfer_leadership(BrokerView& view, const Arguments& arguments, Done done);
 
+// --- the whole node, while its process goes on ---
+void force_reset(BrokerView& view, const Arguments& arguments, Done done);
+void join_cluster(BrokerView& view, const Arguments& arguments, Done done);
+void reset(BrokerView& view, const Arguments& arguments, Done done);
+void start_app(BrokerView& view, const Arguments& arguments, Done done);
+void stop_app(BrokerView& view, const Arguments& arguments, Done done);
+
 // --- users, vhosts, permissions ---
 void add_user(BrokerView& view, const Arguments& arguments, Done done);
 void add_vhost(BrokerView& view, const Arguments& arguments, Done done);

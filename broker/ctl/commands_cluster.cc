@@ -185,23 +185,16 @@ void await_online_quorum_plus_one(BrokerView& view, const Arguments&, Done done)
 
 // --- members of the cluster ---
 
-/// A node that runs would go on as if it still belonged to it; and without a majority nothing can be decided.
+/// Another one does that.
 void forget_cluster_node(BrokerView& view, const Arguments& arguments, Done done) {
   const auto node = find_target(view, arguments, done);
   if (!node) return;
   if (node->name == view.node_name()) {
     return fail(done, Exit::unavailable, "a node cannot forget itself: run this on another one");
   }
-  if (!view.has_majority()) {
-    return fail(done, Exit::unavailable, "this node does not reach a majority of the cluster, which must agree");
-  }
-  view.when_silent(node->id, [&view, node, done = std::move(done)](bool is_silent) mutable {
-    if (!is_silent) {
-      return fail(done, Exit::unavailable,
-                  fmt::format("{} is running: stop it before it is taken out of the cluster", node->name));
-    }
-    view.submit(cluster::ForgetNode{.id = node->id},
-                [done = std::move(done)](MetadataOutcome) mutable { answer_nothing(done); });
+  view.forget_node(node->id, [done = std::move(done)](const Result<void>& forgotten) mutable {
+    if (!forgotten) return fail(done, Exit::unavailable, forgotten.error().text);
+    answer_nothing(done);
   });
 }
 

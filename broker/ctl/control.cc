@@ -118,7 +118,7 @@ void Control::run(std::string_view name, json::object arguments, Done done) {
   const Command* command = find_command(commands_, name);
   if (command == nullptr) return done(usage("Command '" + std::string(name) + "' not found."));
   if (auto checked = check(*command, arguments); !checked) return done(std::unexpected(checked.error()));
-  if (!command->answers_early && view_.service_state() == http::ServiceState::starting) {
+  if (!command->answers_early && !http::knows_cluster(view_.service_state())) {
     return done(std::unexpected(CommandError{.exit = Exit::unavailable, .text = "this node " + describe_state(view_)}));
   }
   for (std::string_view option : words(command->options)) {

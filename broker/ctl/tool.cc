@@ -8,6 +8,7 @@
 #include <iostream>
 #include <utility>
 
+#include "base/random.h"
 #include "base/time.h"
 #include "broker/ctl/door.h"
 #include "broker/ctl/output.h"
@@ -58,6 +59,12 @@ Heard ask(const Invocation& invocation, const Carry& carry) {
   }
 }
 
+/// Of a command that closes the connection it came through: by this it is known when it is carried again.
+void add_ticket(Invocation& invocation) {
+  const bool has_one = std::ranges::count(words(invocation.command->options), "ticket=") > 0;
+  if (has_one) invocation.arguments["ticket"] = std::to_string(Random::from_system().next());
+}
+
 /// One line of standard input for each argument that the command line left out, as scripts pass passwords.
 bool read_from_terminal(Invocation& invocation) {
   for (const std::string& name : invocation.from_terminal) {
@@ -95,6 +102,7 @@ int operate(InvocationOutcome outcome, const Carry& carry) {
                                             .text = "argument '" + invocation.from_terminal.front() + "' is missing"}));
     return exit_code(Exit::usage);
   }
+  add_ticket(invocation);
   const Heard heard = ask(invocation, carry);
   if (!heard.node.empty()) print(stdout, render_banner(invocation, heard.node));
   if (heard.outcome) {

@@ -98,7 +98,7 @@ void Api::serve(Request request, Reply reply) const {
   // Who is not let in learns nothing about paths.
   std::expected<Caller, Response> caller = Caller{};
   const bool is_for_anyone = match.route != nullptr && match.route->access == Access::anyone;
-  if (!is_for_anyone && view_.service_state() == ServiceState::starting) {  // users are not known yet
+  if (!is_for_anyone && !knows_cluster(view_.service_state())) {
     return reply(error_response(503, "service_unavailable", "this node " + describe_state(view_)));
   }
   if (!is_for_anyone) caller = authenticate(request);

@@ -9,6 +9,8 @@ std::string_view text_of(ServiceState state) {
       return "is still starting";
     case ServiceState::draining:
       return "is in maintenance mode";
+    case ServiceState::stopped:
+      return "is stopped until start_app";
     case ServiceState::paused:
       return "is paused, for it reaches no majority of its cluster";
     case ServiceState::serving:

@@ -15,6 +15,7 @@
 #include "base/time.h"
 #include "cluster/metadata/commands.h"
 #include "cluster/metadata/topology.h"
+#include "cluster/seed.h"
 
 namespace quorate::http {
 
@@ -127,6 +128,7 @@ enum class ServiceState : std::uint8_t {
   starting,
   serving,
   draining,  // maintenance: no new clients
+  stopped,   // by stop_app: the process answers operators and does nothing else
   paused,    // no majority is reachable
 };
 
@@ -134,6 +136,16 @@ enum class DeleteQueueOutcome : std::uint8_t { deleted, not_found, in_use, not_e
 struct DeleteQueueAnswer {
   DeleteQueueOutcome outcome = DeleteQueueOutcome::deleted;
   std::uint64_t messages = 0;  // that went with it
+};
+
+/// What an operator wants of the whole node. It closes the doors it came through: who asks again with the same ticket
+/// hears what became of it.
+struct Order {
+  enum class Kind : std::uint8_t { stop_app, start_app, reset, join_cluster };
+  Kind kind = Kind::stop_app;
+  std::string ticket;  // made up by who gives the order
+  bool force = false;  // whatever is lost by it
+  cluster::Seed join;
 };
 
 class BrokerView {
@@ -194,10 +206,18 @@ class BrokerView {
   virtual void transfer_leadership(GroupId queue, NodeId to, Done<Result<void>> done) = 0;
   /// Asks the clients of that name to go: 320 CONNECTION_FORCED with `reason`. `done`: how many there were.
   virtual void close_connections(std::string name, std::string reason, Done<std::size_t> done) = 0;
+  /// Takes a node that does not answer out of the cluster; `done` within seconds.
+  virtual void forget_node(NodeId node, Done<Result<void>> done) = 0;
+  /// The outcome; nothing while the order is being carried out.
+  virtual std::optional<Result<void>> order(const Order& order) = 0;
   /// Octets for a password's hash.
   virtual std::uint64_t random() = 0;
 };
 
+/// It knows its cluster, and so users and queues.
+inline bool knows_cluster(ServiceState state) {
+  return state != ServiceState::starting && state != ServiceState::stopped;
+}
 /// How far the node is, as the end of a sentence: "is still starting: 1 of 3, waiting for rabbit@n2, rabbit@n3".
 std::string describe_state(const BrokerView& view);
 

@@ -15,26 +15,8 @@
 namespace quorate {
 namespace {
 
-cluster::PlaneOptions plane_options(const ClusterOptions& options) {
-  cluster::PlaneOptions plane{.listen_host = options.listen_host, .port = options.port, .secret = options.secret};
-  const bool wants_tls =
-      !options.certificate_file.empty() || !options.key_file.empty() || !options.ca_certificate_file.empty();
-  if (wants_tls) {
-    plane.tls = cluster::PlaneTls{
-        .cacertfile = options.ca_certificate_file, .certfile = options.certificate_file, .keyfile = options.key_file};
-  }
-  const bool is_open_to_all = options.secret.empty() && !plane.tls;
-  if (plane.listen_host.empty()) plane.listen_host = is_open_to_all ? "127.0.0.1" : "0.0.0.0";
-  return plane;
-}
-
 ShardId on_shard_of_session(std::uint64_t serial, std::size_t shards) {
   return ShardId(static_cast<std::uint32_t>(queue::shard_of({.serial = serial}).value() % shards));
-}
-
-/// In front of what nodes of one cluster ask each other: addresses are used again, by other clusters as well.
-std::string question_head(std::uint64_t cluster_id, NodeId asked) {
-  return std::to_string(cluster_id) + " " + std::to_string(asked.value()) + " ";
 }
 
 void complain(NodeId from, std::string_view what) {
@@ -51,6 +33,19 @@ std::optional<cluster::Discovery> discovery_of(const ClusterOptions& options) {
 
 }  // namespace
 
+cluster::PlaneOptions plane_options(const ClusterOptions& options) {
+  cluster::PlaneOptions plane{.listen_host = options.listen_host, .port = options.port, .secret = options.secret};
+  const bool wants_tls =
+      !options.certificate_file.empty() || !options.key_file.empty() || !options.ca_certificate_file.empty();
+  if (wants_tls) {
+    plane.tls = cluster::PlaneTls{
+        .cacertfile = options.ca_certificate_file, .certfile = options.certificate_file, .keyfile = options.key_file};
+  }
+  const bool is_open_to_all = options.secret.empty() && !plane.tls;
+  if (plane.listen_host.empty()) plane.listen_host = is_open_to_all ? "127.0.0.1" : "0.0.0.0";
+  return plane;
+}
+
 ClusterLink::ClusterLink(const Config& config, const Clock& clock, storage::SnapshotStore& facts) : config_(config) {
   if (config_.cluster.has_others()) {
     plane_ = std::make_unique<cluster::Plane>(plane_options(config_.cluster), clock, *this);
@@ -65,6 +60,10 @@ ClusterLink::ClusterLink(const Config& config, const Clock& clock, storage::Snap
 }
 
 ClusterLink::~ClusterLink() { close(); }
+
+std::string ClusterLink::question_head(std::uint64_t cluster_id, NodeId asked) {
+  return std::to_string(cluster_id) + " " + std::to_string(asked.value()) + " ";
+}
 
 /// As the others were told, or where alone it listens, or as the node's name says.
 std::string ClusterLink::own_host() const {

@@ -24,6 +24,9 @@ namespace quorate {
 
 class NodeShard;
 
+/// How the listener for other nodes is protected, and where it is.
+cluster::PlaneOptions plane_options(const ClusterOptions& options);
+
 class ClusterLink final : public cluster::PlaneClient {
  public:
   static constexpr std::uint32_t kProtocol = 1;
@@ -57,6 +60,8 @@ class ClusterLink final : public cluster::PlaneClient {
 
   /// How long the answer of another node is waited for.
   static constexpr Duration kAskTimeout = std::chrono::seconds(2);
+  /// In front of what nodes of one cluster ask each other: addresses are used again, by other clusters as well.
+  static std::string question_head(std::uint64_t cluster_id, NodeId asked);
   /// Asks a node of this cluster; `done` on the plane's thread. On a node that is alone nobody answers.
   void ask(const cluster::ClusterNode& node, std::string kind, std::string_view words, cluster::AnswerFunction done);
   /// What other nodes ask, on the plane's thread. Before open().

@@ -4,17 +4,14 @@
 
 namespace quorate {
 
-EarlyDoors::EarlyDoors(const Config& config, const Clock& clock, ClusterLink& link)
-    : link_(link),
-      thread_(ShardId(0), clock),
-      view_(config, clock, [&link] { return link.outlook(); }),
-      doors_(config, view_, thread_.io()) {
+EarlyDoors::EarlyDoors(EarlyView::Parts parts, ClusterLink* link)
+    : link_(link), thread_(ShardId(0), parts.clock), view_(parts), doors_(parts.config, view_, thread_.io()) {
   thread_.connect({&thread_});
 }
 
 EarlyDoors::~EarlyDoors() {
   if (!is_open_) return;
-  link_.set_on_control(nullptr);
+  if (link_ != nullptr) link_->set_on_control(nullptr);
   thread_.stop();
   thread_.join();
   doors_.stop();
@@ -26,7 +23,7 @@ Result<void> EarlyDoors::open() {
   doors_.start();
   thread_.start();
   is_open_ = true;
-  link_.set_on_control(answer_on(thread_, doors_));
+  if (link_ != nullptr) link_->set_on_control(answer_on(thread_, doors_));
   return {};
 }
 

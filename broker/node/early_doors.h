@@ -1,5 +1,5 @@
-// EarlyDoors: a node answers its operators while it looks for its cluster and reads its log, on a thread of its own.
-// When its shards are there, their OperatorDoors take over the same addresses.
+// EarlyDoors: a node answers its operators while it has no shards to do so, on a thread of its own: while it looks for
+// its cluster and reads its log, and while it is stopped by an order.
 #pragma once
 #include <string>
 
@@ -13,8 +13,8 @@ namespace quorate {
 
 class EarlyDoors {
  public:
-  /// All borrowed.
-  EarlyDoors(const Config& config, const Clock& clock, ClusterLink& link);
+  /// `link` is borrowed too: commands from other machines come through it. None: there are none.
+  EarlyDoors(EarlyView::Parts parts, ClusterLink* link);
   /// Closes; whoever still waits for an answer sees the connection end.
   ~EarlyDoors();
   EarlyDoors(const EarlyDoors&) = delete;
@@ -24,7 +24,7 @@ class EarlyDoors {
   Result<void> open();
 
  private:
-  ClusterLink& link_;
+  ClusterLink* const link_;
   cluster::Shard thread_;
   EarlyView view_;
   OperatorDoors doors_;

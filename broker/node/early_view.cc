@@ -12,7 +12,7 @@ std::string_view EarlyView::rabbitmq_version() const { return amqp::kCompatibleV
 
 http::NodeRow EarlyView::this_node() const {
   http::NodeRow node = describe_process(config_);
-  const auto uptime = std::chrono::duration_cast<std::chrono::milliseconds>(clock_.now() - started_);
+  const auto uptime = std::chrono::duration_cast<std::chrono::milliseconds>(parts_.clock.now() - started_);
   node.uptime = std::max(uptime, std::chrono::milliseconds(0));
   node.listeners = listeners_;
   return node;
@@ -20,7 +20,7 @@ http::NodeRow EarlyView::this_node() const {
 
 void EarlyView::collect_nodes(Done<std::vector<http::NodeRow>> done) {
   std::vector<http::NodeRow> rows = {this_node()};
-  for (const cluster::Outlook::Other& other : outlook_().others) {
+  for (const cluster::Outlook::Other& other : parts_.outlook().others) {
     rows.push_back({.name = other.name, .running = other.answers});
   }
   std::ranges::sort(rows, {}, &http::NodeRow::name);
@@ -29,6 +29,14 @@ void EarlyView::collect_nodes(Done<std::vector<http::NodeRow>> done) {
 
 void EarlyView::transfer_leadership(GroupId, NodeId, Done<Result<void>> done) {
   done(failure(ErrorCode::unavailable, "this node " + http::describe_state(*this)));
+}
+
+void EarlyView::forget_node(NodeId, Done<Result<void>> done) {
+  done(failure(ErrorCode::unavailable, "this node " + http::describe_state(*this)));
+}
+
+std::optional<Result<void>> EarlyView::order(const http::Order& order) {
+  return parts_.orders.give(order, [&] { return allow(order, parts_.situation(), config_); });
 }
 
 }  // namespace quorate

@@ -1,23 +1,32 @@
-// EarlyView: a node that belongs to no cluster yet, as operators may see it: how its process is and for whom it waits.
-// It knows no queues, no users and no clients; Control and Api refuse what needs them before they ask.
+// EarlyView: a node that looks for its cluster, or was stopped by an order, as operators may see it: how its process is
+// and for whom it waits. It knows no queues, no users and no clients; Control and Api refuse what needs them before
+// they ask.
 #pragma once
 #include <functional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "base/random.h"
 #include "broker/http/broker_view.h"
 #include "broker/node/config.h"
+#include "broker/node/orders.h"
 #include "cluster/formation.h"
 
 namespace quorate {
 
 class EarlyView final : public http::BrokerView {
  public:
-  using Outlook = std::function<cluster::Outlook()>;
-  /// `config` is borrowed; `outlook` is asked on the thread of whoever asks the view.
-  EarlyView(const Config& config, const Clock& clock, Outlook outlook)
-      : config_(config), clock_(clock), outlook_(std::move(outlook)), started_(clock.now()) {}
+  /// What is borrowed outlives the view; the functions are called on its thread.
+  struct Parts {
+    const Config& config;
+    const Clock& clock;
+    Orders& orders;
+    http::ServiceState state = http::ServiceState::starting;
+    std::function<cluster::Outlook()> outlook;
+    std::function<Situation()> situation;
+  };
+  explicit EarlyView(Parts parts) : parts_(std::move(parts)), config_(parts_.config), started_(parts_.clock.now()) {}
 
   void set_listeners(std::vector<http::ListenerRow> listeners) { listeners_ = std::move(listeners); }
 
@@ -25,12 +34,12 @@ class EarlyView final : public http::BrokerView {
   std::string_view node_name() const override { return config_.node_name; }
   std::string_view cluster_name() const override { return config_.cluster_name; }
   std::string_view rabbitmq_version() const override;
-  http::ServiceState service_state() const override { return http::ServiceState::starting; }
+  http::ServiceState service_state() const override { return parts_.state; }
   std::vector<http::AlarmRow> alarms() const override { return {}; }
   bool is_loopback_user(std::string_view) const override { return true; }
   std::vector<std::string> quorum_critical() const override { return {}; }
   bool has_majority() const override { return false; }
-  std::string waits_for() const override { return outlook_().waits_for; }
+  std::string waits_for() const override { return parts_.outlook().waits_for; }
   http::NodeRow this_node() const override;
   std::string_view default_queue_type() const override { return config_.default_queue_type; }
 
@@ -55,12 +64,13 @@ class EarlyView final : public http::BrokerView {
   void purge_queue(GroupId, Done<std::optional<std::uint64_t>> done) override { done(std::nullopt); }
   void transfer_leadership(GroupId, NodeId, Done<Result<void>> done) override;
   void close_connections(std::string, std::string, Done<std::size_t> done) override { done(0); }
+  void forget_node(NodeId, Done<Result<void>> done) override;
+  std::optional<Result<void>> order(const http::Order& order) override;
   std::uint64_t random() override { return Random::from_system().next(); }
 
  private:
+  const Parts parts_;
   const Config& config_;
-  const Clock& clock_;
-  const Outlook outlook_;
   const Instant started_;
   const cluster::TopologyPtr nothing_ = std::make_shared<const cluster::Topology>();
   std::vector<http::ListenerRow> listeners_;

@@ -23,8 +23,9 @@ void pause() {
 
 }  // namespace
 
-Node::Node(Config config, std::function<void(const Error&)> on_failure)
+Node::Node(Config config, Orders& orders, std::function<void(const Error&)> on_failure)
     : config_(std::move(config)),
+      orders_(orders),
       on_failure_(std::move(on_failure)),
       session_options_(session_options(config_)),
       storage_(config_.data_dir, clock_) {}
@@ -151,10 +152,14 @@ void Node::reload(const Config& config) {
 
 void Node::stop() {
   early_.reset();
-  if (std::exchange(running_, false)) {
-    stop_clients();
-    if (link_) link_->close();
-    stop_shards();
+  const bool was_running = std::exchange(running_, false);
+  if (was_running) stop_clients();
+  if (link_) link_->close();
+  if (was_running) stop_shards();
+  if (view_) {
+    situation_ = view_->situation();
+  } else if (link_) {
+    situation_ = early_situation(link_->outlook());
   }
   storage_.flush();
   if (!failed_ && (served_ || !storage_.after_crash())) storage_.note_clean_end();

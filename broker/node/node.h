@@ -19,6 +19,7 @@
 #include "broker/node/node_storage.h"
 #include "broker/node/node_view.h"
 #include "broker/node/operator_doors.h"
+#include "broker/node/orders.h"
 #include "broker/node/shard_post.h"
 #include "cluster/cluster_watch.h"
 #include "cluster/metadata/host.h"
@@ -30,8 +31,9 @@ class Startup;
 
 class Node {
  public:
-  /// `on_failure` is called when the node cannot go on, from any of its threads, at most once; stop() must follow.
-  Node(Config config, std::function<void(const Error&)> on_failure);
+  /// `orders` are given through the node's doors. `on_failure` is called when the node cannot go on, from any of its
+  /// threads, at most once; stop() must follow.
+  Node(Config config, Orders& orders, std::function<void(const Error&)> on_failure);
   ~Node();
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
@@ -49,6 +51,8 @@ class Node {
   void reload(const Config& config);
 
   std::vector<std::string> listener_names() const;
+  /// As it was when the node stopped.
+  const Situation& situation() const { return situation_; }
   Epoch epoch() const { return storage_.epoch(); }
 
  private:
@@ -89,7 +93,9 @@ class Node {
   NodeId self() const { return record_.self; }
 
   Config config_;
+  Orders& orders_;
   std::function<void(const Error&)> on_failure_;
+  Situation situation_;
   SystemClock clock_;
   amqp::SessionOptions session_options_;
   std::stop_source stop_;  // of a start that waits

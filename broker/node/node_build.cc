@@ -110,8 +110,12 @@ void Node::build_watch() {
 
 void Node::build_doors() {
   listeners_ = std::make_unique<Listeners>(config_, shard_views_);
-  view_ = std::make_unique<NodeView>(
-      NodeView::Parts{.config = config_, .shards = shard_views_, .link = *link_, .watch = *watch_, .alarms = *alarms_});
+  view_ = std::make_unique<NodeView>(NodeView::Parts{.config = config_,
+                                                     .shards = shard_views_,
+                                                     .link = *link_,
+                                                     .watch = *watch_,
+                                                     .alarms = *alarms_,
+                                                     .orders = orders_});
   doors_ = std::make_unique<OperatorDoors>(config_, *view_, first_shard().io());
   link_->set_on_control(answer_on(first_shard(), *doors_));
   link_->set_on_question([this](std::string_view kind, Bytes words, cluster::AnswerFunction answer) {

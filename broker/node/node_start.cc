@@ -12,7 +12,13 @@ namespace quorate {
 /// The others, if there are to be any: who this node is follows from the cluster it belongs to.
 Result<void> Node::meet_others() {
   link_ = std::make_unique<ClusterLink>(config_, clock_, storage_.snapshots());
-  early_ = std::make_unique<EarlyDoors>(config_, clock_, *link_);
+  early_ =
+      std::make_unique<EarlyDoors>(EarlyView::Parts{.config = config_,
+                                                    .clock = clock_,
+                                                    .orders = orders_,
+                                                    .outlook = [this] { return link_->outlook(); },
+                                                    .situation = [this] { return early_situation(link_->outlook()); }},
+                                   link_.get());
   if (auto opened = early_->open(); !opened) return opened;
   auto record = link_->form(stop_.get_token());
   if (!record) return std::unexpected(record.error());

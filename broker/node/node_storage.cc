@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "broker/node/reset.h"
 
 namespace quorate {
 namespace {
@@ -25,6 +26,7 @@ Result<void> NodeStorage::open_state() {
   auto lock = storage::DirectoryLock::acquire(data_dir_);
   if (!lock) return std::unexpected(lock.error());
   lock_.emplace(std::move(*lock));
+  if (auto reset = carry_out_reset(data_dir_); !reset) return reset;
   auto snapshots = storage::SnapshotStore::open({.path = data_dir_ + "/state"});
   if (!snapshots) return std::unexpected(snapshots.error());
   snapshots_ = std::move(*snapshots);

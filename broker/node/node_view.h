@@ -17,6 +17,7 @@
 #include "broker/node/cluster_link.h"
 #include "broker/node/config.h"
 #include "broker/node/node_shard.h"
+#include "broker/node/orders.h"
 #include "broker/node/row_json.h"
 #include "cluster/cluster_watch.h"
 
@@ -31,11 +32,14 @@ class NodeView final : public http::BrokerView {
     ClusterLink& link;
     const cluster::ClusterWatch& watch;
     const alarms::AlarmWatch& alarms;
+    Orders& orders;
   };
   explicit NodeView(Parts parts);
 
   // On shard 0, like everything below.
   void set_service_state(http::ServiceState state);
+  /// What an order has to reckon with. Also when nothing runs any more.
+  Situation situation() const;
   void set_listeners(std::vector<http::ListenerRow> listeners) { listeners_ = std::move(listeners); }
   /// What the view of another node asks.
   void on_question(const Bytes& words, cluster::AnswerFunction answer);
@@ -71,6 +75,8 @@ class NodeView final : public http::BrokerView {
   void purge_queue(GroupId queue, Done<std::optional<std::uint64_t>> done) override;
   void transfer_leadership(GroupId queue, NodeId to, Done<Result<void>> done) override;
   void close_connections(std::string name, std::string reason, Done<std::size_t> done) override;
+  void forget_node(NodeId node, Done<Result<void>> done) override;
+  std::optional<Result<void>> order(const http::Order& order) override;
   std::uint64_t random() override { return home().random().next(); }
 
  private:

@@ -251,6 +251,39 @@ std::vector<std::string> NodeView::quorum_critical() const {
   return critical;
 }
 
+/// Durable queues that have no majority without this node. Others are gone with any stop of it.
+Situation NodeView::situation() const {
+  Situation situation{.is_known = !topology()->nodes.empty()};
+  std::size_t live = 0;
+  for (const cluster::ClusterNode& node : others()) {
+    situation.others.push_back(node.name);
+    if (is_live(node.id)) ++live;
+  }
+  const bool is_majority = situation.others.empty() || live * 2 > situation.others.size() + 1;
+  if (!is_majority) situation.needed_for.emplace_back("the majority of the cluster");
+  topology()->queues_by_id.for_each([&](std::uint64_t, const cluster::QueuePtr& queue) {
+    if (!queue->has_member_on(self())) return;
+    const auto left = std::ranges::count_if(queue->members, [this](raft::ReplicaId member) {
+      return raft::node_of(member) != self() && is_live(raft::node_of(member));
+    });
+    if (static_cast<std::size_t>(left) * 2 > queue->members.size()) return;
+    situation.needed_for.push_back("queue '" + queue->name + "' in vhost '" + queue->vhost + "'");
+  });
+  return situation;
+}
+
+/// To join the cluster that it belongs to already is done.
+std::optional<Result<void>> NodeView::order(const http::Order& order) {
+  if (order.kind == http::Order::Kind::join_cluster) {
+    const auto is_meant = [&](const cluster::ClusterNode& node) {
+      return order.join.name.empty() ? node.host == order.join.host && node.port == order.join.port
+                                     : node.name == order.join.name;
+    };
+    if (std::ranges::any_of(others(), is_meant)) return Result<void>();
+  }
+  return parts_.orders.give(order, [&] { return allow(order, situation(), config_); });
+}
+
 // --- answers ---
 
 void NodeView::on_question(const Bytes& words, cluster::AnswerFunction reply) {
@@ -295,6 +328,14 @@ void NodeView::answer(const json::object& question, Answer done) {
     const NodeId to(static_cast<std::uint32_t>(number_at(question, "node")));
     return transfer_here(queue, to, [done = std::move(done)](Result<void> result) mutable {
       if (!result) return done(std::unexpected(result.error()));
+      done(json::value(true));
+    });
+  }
+  if (what == "forget") {
+    const NodeId node(static_cast<std::uint32_t>(number_at(question, "node")));
+    if (topology()->find_node(node) == nullptr) return done(json::value(true));
+    return forget_node(node, [done = std::move(done)](Result<void> forgotten) mutable {
+      if (!forgotten) return done(std::unexpected(forgotten.error()));
       done(json::value(true));
     });
   }

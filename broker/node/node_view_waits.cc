@@ -89,6 +89,21 @@ void NodeView::when_silent(NodeId node, Done<bool> done) {
   wait_until([this, node](Done<bool> is_silent) { is_silent(!is_live(node)); }, kSilenceLimit, std::move(done));
 }
 
+/// A node that runs would go on as if it still belonged to the cluster; and without a majority nothing can be decided.
+void NodeView::forget_node(NodeId node, Done<Result<void>> done) {
+  if (!has_majority()) {
+    return done(
+        failure(ErrorCode::unavailable, "this node does not reach a majority of the cluster, which must agree"));
+  }
+  when_silent(node, [this, node, done = std::move(done)](bool is_silent) mutable {
+    if (!is_silent) {
+      return done(failure(ErrorCode::unavailable,
+                          name_of(node) + " is running: stop it before it is taken out of the cluster"));
+    }
+    submit(cluster::ForgetNode{.id = node}, [done = std::move(done)](cluster::Outcome) mutable { done({}); });
+  });
+}
+
 void NodeView::when_leading_nothing(Done<std::size_t> done) {
   const auto led = std::make_shared<std::size_t>(0);
   const auto look = [this, led](Done<bool> leads_nothing) {

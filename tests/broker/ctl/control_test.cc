@@ -67,6 +67,32 @@ TEST_F(ControlTest, AnswersEarlyWhatNeedsNoCluster) {
   EXPECT_TRUE(run("list_queues").has_value());
 }
 
+TEST_F(ControlTest, OrdersCarryTheirTicketAndAreAnsweredOnceTheyAreDone) {
+  using Kind = http::Order::Kind;
+  for (const auto state : {http::ServiceState::starting, http::ServiceState::stopped, http::ServiceState::serving}) {
+    view.state = state;
+    EXPECT_TRUE(run("reset", R"({"ticket":"7","force":true})").has_value());
+    EXPECT_EQ(view.orders.back().ticket, "7");
+    EXPECT_TRUE(view.orders.back().force);
+  }
+  EXPECT_EQ(error("reset"), "64 option 'ticket' is missing");
+  EXPECT_TRUE(run("force_reset", R"({"ticket":"8"})").has_value());
+  EXPECT_TRUE(view.orders.back().kind == Kind::reset && view.orders.back().force);
+  EXPECT_TRUE(run("join_cluster", R"({"ticket":"9","target":"rabbit@n2:7"})").has_value());
+  EXPECT_EQ(view.orders.back().join, (cluster::Seed{.name = "rabbit@n2", .host = "n2", .port = 7}));
+  EXPECT_TRUE(error("join_cluster", R"({"ticket":"9","target":"@"})").starts_with("64 "));
+  const std::size_t count = view.orders.size();
+  EXPECT_TRUE(run("start_app", R"({"ticket":"1"})").has_value()) << "it serves";
+  EXPECT_EQ(view.orders.size(), count);
+  view.order_outcome = failure(ErrorCode::unavailable, "needed");
+  EXPECT_EQ(error("stop_app", R"({"ticket":"1"})"), "69 needed");
+
+  view.order_outcome = std::nullopt;
+  bool is_answered = false;
+  Control(view, commands()).run("stop_app", {{"ticket", "2"}}, [&](const Outcome&) { is_answered = true; });
+  EXPECT_FALSE(is_answered) << "the tool asks again";
+}
+
 TEST_F(ControlTest, UsersComeChangeAndGo) {
   EXPECT_TRUE(run("add_user", R"({"username":"a","password":"pw"})").has_value());
   EXPECT_EQ(error("add_user", R"({"username":"a","password":"pw"})"), R"(70 User "a" already exists)");

@@ -110,6 +110,15 @@ class FakeView final : public BrokerView {
     close_reason = std::move(reason);
     done(std::erase_if(connections, [&](const ConnectionRow& row) { return row.name == name; }));
   }
+  void forget_node(NodeId node, Done<Result<void>> done) override {
+    if (std::ranges::find(silent, node) == silent.end()) return done(failure(ErrorCode::unavailable, "it is running"));
+    apply(cluster::ForgetNode{.id = node});
+    done({});
+  }
+  std::optional<Result<void>> order(const Order& order) override {
+    orders.push_back(order);
+    return order_outcome;
+  }
   std::uint64_t random() override { return ++index_; }
 
   ServiceState state = ServiceState::serving;
@@ -124,6 +133,8 @@ class FakeView final : public BrokerView {
   std::vector<ConnectionRow> connections;
   std::vector<ListenerRow> unreachable;
   std::string close_reason;
+  std::vector<Order> orders;
+  std::optional<Result<void>> order_outcome = Result<void>();
 
  private:
   cluster::MetadataMachine machine_;
