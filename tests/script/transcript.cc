@@ -315,6 +315,10 @@ class Case {
     for (const auto& [key, value, quoted] : arguments_of(rest)) {
       if (key == "channel_max") {
         assign(options_.channel_max, value);
+      } else if (key == "channel_max_per_node") {
+        assign(options_.channel_max_per_node, value);
+      } else if (key == "max_connections") {
+        assign(options_.connection_max, value);
       } else if (key == "frame_max") {
         assign(options_.frame_max_bytes, value);
       } else if (key == "heartbeat") {
