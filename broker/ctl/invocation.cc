@@ -26,6 +26,7 @@ struct Common {
   std::string vhost;
   double timeout_seconds = 60;
   bool no_headers = false;
+  bool long_names = false;
 };
 
 const std::map<std::string, Format> kFormats = {
@@ -35,6 +36,29 @@ constexpr std::string_view kVhost = "vhost=";
 
 bool has_value(std::string_view option) { return option.ends_with('='); }
 std::string_view option_name(std::string_view option) { return option.substr(0, option.find('=')); }
+
+void add_common_options(CLI::App& app, Invocation& invocation, Common& common) {
+  app.add_option("--data-dir", invocation.data_dir, "Data directory of the node: its socket is there")
+      ->envname("QUORATE_DATA_DIR")
+      ->default_str(std::string(kDefaultDataDir));
+  app.add_option("-n,--node", invocation.node, "Name that the node must have; of a remote node [NAME@]HOST[:PORT]")
+      ->envname("RABBITMQ_NODENAME");
+  app.add_option("--secret-file", invocation.secret_file,
+                 "File with the secret of the cluster, for a node on another machine")
+      ->envname("QUORATE_SECRET_FILE");
+  app.add_option("--cacertfile", invocation.tls.cacertfile, "The same by TLS: authority of the nodes' certificates");
+  app.add_option("--certfile", invocation.tls.certfile, "A certificate of that authority");
+  app.add_option("--keyfile", invocation.tls.keyfile, "Its private key");
+  app.add_option("-p,--vhost", common.vhost, "Virtual host of the command")->default_str("/");
+  app.add_option("-t,--timeout", common.timeout_seconds, "Seconds until the answer must be there")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--formatter", invocation.format, "table, pretty_table, json or csv")
+      ->transform(CLI::CheckedTransformer(kFormats));
+  app.add_flag("-q,--quiet", invocation.quiet, "No banner");
+  app.add_flag("-s,--silent", invocation.silent, "No banner and no names of columns");
+  app.add_flag("--no-table-headers", common.no_headers, "No names of columns");
+  app.add_flag("-l,--longnames", common.long_names, "Accepted: names have any form here");
+}
 
 void add_command(CLI::App& app, const Command& command, Slots& slots) {
   CLI::App* sub = app.add_subcommand(std::string(command.name), std::string(command.help));
@@ -95,10 +119,11 @@ void collect(const Command& command, const CLI::App& sub, const Slots& slots, co
   }
 }
 
-/// The first word that could be a command and is none.
-std::string unknown_command(std::span<const Command> commands, const std::vector<std::string>& arguments) {
-  for (const std::string& word : arguments) {
-    if (!word.empty() && word.front() != '-' && find_command(commands, word) == nullptr) return word;
+/// The first word that could be a command and is none; empty when the mistake is another one.
+std::string unknown_command(const CLI::App& app) {
+  if (!app.get_subcommands().empty()) return {};
+  for (const std::string& word : app.remaining()) {
+    if (!word.empty() && word.front() != '-') return word;
   }
   return {};
 }
@@ -122,27 +147,7 @@ InvocationOutcome parse_invocation(std::span<const Command> commands, const std:
   std::map<std::string, Slots, std::less<>> slots;
   CLI::App app{"Operates a running Quorate node.", program};
   app.require_subcommand(1);
-  app.add_option("--data-dir", invocation.data_dir, "Data directory of the node: its socket is there")
-      ->envname("QUORATE_DATA_DIR")
-      ->default_str(std::string(kDefaultDataDir));
-  app.add_option("-n,--node", invocation.node, "Name that the node must have; of a remote node [NAME@]HOST[:PORT]")
-      ->envname("RABBITMQ_NODENAME");
-  app.add_option("--secret-file", invocation.secret_file,
-                 "File with the secret of the cluster, for a node on another machine")
-      ->envname("QUORATE_SECRET_FILE");
-  app.add_option("--cacertfile", invocation.tls.cacertfile, "The same by TLS: authority of the nodes' certificates");
-  app.add_option("--certfile", invocation.tls.certfile, "A certificate of that authority");
-  app.add_option("--keyfile", invocation.tls.keyfile, "Its private key");
-  app.add_option("-p,--vhost", common.vhost, "Virtual host of the command")->default_str("/");
-  app.add_option("-t,--timeout", common.timeout_seconds, "Seconds until the answer must be there")
-      ->check(CLI::PositiveNumber);
-  app.add_option("--formatter", invocation.format, "table, pretty_table, json or csv")
-      ->transform(CLI::CheckedTransformer(kFormats));
-  app.add_flag("-q,--quiet", invocation.quiet, "No banner");
-  app.add_flag("-s,--silent", invocation.silent, "No banner and no names of columns");
-  app.add_flag("--no-table-headers", common.no_headers, "No names of columns");
-  bool long_names = false;
-  app.add_flag("-l,--longnames", long_names, "Accepted: names have any form here");
+  add_common_options(app, invocation, common);
   app.set_version_flag("--version", "quoratectl " QUORATE_VERSION);
   for (const Command& command : commands) add_command(app, command, slots[std::string(command.name)]);
 
@@ -152,7 +157,7 @@ InvocationOutcome parse_invocation(std::span<const Command> commands, const std:
     std::ostringstream out;
     std::ostringstream ignored;
     if (app.exit(error, out, ignored) == 0) return {.run = std::nullopt, .text = out.str(), .exit = Exit::ok};
-    const std::string unknown = app.get_subcommands().empty() ? unknown_command(commands, arguments) : "";
+    const std::string unknown = unknown_command(app);
     if (!unknown.empty()) return mistake("Command '" + unknown + "' not found. --help lists them.");
     return mistake(error.what());
   }

@@ -64,8 +64,12 @@ TEST(Invocation, NamesTheMistakeWithTheExitCodeOfUsage) {
     EXPECT_EQ(outcome.exit, Exit::usage);
     EXPECT_TRUE(outcome.text.starts_with("Error (argument validation): ")) << outcome.text;
   }
-  EXPECT_NE(parse_invocation(commands(), "quoratectl", {"fly"}).text.find("Command 'fly' not found"),
-            std::string::npos);
+  const std::vector<std::vector<std::string>> unknown = {
+      {"fly"}, {"--data-dir", "/x", "fly"}, {"-p", "v", "fly", "high"}};
+  for (const auto& words : unknown) {
+    const std::string text = parse_invocation(commands(), "quoratectl", words).text;
+    EXPECT_NE(text.find("Command 'fly' not found"), std::string::npos) << text;
+  }
   for (const std::string_view word : {"--help", "--version"}) {
     EXPECT_EQ(parse_invocation(commands(), "quoratectl", {std::string(word)}).exit, Exit::ok);
   }
