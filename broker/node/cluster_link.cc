@@ -1,27 +1,14 @@
 #include "broker/node/cluster_link.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "base/log.h"
-#include "broker/alarms/shortage_wire.h"
 #include "broker/ctl/door.h"
-#include "broker/node/node_shard.h"
-#include "broker/queue/mail_wire.h"
 #include "cluster/name_lookup.h"
-#include "cluster/plane/wire.h"
 
 namespace quorate {
 namespace {
-
-ShardId on_shard_of_session(std::uint64_t serial, std::size_t shards) {
-  return ShardId(static_cast<std::uint32_t>(queue::shard_of({.serial = serial}).value() % shards));
-}
-
-void complain(NodeId from, std::string_view what) {
-  log::error(log::Category::cluster, "message.unreadable from={} kind={}", from.value(), what);
-}
 
 std::optional<cluster::Discovery> discovery_of(const ClusterOptions& options) {
   if (options.discovery != PeerDiscovery::dns) return std::nullopt;
@@ -86,73 +73,18 @@ Result<cluster::FormationRecord> ClusterLink::form(const std::stop_token& stop) 
 void ClusterLink::connect(const std::vector<NodeShard*>& shards, cluster::MetadataHost& metadata,
                           cluster::ClusterWatch& watch, alarms::AlarmWatch& alarms, storage::LogReader& reader) {
   reader_ = &reader;
-  shards_ = shards;
   metadata_ = &metadata;
-  watch_ = &watch;
   if (!plane_) return;
-  std::vector<cluster::Shard*> places;
-  for (NodeShard* shard : shards) places.push_back(&shard->shard());
-  using cluster::ItemKind;
-  static constexpr std::array<cluster::Incoming::Route, 9> kRoutes = {{
-      {ItemKind::group, &cluster::on_shard_of_group},
-      {ItemKind::shard, &cluster::on_shard_named},
-      {ItemKind::heartbeat, &cluster::on_first_shard},
-      {ItemKind::queue_mail, &cluster::on_shard_of_group},
-      {ItemKind::session_mail, &on_shard_of_session},
-      {ItemKind::metadata, &cluster::on_first_shard},
-      {ItemKind::leadership, &cluster::on_shard_of_group},
-      {ItemKind::who_leads, &cluster::on_shard_of_group},
-      {ItemKind::shortage, &cluster::on_first_shard},
-  }};
-  incoming_ = std::make_unique<cluster::Incoming>(places, kRoutes);
-  incoming_->handle(ShardId(0), ItemKind::heartbeat, [&watch](NodeId from, std::uint64_t, const Bytes& body) {
-    const auto heartbeat = cluster::decode_heartbeat(body);
-    if (!heartbeat) return complain(from, "heartbeat");
-    watch.receive(from, *heartbeat);
-  });
-  incoming_->handle(ShardId(0), ItemKind::metadata,
-                    [this](NodeId, std::uint64_t, const Bytes& body) { metadata_->on_forwarded(body); });
-  incoming_->handle(ShardId(0), ItemKind::shortage,
-                    [this, &watch, &alarms](NodeId from, std::uint64_t, const Bytes& body) {
-                      const auto shortage = alarms::decode_shortage(body.view());
-                      if (!shortage) return complain(from, "shortage");
-                      // The last word of one that is down does not outlive it.
-                      if (watch.is_live(from)) alarms.set_remote(from, name_of(from), *shortage);
-                    });
-  for (NodeShard* shard : shards) connect(*shard);
-}
-
-void ClusterLink::connect(NodeShard& shard) {
-  using cluster::ItemKind;
-  const auto on = [&](ItemKind kind, auto handler) { incoming_->handle(shard.shard().id(), kind, std::move(handler)); };
-  const auto receive = [&shard](NodeId from, std::uint64_t, const Bytes& body) {
-    auto message = cluster::decode_peer_message(body);
-    if (!message) return complain(from, "group");
-    shard.groups().receive(from, std::move(*message));
-  };
-  on(ItemKind::group, receive);
-  on(ItemKind::shard, receive);
-  on(ItemKind::queue_mail, [&shard](NodeId from, std::uint64_t, const Bytes& body) {
-    queue::Parcel parcel;
-    const bool is_parcel = queue::decode(body, parcel) && parcel.from.node == from && parcel.first > 0;
-    if (!is_parcel) return complain(from, "parcel");
-    shard.on_mail(std::move(parcel));
-  });
-  on(ItemKind::session_mail, [&shard](NodeId from, std::uint64_t, const Bytes& body) {
-    queue::SessionMail mail;
-    if (!queue::decode(body, mail)) return complain(from, "session mail");
-    shard.on_mail(std::move(mail));
-  });
-  on(ItemKind::leadership, [&shard](NodeId from, std::uint64_t, const Bytes& body) {
-    queue::Leadership leadership;
-    if (!queue::decode(body, leadership)) return complain(from, "leadership");
-    shard.on_remote(leadership);
-  });
-  on(ItemKind::who_leads, [&shard](NodeId from, std::uint64_t, const Bytes& body) {
-    queue::WhoLeads question;
-    if (!queue::decode(body, question)) return complain(from, "who leads");
-    shard.on_remote(from, question);
-  });
+  intake_ = std::make_unique<Intake>(Intake::Receivers{
+      .shards = shards,
+      .metadata = metadata,
+      .watch = watch,
+      .on_shortage = [this, &alarms](NodeId from,
+                                     const alarms::Shortage& what) { alarms.set_remote(from, name_of(from), what); },
+      .on_unreadable =
+          [](NodeId from, std::string_view what) {
+            log::error(log::Category::cluster, "message.unreadable from={} kind={}", from.value(), what);
+          }});
 }
 
 void ClusterLink::open(const cluster::FormationRecord& record, Epoch epoch) {
@@ -232,23 +164,12 @@ Result<void> ClusterLink::judge(const cluster::Identity& peer) {
   return {};
 }
 
-void ClusterLink::on_frame(NodeId from, cluster::Lane, Bytes frame) {
-  if (!incoming_->on_frame(from, frame)) complain(from, "frame");
-}
+void ClusterLink::on_frame(NodeId from, cluster::Lane, Bytes frame) { intake_->on_frame(from, frame); }
 
 void ClusterLink::on_connection(NodeId peer, cluster::Lane lane, bool up) {
   log::debug(log::Category::cluster, "lane.{} node={} lane={}", up ? "up" : "down", name_of(peer),
              static_cast<int>(lane));
-  // Up as well: what was sent while there was no stream was dropped.
-  for (NodeShard* shard : shards_) {
-    shard->shard().post_from_outside([shard, peer] { shard->on_node_unreachable(peer); });
-  }
-  if (metadata_ == nullptr) return;
-  const bool is_broken = lane == cluster::Lane::control && !up;
-  metadata_->shard().post_from_outside([this, peer, is_broken] {
-    metadata_->on_node_unreachable(peer);
-    if (is_broken) watch_->on_broken(peer);
-  });
+  if (intake_) intake_->on_connection(peer, lane, up);
 }
 
 void ClusterLink::on_question(std::string_view kind, Bytes question, cluster::AnswerFunction answer) {

@@ -13,10 +13,10 @@
 
 #include "broker/alarms/alarm_watch.h"
 #include "broker/node/config.h"
+#include "broker/node/intake.h"
 #include "cluster/cluster_watch.h"
 #include "cluster/formation.h"
 #include "cluster/metadata/host.h"
-#include "cluster/plane/incoming.h"
 #include "cluster/plane/plane.h"
 #include "storage/log_reader.h"
 
@@ -80,7 +80,6 @@ class ClusterLink final : public cluster::PlaneClient {
   void on_question(std::string_view kind, Bytes question, cluster::AnswerFunction answer) override;
 
  private:
-  void connect(NodeShard& shard);
   void take_in(cluster::ClusterNode node, std::move_only_function<void(Result<cluster::ClusterNode>)> done);
   std::vector<cluster::PeerAddress> peers(const std::vector<cluster::ClusterNode>& nodes) const;
   std::string own_host() const;
@@ -89,10 +88,8 @@ class ClusterLink final : public cluster::PlaneClient {
   const Config& config_;
   std::unique_ptr<cluster::Plane> plane_;
   std::unique_ptr<cluster::Formation> formation_;
-  std::unique_ptr<cluster::Incoming> incoming_;
-  std::vector<NodeShard*> shards_;
+  std::unique_ptr<Intake> intake_;
   cluster::MetadataHost* metadata_ = nullptr;
-  cluster::ClusterWatch* watch_ = nullptr;
   storage::LogReader* reader_ = nullptr;  // its chores wait for the disk
 
   mutable std::mutex mutex_;  // guards what the plane's thread looks at

@@ -1,5 +1,7 @@
 #include "broker/node/shard_post.h"
 
+#include <boost/asio/steady_timer.hpp>
+#include <memory>
 #include <utility>
 
 #include "broker/alarms/shortage_wire.h"
@@ -10,23 +12,38 @@ namespace quorate {
 using cluster::ItemKind;
 using cluster::Lane;
 
-ShardPost::ShardPost(cluster::Shard& shard, cluster::Plane& plane, std::function<void(NodeId)> on_dropped)
-    : on_dropped_(std::move(on_dropped)),
-      timer_(shard.io()),
-      outgoing_(
+namespace {
+
+ShardPost::After by_timer(cluster::Shard& shard) {
+  auto timer = std::make_shared<boost::asio::steady_timer>(shard.io());
+  return [timer = std::move(timer)](Duration delay, std::move_only_function<void()> task) {
+    timer->expires_after(delay);
+    timer->async_wait([task = std::move(task)](const boost::system::error_code& cancelled) mutable {
+      if (!cancelled) task();
+    });
+  };
+}
+
+}  // namespace
+
+ShardPost::ShardPost(cluster::Shard& shard, cluster::Plane& plane, OnDropped on_dropped)
+    : ShardPost(
           shard,
           [&plane](NodeId to, Lane lane, std::vector<std::byte>&& batch) {
             return plane.send(to, lane, std::move(batch));
           },
-          [this](NodeId to) { note_dropped(to); }) {}
+          by_timer(shard), std::move(on_dropped)) {}
+
+ShardPost::ShardPost(cluster::Shard& shard, cluster::Outgoing::Carry carry, After after, OnDropped on_dropped)
+    : after_(std::move(after)),
+      on_dropped_(std::move(on_dropped)),
+      outgoing_(shard, std::move(carry), [this](NodeId to) { note_dropped(to); }) {}
 
 void ShardPost::note_dropped(NodeId to) {
   const bool is_waiting = !dropped_.empty();
   dropped_.insert(to);
   if (is_waiting) return;
-  timer_.expires_after(kDroppedDelay);
-  timer_.async_wait([this](const boost::system::error_code& cancelled) {
-    if (cancelled) return;
+  after_(kDroppedDelay, [this] {
     for (const NodeId node : std::exchange(dropped_, {})) on_dropped_(node);
   });
 }

@@ -2,7 +2,6 @@
 // the end of the turn. What a stream refuses is dropped; those who sent it hear of that a moment later, so that nobody
 // repeats himself against a closed door in the same turn.
 #pragma once
-#include <boost/asio/steady_timer.hpp>
 #include <functional>
 #include <set>
 
@@ -16,8 +15,14 @@ namespace quorate {
 
 class ShardPost final : public cluster::Transport, public queue::RemotePost {
  public:
+  using OnDropped = std::function<void(NodeId)>;
+  /// Runs a task after a delay, not after this object has gone.
+  using After = std::move_only_function<void(Duration, std::move_only_function<void()>)>;
+
   /// Both outlive it.
-  ShardPost(cluster::Shard& shard, cluster::Plane& plane, std::function<void(NodeId)> on_dropped);
+  ShardPost(cluster::Shard& shard, cluster::Plane& plane, OnDropped on_dropped);
+  /// For who has no plane, or moves time by hand.
+  ShardPost(cluster::Shard& shard, cluster::Outgoing::Carry carry, After after, OnDropped on_dropped);
   static constexpr Duration kDroppedDelay = std::chrono::milliseconds(100);
 
   /// Belongs behind every other hook of the shard.
@@ -36,9 +41,9 @@ class ShardPost final : public cluster::Transport, public queue::RemotePost {
  private:
   void note_dropped(NodeId to);
 
-  std::function<void(NodeId)> on_dropped_;
-  boost::asio::steady_timer timer_;
-  std::set<NodeId> dropped_;  // to be told when the timer goes off
+  After after_;
+  OnDropped on_dropped_;
+  std::set<NodeId> dropped_;  // to be told after the delay
   cluster::Outgoing outgoing_;
 };
 
