@@ -9,11 +9,17 @@ namespace quorate {
 
 Evacuation::Evacuation(NodeShard& shard) : shard_(shard), timer_(shard.shard().io()) {}
 
+Duration Evacuation::look() {
+  if (is_drained()) {
+    move_leaders();
+    return kInterval;
+  }
+  moving_.clear();
+  return kIdleInterval;
+}
+
 void Evacuation::tick() {
-  const bool drained = is_drained();
-  if (drained) move_leaders();
-  if (!drained) moving_.clear();
-  timer_.expires_after(drained ? Duration(kInterval) : Duration(kIdleInterval));
+  timer_.expires_after(look());
   timer_.async_wait([this](const boost::system::error_code& cancelled) {
     if (!cancelled) tick();
   });

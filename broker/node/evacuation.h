@@ -24,6 +24,8 @@ class Evacuation {
 
   explicit Evacuation(NodeShard& shard);
   void start() { tick(); }
+  /// What start() has done again and again, for who moves time by hand. Gives when it is due again.
+  Duration look();
 
  private:
   void tick();

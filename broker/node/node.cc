@@ -7,12 +7,13 @@
 
 #include "base/check.h"
 #include "base/log.h"
-#include "broker/node/session_options.h"
 #include "broker/node/startup.h"
 
 namespace quorate {
 namespace {
 
+/// A write that takes longer means a disk that hangs: others should lead meanwhile.
+constexpr Duration kDiskStallMax = std::chrono::seconds(2);
 constexpr auto kClientsLeaveTimeout = std::chrono::seconds(5);
 
 /// Between two looks at something that other threads are finishing.
@@ -27,7 +28,6 @@ Node::Node(Config config, Orders& orders, std::function<void(const Error&)> on_f
     : config_(std::move(config)),
       orders_(orders),
       on_failure_(std::move(on_failure)),
-      session_options_(session_options(config_)),
       storage_(config_.data_dir, clock_) {}
 
 Node::~Node() { CHECK(!running_); }
@@ -52,12 +52,45 @@ Result<void> Node::start() {
     stop();
     return recovered;
   }
-  first_shard().post_from_outside([this] {
+  core_->first_shard().post_from_outside([this] {
     served_ = true;
     alarms_->start();
-    pause_or_resume();
+    core_->serve();
   });
   return {};
+}
+
+/// The others, if there are to be any: who this node is follows from the cluster it belongs to.
+Result<void> Node::meet_others() {
+  link_ = std::make_unique<ClusterLink>(config_, clock_, storage_.snapshots());
+  early_ =
+      std::make_unique<EarlyDoors>(EarlyView::Parts{.config = config_,
+                                                    .clock = clock_,
+                                                    .orders = orders_,
+                                                    .outlook = [this] { return link_->outlook(); },
+                                                    .situation = [this] { return early_situation(link_->outlook()); }},
+                                   link_.get());
+  if (auto opened = early_->open(); !opened) return opened;
+  auto record = link_->form(stop_.get_token());
+  if (!record) return std::unexpected(record.error());
+  record_ = std::move(*record);
+  return {};
+}
+
+Result<void> Node::recover() {
+  startup_ = std::make_shared<Startup>(core_->shards().size());
+  running_ = true;
+  for (NodeShard* shard : core_->shards()) shard->shard().start();
+  core_->first_shard().post_from_outside([this] {
+    doors_->start();
+    core_->watch().start();
+    core_->begin();
+  });
+  link_->open(record_, epoch());
+  const std::stop_callback on_stop(stop_.get_token(), [startup = startup_] {
+    startup->report(failure(ErrorCode::unavailable, "stopped before a majority of the cluster was there"));
+  });
+  return startup_->wait();
 }
 
 std::vector<std::string> Node::listener_names() const {
@@ -72,65 +105,46 @@ std::vector<http::ListenerRow> Node::all_listeners() const {
   return rows;
 }
 
-void Node::publish(const cluster::TopologyPtr& topology, const cluster::QueueChanges& changes) {
-  if (!topology->nodes.is_same(followed_->nodes)) follow_nodes(topology);
-  on_every_shard([topology, changes](NodeShard& shard) { shard.on_topology(topology, changes); });
+// --- what the core asks and tells ---
+
+std::unique_ptr<ShardPost> Node::make_post(cluster::Shard& shard, ShardPost::OnDropped on_dropped) {
+  if (!link_->is_clustered()) return nullptr;
+  return std::make_unique<ShardPost>(shard, link_->plane(), std::move(on_dropped));
 }
 
-std::vector<NodeId> Node::others(const std::vector<cluster::ClusterNode>& nodes) const {
-  std::vector<NodeId> others;
-  for (const cluster::ClusterNode& node : nodes) {
-    if (node.id != self()) others.push_back(node.id);
-  }
-  return others;
+bool Node::is_disk_well() { return storage_.busy_for(clock_.now()) < kDiskStallMax; }
+
+std::set<GroupId> Node::groups_on_disk() {
+  std::set<GroupId> found;
+  for (const GroupId group : storage_.log().groups()) found.insert(group);
+  for (const GroupId group : storage_.snapshots().groups()) found.insert(group);
+  return found;
 }
 
-/// Everybody who deals with other nodes hears who they are.
-void Node::follow_nodes(const cluster::TopologyPtr& topology) {
-  followed_ = topology;
-  std::vector<cluster::ClusterNode> nodes;
-  topology->nodes.for_each([&](std::uint64_t, const cluster::ClusterNode& node) { nodes.push_back(node); });
-  watch_->set_others(others(nodes));
-  link_->on_nodes(topology);
-  pause_or_resume();
+void Node::on_beat(NodeId to, ShardPost& post) { post.send(to, alarms_->own()); }
+
+void Node::on_node_live(NodeId node, bool live) {
+  log::info(log::Category::cluster, "node.{} node={}", live ? "up" : "down", link_->name_of(node));
+  if (!live) alarms_->set_remote(node, link_->name_of(node), {});
 }
 
-void Node::on_majority(bool has_majority) {
-  has_majority_ = has_majority;
-  pause_or_resume();
+void Node::on_shard_recovered() { startup_->shard_recovered(); }
+
+void Node::show(Readiness readiness) {
+  view_->set_service_state(readiness == Readiness::serving   ? http::ServiceState::serving
+                           : readiness == Readiness::drained ? http::ServiceState::draining
+                                                             : http::ServiceState::paused);
 }
 
-/// A node that is cut off from the majority can keep no promise to its clients, and one that is drained should not.
-void Node::pause_or_resume() {
-  const cluster::ClusterNode* row = followed_ ? followed_->find_node(self()) : nullptr;
-  const bool is_drained = row != nullptr && row->drained;
-  const bool is_paused = !has_majority_ && config_.cluster.partition_handling == PartitionHandling::pause_minority;
-  const bool wanted = served_ && !stopping_ && !is_drained && !is_paused;
-  if (!served_) return;
-  view_->set_service_state(wanted       ? http::ServiceState::serving
-                           : is_drained ? http::ServiceState::draining
-                                        : http::ServiceState::paused);
-  if (wanted == serving_) return;
-  serving_ = wanted;
-  if (wanted) {
-    log::info(log::Category::general, "clients.welcome node={}", config_.node_name);
-    on_every_shard([](NodeShard& shard) { shard.resume_clients(); });
-    if (auto started = listeners_->start(); !started) fail(started.error());
-    return;
-  }
-  const std::string reason =
-      is_drained ? "Node was put into maintenance mode" : "broker forced connection closure with reason 'minority'";
+void Node::welcome_clients() {
+  log::info(log::Category::general, "clients.welcome node={}", config_.node_name);
+  if (auto started = listeners_->start(); !started) fail(started.error());
+}
+
+void Node::pause_clients(Readiness why, const std::string&) {
   log::warn(log::Category::general, "clients.paused reason=\"{}\"",
-            is_drained ? "this node is drained" : "this node does not reach a majority of its cluster");
+            why == Readiness::drained ? "this node is drained" : "this node does not reach a majority of its cluster");
   listeners_->stop();
-  on_every_shard([reason](NodeShard& shard) { shard.pause_clients(reason); });
-}
-
-void Node::interrupt_start() { stop_.request_stop(); }
-
-/// From shard 0; every shard tells its connections.
-void Node::block_publishers(const std::string& reason) {
-  on_every_shard([reason](NodeShard& shard) { shard.connections().set_blocked(reason); });
 }
 
 void Node::fail(const Error& error) {
@@ -139,9 +153,18 @@ void Node::fail(const Error& error) {
   on_failure_(error);
 }
 
+// --- orders from outside ---
+
+void Node::interrupt_start() { stop_.request_stop(); }
+
+/// From shard 0; every shard tells its connections.
+void Node::block_publishers(const std::string& reason) {
+  core_->on_every_shard([reason](NodeShard& shard) { shard.connections().set_blocked(reason); });
+}
+
 void Node::reload(const Config& config) {
   log::set_levels(log_options(config));
-  first_shard().post_from_outside([this, limits = config.alarms] { alarms_->set_limits(limits); });
+  core_->first_shard().post_from_outside([this, limits = config.alarms] { alarms_->set_limits(limits); });
   if (auto reloaded = listeners_->reload_tls(); reloaded) {
     log::info(log::Category::general, "configuration reloaded");
   } else {
@@ -166,32 +189,25 @@ void Node::stop() {
   doors_.reset();
   view_.reset();
   listeners_.reset();
-  watch_.reset();
   alarms_.reset();
-  metadata_.reset();
-  shard_views_.clear();
-  node_shards_.clear();
-  posts_.clear();
-  shards_.clear();
+  core_.reset();
   link_.reset();
   storage_.close();
 }
 
 /// Clients get `320 CONNECTION_FORCED` and a few seconds to say goodbye.
 void Node::stop_clients() {
-  first_shard().post_from_outside([this] {
-    stopping_ = true;
-    watch_->stop();
+  core_->first_shard().post_from_outside([this] {
+    core_->refuse_clients();
     listeners_->stop();
     doors_->stop();
   });
   const auto ask = [this](auto&& what) {
     std::vector<std::future<std::size_t>> answers;
-    for (auto& node_shard : node_shards_) {
+    for (NodeShard* shard : core_->shards()) {
       auto promise = std::make_shared<std::promise<std::size_t>>();
       answers.push_back(promise->get_future());
-      node_shard->shard().post_from_outside(
-          [shard = node_shard.get(), promise, what] { promise->set_value(what(*shard)); });
+      shard->shard().post_from_outside([shard, promise, what] { promise->set_value(what(*shard)); });
     }
     std::size_t sum = 0;
     for (auto& answer : answers) sum += answer.get();
@@ -213,8 +229,8 @@ void Node::stop_clients() {
 }
 
 void Node::stop_shards() {
-  for (auto& shard : shards_) shard->stop();
-  for (auto& shard : shards_) shard->join();
+  for (NodeShard* shard : core_->shards()) shard->shard().stop();
+  for (NodeShard* shard : core_->shards()) shard->shard().join();
 }
 
 }  // namespace quorate

@@ -15,26 +15,22 @@
 #include "broker/node/config.h"
 #include "broker/node/early_doors.h"
 #include "broker/node/listeners.h"
-#include "broker/node/node_shard.h"
+#include "broker/node/node_core.h"
 #include "broker/node/node_storage.h"
 #include "broker/node/node_view.h"
 #include "broker/node/operator_doors.h"
 #include "broker/node/orders.h"
-#include "broker/node/shard_post.h"
-#include "cluster/cluster_watch.h"
-#include "cluster/metadata/host.h"
-#include "cluster/shard.h"
 
 namespace quorate {
 
 class Startup;
 
-class Node {
+class Node final : private NodeCoreOwner {
  public:
   /// `orders` are given through the node's doors. `on_failure` is called when the node cannot go on, from any of its
   /// threads, at most once; stop() must follow.
   Node(Config config, Orders& orders, std::function<void(const Error&)> on_failure);
-  ~Node();
+  ~Node() override;
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
 
@@ -57,67 +53,42 @@ class Node {
 
  private:
   void build();
-  void build_shards();
-  std::unique_ptr<NodeShard> build_node_shard(cluster::Shard& shard, ShardPost* post);
-  void build_metadata();
-  void build_watch();
+  void build_core();
   void build_doors();
   std::vector<http::ListenerRow> all_listeners() const;
-  Result<void> recover();
-  void drop_orphans(const cluster::Topology& topology);
   Result<void> meet_others();
-  cluster::Birth birth_of_metadata() const;
-  void announce_start();
-  void introduce_nodes(const cluster::TopologyPtr& topology);
-  void create_defaults(const cluster::TopologyPtr& topology);
-  void begin_to_serve(const cluster::TopologyPtr& topology);
-  using Then = std::function<void(const cluster::TopologyPtr&)>;
-  void submit_all(std::vector<cluster::MetadataCommand> commands, const cluster::TopologyPtr& before, Then then);
-  void publish(const cluster::TopologyPtr& topology, const cluster::QueueChanges& changes);
-  std::vector<NodeId> others(const std::vector<cluster::ClusterNode>& nodes) const;
-  void follow_nodes(const cluster::TopologyPtr& topology);
-  void on_majority(bool has_majority);
-  void pause_or_resume();
-  template <class Task>
-  void on_every_shard(Task task) {
-    for (NodeShard* shard : shard_views_) {
-      first_shard().post(shard->shard().id(), [shard, task] { task(*shard); });
-    }
-  }
-  void recover_queues(const cluster::TopologyPtr& topology);
+  Result<void> recover();
   void block_publishers(const std::string& reason);
-  void fail(const Error& error);
   void stop_clients();
   void stop_shards();
-  cluster::Shard& first_shard() { return *shards_.front(); }
-  NodeId self() const { return record_.self; }
+
+  // NodeCoreOwner
+  std::unique_ptr<ShardPost> make_post(cluster::Shard& shard, ShardPost::OnDropped on_dropped) override;
+  bool is_disk_well() override;
+  std::set<GroupId> groups_on_disk() override;
+  void on_beat(NodeId to, ShardPost& post) override;
+  void on_node_live(NodeId node, bool live) override;
+  void on_nodes(const cluster::TopologyPtr& topology) override { link_->on_nodes(topology); }
+  void on_shard_recovered() override;
+  void show(Readiness readiness) override;
+  void welcome_clients() override;
+  void pause_clients(Readiness why, const std::string& reason) override;
+  void fail(const Error& error) override;
 
   Config config_;
   Orders& orders_;
   std::function<void(const Error&)> on_failure_;
   Situation situation_;
   SystemClock clock_;
-  amqp::SessionOptions session_options_;
   std::stop_source stop_;  // of a start that waits
   cluster::FormationRecord record_;
 
   NodeStorage storage_;
 
   std::unique_ptr<ClusterLink> link_;
-  std::unique_ptr<EarlyDoors> early_;  // until the shards are there
-  std::shared_ptr<NodeCounters> counters_ = std::make_shared<NodeCounters>();
-
-  std::vector<std::unique_ptr<cluster::Shard>> shards_;
-  std::vector<std::unique_ptr<ShardPost>> posts_;  // none on a node that is alone
-  std::vector<std::unique_ptr<NodeShard>> node_shards_;
-  std::vector<NodeShard*> shard_views_;              // the same, for whoever only looks at them
-  std::unique_ptr<cluster::MetadataHost> metadata_;  // on shard 0
-  std::unique_ptr<cluster::ClusterWatch> watch_;     // on shard 0
-  cluster::TopologyPtr followed_;                    // on shard 0: whose nodes are known to all parts
-  bool has_majority_ = true;                         // on shard 0
-  bool serving_ = false;                             // on shard 0: clients are welcome
-  bool stopping_ = false;                            // on shard 0
-  std::unique_ptr<alarms::AlarmWatch> alarms_;       // on shard 0
+  std::unique_ptr<EarlyDoors> early_;  // until the core is there
+  std::unique_ptr<NodeCore> core_;
+  std::unique_ptr<alarms::AlarmWatch> alarms_;  // on shard 0
   std::unique_ptr<Listeners> listeners_;
   std::unique_ptr<NodeView> view_;        // on shard 0
   std::unique_ptr<OperatorDoors> doors_;  // on shard 0

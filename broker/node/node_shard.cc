@@ -16,6 +16,15 @@ queue::Configure settings_of(const cluster::Queue& queue) {
   CHECK(arguments.has_value());
   return queue::settings_from(*arguments, queue.type == cluster::QueueType::quorum);
 }
+
+cluster::HostOptions host_options(const NodeShard::Options& options) {
+  cluster::HostOptions host = options.groups;
+  host.node = options.node;
+  host.epoch = options.epoch;
+  host.seed = options.seed;
+  return host;
+}
+
 }  // namespace
 
 NodeShard::NodeShard(cluster::Shard& shard, storage::GroupStorage& storage, const amqp::SessionOptions& sessions,
@@ -29,8 +38,7 @@ NodeShard::NodeShard(cluster::Shard& shard, storage::GroupStorage& storage, cons
                        .ask_here = [this](GroupId queue) { ask_here(queue); },
                        .is_alive = [this](const queue::SessionId& id) { return sessions_.contains(id.serial); },
                        .deliver = [this](queue::SessionMail mail) { give_to_session(std::move(mail)); }}),
-      groups_(shard, storage, options_.transport,
-              {.node = options_.node, .epoch = options_.epoch, .seed = options_.seed}, options_.on_failure),
+      groups_(shard, storage, options_.transport, host_options(options_), options_.on_failure),
       host_timer_(shard, groups_),
       queues_(shard,
               {.switchboard = switchboard_,
@@ -77,7 +85,7 @@ void NodeShard::recover(const cluster::TopologyPtr& topology, std::function<void
     return;
   }
   recovery_.on_recovered = std::move(on_recovered);
-  evacuation_.start();
+  if (options_.wakes_itself) evacuation_.start();
 }
 
 bool NodeShard::RecoveryWatch::on_turn_end() {

@@ -30,8 +30,10 @@ class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
     Epoch epoch;
     bool after_crash = false;  // the epoch before did not end in order
     std::uint64_t seed = 0;
-    bool wakes_itself = true;  // false: who drives the shard by hand looks at the deadlines of its groups
+    bool wakes_itself =
+        true;  // false: who drives the shard by hand looks at the deadlines of its groups, and evacuates
     std::size_t initial_quorum_size = 3;  // members of a quorum queue that asks for no other number
+    cluster::HostOptions groups;          // node, epoch and seed are those above
     std::shared_ptr<NodeCounters> counters = std::make_shared<NodeCounters>();  // shared by the shards of the node
     // The ways to other nodes; absent on a node that is alone.
     cluster::Transport* transport = nullptr;
@@ -66,6 +68,9 @@ class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
   /// The node pauses, or goes on: its clients are asked to go, new ones are refused.
   void pause_clients(std::string_view reason) { connections_.shut_down(reason); }
   void resume_clients() { connections_.reopen(); }
+
+  /// Moves leaders away while the node is drained. Gives when it is due again.
+  Duration evacuate() { return evacuation_.look(); }
 
   bool is_live(NodeId node) const { return node == options_.node || live_nodes_.contains(node); }
 
