@@ -20,8 +20,7 @@ struct CampaignOptions {
   std::optional<FaultSet> only;  // instead of what a seed draws
 
   Options options_of(std::uint64_t seed) const {
-    Options options = draw_options(seed);
-    options.whole_nodes = whole_nodes;
+    Options options = whole_nodes ? draw_node_options(seed) : draw_options(seed);
     if (only) options.faults = *only;
     options.faults &= ~without;
     return options;

@@ -6,7 +6,9 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "raft/core.h"
 #include "raft/types.h"
+#include "tests/sim/disk.h"
 
 namespace quorate::sim {
 
@@ -14,7 +16,14 @@ class Harm {
  public:
   bool is_harmed(GroupId group, raft::ReplicaId replica) const { return harmed_.contains({group, replica}); }
   void add(GroupId group, raft::ReplicaId replica) { harmed_.insert({group, replica}); }
+  const std::set<std::pair<GroupId, raft::ReplicaId>>& all() const { return harmed_; }
   void heal(GroupId group, raft::ReplicaId replica) { harmed_.erase({group, replica}); }
+
+  /// Whether a replica has everything again, on this disk; `core` is null while it is not open.
+  static bool is_whole(GroupId group, const Disk& disk, const raft::Core* core) {
+    if (core == nullptr || disk.loss() != storage::Loss::none || disk.rotten(group) > 0) return false;
+    return !core->is_recovering() && !core->durable_hard_state().recovering;
+  }
 
   /// Whether every quorum of `configuration` still knows what was committed, with `more` harmed beside the others. Who
   /// is joining may be a voter at any moment.

@@ -50,7 +50,7 @@ void Nemesis::strike_for_ever(const Row& row) {
 // --- the network ---
 
 bool Nemesis::draw_link(Random& random, NodeId& from, NodeId& to) {
-  if (world_.nodes().size() < 2) return false;
+  if (victims_.nodes().size() < 2) return false;
   from = draw_node(random);
   do to = draw_node(random);
   while (to == from);
@@ -58,10 +58,10 @@ bool Nemesis::draw_link(Random& random, NodeId& from, NodeId& to) {
 }
 
 void Nemesis::cut_for(std::vector<std::pair<NodeId, NodeId>> links, Duration time) {
-  for (const auto& [from, to] : links) world_.network().cut(from, to);
+  for (const auto& [from, to] : links) victims_.cut(from, to);
   stage_.schedule.after(time, [this, links = std::move(links)] {
     if (stopped_) return;  // everything is mended already
-    for (const auto& [from, to] : links) world_.network().mend(from, to);
+    for (const auto& [from, to] : links) victims_.mend(from, to);
   });
 }
 
@@ -79,7 +79,7 @@ void Nemesis::partition(Random& random) {
   std::vector<NodeId> right;
   const bool isolates_one = draw_chance(random, 0.4);
   const NodeId lonely = draw_node(random);
-  for (const NodeId id : world_.nodes()) {
+  for (const NodeId id : victims_.nodes()) {
     const bool is_left = isolates_one ? id == lonely : draw_chance(random, 0.5);
     (is_left ? left : right).push_back(id);
   }
@@ -102,7 +102,7 @@ void Nemesis::clog(Random& random) {
   NodeId to;
   if (!draw_link(random, from, to)) return;
   stage_.seen(Seen::net_clogged);
-  world_.network().clog(from, to, stage_.schedule.now() + draw_between(random, Duration(10ms), Duration(5s)));
+  victims_.clog(from, to, stage_.schedule.now() + draw_between(random, Duration(10ms), Duration(5s)));
 }
 
 void Nemesis::reset(Random& random) {
@@ -110,42 +110,36 @@ void Nemesis::reset(Random& random) {
   NodeId to;
   if (!draw_link(random, from, to)) return;
   stage_.seen(Seen::net_reset);
-  world_.network().reset(from, to);
-  world_.network().reset(to, from);
-  for (const auto& [here, there] : {std::pair(from, to), std::pair(to, from)}) {
-    if (Process* process = world_.process(here)) {
-      process->post([process, there] { process->host().on_node_unreachable(there); });
-    }
-  }
+  victims_.reset(from, to);
 }
 
 void Nemesis::replay(Random& random) {
   for (std::uint64_t count = draw_between(random, 1, 10); count > 0; --count) {
     NodeId from;
     NodeId to;
-    if (draw_link(random, from, to)) world_.network().replay(from, to, random);
+    if (draw_link(random, from, to)) victims_.replay(from, to, random);
   }
 }
 
 // --- processes ---
 
-void Nemesis::kill(Random& random) { world_.stop_for(draw_node(random), Death::kill, draw_exponential(random, 2s)); }
+void Nemesis::kill(Random& random) { victims_.stop_for(draw_node(random), Death::kill, draw_exponential(random, 2s)); }
 
 void Nemesis::lose_power(Random& random) {
   if (!draw_chance(random, 0.15)) {
-    return world_.stop_for(draw_node(random), Death::power_loss, draw_exponential(random, 2s));
+    return victims_.stop_for(draw_node(random), Death::power_loss, draw_exponential(random, 2s));
   }
-  for (const NodeId id : world_.nodes()) world_.stop_for(id, Death::power_loss, draw_exponential(random, 2s));
+  for (const NodeId id : victims_.nodes()) victims_.stop_for(id, Death::power_loss, draw_exponential(random, 2s));
 }
 
 void Nemesis::crash_in_turn(Random& random) {
-  Process* process = draw_process(random);
+  Lifetime* process = draw_process(random);
   if (process == nullptr) return;
   process->set_trap({.steps = {Step::submit, Step::send, Step::snapshot_call}, .countdown = random.below(12)});
 }
 
 void Nemesis::crash_in_disk(Random& random) {
-  Process* process = draw_process(random);
+  Lifetime* process = draw_process(random);
   if (process == nullptr) return;
   process->set_trap(
       {.steps = {Step::write, Step::sync, Step::done, Step::snapshot_write, Step::snapshot_sync, Step::snapshot_done},
@@ -154,8 +148,8 @@ void Nemesis::crash_in_disk(Random& random) {
 
 /// Lies in wait for a snapshot that is being installed, on every node.
 void Nemesis::crash_in_swap(Random& random) {
-  for (const NodeId id : world_.nodes()) {
-    Process* process = world_.process(id);
+  for (const NodeId id : victims_.nodes()) {
+    Lifetime* process = victims_.lifetime(id);
     if (process == nullptr || !draw_chance(random, 0.5)) continue;
     process->set_trap({.steps = {Step::submit, Step::snapshot_call, Step::write, Step::sync, Step::done,
                                  Step::snapshot_write, Step::snapshot_sync, Step::snapshot_done},
@@ -165,7 +159,7 @@ void Nemesis::crash_in_swap(Random& random) {
 }
 
 void Nemesis::pause(Random& random) {
-  Process* process = draw_process(random);
+  Lifetime* process = draw_process(random);
   if (process == nullptr) return;
   stage_.seen(Seen::paused);
   process->pause(stage_.schedule.now() + std::min(draw_exponential(random, 2s), Duration(15s)));
@@ -174,27 +168,26 @@ void Nemesis::pause(Random& random) {
 // --- disks ---
 
 void Nemesis::slow_disk(Random& random) {
-  if (Process* process = draw_process(random)) {
-    process->disk().slow_down(draw_between(random, Duration(50ms), Duration(5s)));
-  }
+  if (OpenDisk* disk = draw_disk(random)) disk->slow_down(draw_between(random, Duration(50ms), Duration(5s)));
 }
 
 void Nemesis::fail_sync(Random& random) {
-  if (Process* process = draw_process(random)) process->disk().fail_next_sync();
+  if (OpenDisk* disk = draw_disk(random)) disk->fail_next_sync();
 }
 
 void Nemesis::fill_disk(Random& random) {
-  if (Process* process = draw_process(random)) process->disk().become_full();
+  if (OpenDisk* disk = draw_disk(random)) disk->become_full();
 }
 
 void Nemesis::rot(Random& random) {
   const NodeId id = draw_node(random);
-  const GroupId group = world_.groups()[random.below(world_.groups().size())];
-  const auto replica = world_.replica_at(id, group);
-  if (!replica || !world_.may_harm(id, group)) return;
+  const std::vector<GroupId> groups = victims_.groups_on_disks();
+  if (groups.empty()) return;
+  const GroupId group = draw_one(random, groups);
+  if (!victims_.may_harm(id, group)) return;
   for (std::uint64_t count = draw_between(random, 1, 3); count > 0; --count) {
-    if (!world_.node(id).disk.rot(random, group)) continue;
-    world_.harm().add(group, *replica);
+    if (!victims_.disk(id).rot(random, group)) continue;
+    victims_.note_harm(id, group);
     stage_.seen(Seen::rot_written);
     stage_.tell([&] { return fmt::format("node {}: an entry of group {} rots", id.value(), group.value()); });
   }
@@ -202,52 +195,51 @@ void Nemesis::rot(Random& random) {
 
 void Nemesis::lose_suffix(Random& random) {
   const NodeId id = draw_node(random);
-  if (!world_.may_harm(id) || world_.node(id).disk.loss() != storage::Loss::none) return;
-  world_.stop(id, Death::power_loss);
-  if (world_.node(id).disk.lose_suffix(random)) {
+  if (!victims_.may_harm(id, std::nullopt) || victims_.disk(id).loss() != storage::Loss::none) return;
+  victims_.stop(id, Death::power_loss);
+  if (victims_.disk(id).lose_suffix(random)) {
     stage_.seen(Seen::suffix_lost);
     stage_.tell([&] { return fmt::format("node {}: loses the end of its log", id.value()); });
-    world_.harm_all(id);
+    victims_.note_harm(id, std::nullopt);
   }
-  stage_.schedule.after(draw_exponential(random, 1s), [this, id] { world_.start(id); });
+  stage_.schedule.after(draw_exponential(random, 1s), [this, id] { victims_.start(id); });
 }
 
 void Nemesis::roll_back(Random& random) {
   const NodeId id = draw_node(random);
-  if (!world_.may_harm(id)) return;
-  world_.stop(id, Death::power_loss);
-  if (world_.node(id).disk.roll_back()) {
+  if (!victims_.may_harm(id, std::nullopt)) return;
+  victims_.stop(id, Death::power_loss);
+  if (victims_.disk(id).roll_back()) {
     stage_.seen(Seen::rolled_back);
     stage_.tell([&] { return fmt::format("node {}: an older image of its disk is back", id.value()); });
-    world_.harm_all(id);
-    world_.start_refused(id);
-    world_.burn(id);
+    victims_.note_harm(id, std::nullopt);
+    victims_.replace(id, true);
   }
-  stage_.schedule.after(draw_exponential(random, 1s), [this, id] { world_.start(id); });
+  stage_.schedule.after(draw_exponential(random, 1s), [this, id] { victims_.start(id); });
 }
 
 void Nemesis::wipe(Random& random) {
   const NodeId id = draw_node(random);
-  if (!world_.may_harm(id)) return;
-  world_.stop(id, Death::power_loss);
+  if (!victims_.may_harm(id, std::nullopt)) return;
+  victims_.stop(id, Death::power_loss);
   stage_.seen(Seen::wiped);
   stage_.tell([&] { return fmt::format("node {}: its disk is wiped", id.value()); });
-  world_.burn(id);
-  stage_.schedule.after(draw_exponential(random, 1s), [this, id] { world_.start(id); });
+  victims_.replace(id, false);
+  stage_.schedule.after(draw_exponential(random, 1s), [this, id] { victims_.start(id); });
 }
 
 // --- clocks ---
 
 void Nemesis::drift(Random& random) {
   const NodeId id = draw_node(random);
-  world_.node(id).clock.set_rate(0.9 + 0.2 * draw_unit(random));
-  if (Process* process = world_.process(id)) process->notice_clock();
+  victims_.clock(id).set_rate(0.9 + 0.2 * draw_unit(random));
+  if (Lifetime* process = victims_.lifetime(id)) process->wake();
 }
 
 void Nemesis::jump(Random& random) {
   stage_.seen(Seen::clock_jumped);
   const auto by = std::chrono::milliseconds(static_cast<std::int64_t>(random.below(7'200'000)) - 3'600'000);
-  world_.node(draw_node(random)).clock.jump_wall(by);
+  victims_.clock(draw_node(random)).jump_wall(by);
 }
 
 }  // namespace quorate::sim

@@ -1,13 +1,13 @@
 // Nemesis: brings the faults, each kind from its own stream of chance at its own times.
 #pragma once
 #include "tests/sim/stage.h"
-#include "tests/sim/world.h"
+#include "tests/sim/victims.h"
 
 namespace quorate::sim {
 
 class Nemesis {
  public:
-  Nemesis(Stage& stage, World& world) : stage_(stage), world_(world) {}
+  Nemesis(Stage& stage, Victims& victims) : stage_(stage), victims_(victims) {}
   void begin();
   /// No fault from now on; what is broken is mended by whoever ends the phase.
   void stop() { stopped_ = true; }
@@ -21,8 +21,9 @@ class Nemesis {
   static const Row kRows[];
 
   void strike_for_ever(const Row& row);
-  NodeId draw_node(Random& random) { return world_.nodes()[random.below(world_.nodes().size())]; }
-  Process* draw_process(Random& random) { return world_.process(draw_node(random)); }
+  NodeId draw_node(Random& random) { return victims_.nodes()[random.below(victims_.nodes().size())]; }
+  Lifetime* draw_process(Random& random) { return victims_.lifetime(draw_node(random)); }
+  OpenDisk* draw_disk(Random& random) { return victims_.open_disk(draw_node(random)); }
   bool draw_link(Random& random, NodeId& from, NodeId& to);
   void cut_for(std::vector<std::pair<NodeId, NodeId>> links, Duration time);
 
@@ -48,7 +49,7 @@ class Nemesis {
   void jump(Random& random);
 
   Stage& stage_;
-  World& world_;
+  Victims& victims_;
   bool stopped_ = false;
 };
 

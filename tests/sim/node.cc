@@ -11,27 +11,6 @@ namespace quorate::sim {
 
 using namespace std::chrono_literals;
 
-namespace {
-
-cluster::HostOptions host_options(const Options& drawn, NodeId id, Epoch epoch, std::uint32_t version) {
-  const HostDraw& host = drawn.host;
-  return {.node = id,
-          .epoch = epoch,
-          .seed = stream_seed(drawn.seed, 7777 + id.value() * 1000 + epoch.value()),
-          .machine_version = version,
-          .timing = host.timing,
-          .limits = host.limits,
-          .snapshot_reclaim_min_bytes = host.snapshot_reclaim_min_bytes,
-          .snapshot_entries_max = host.snapshot_entries_max,
-          .kept_entries = host.kept_entries,
-          .apply_budget_bytes = host.apply_budget_bytes,
-          .snapshot_part_bytes = host.snapshot_part_bytes};
-}
-
-bool is_staging(GroupId group) { return (group.value() >> 63) != 0; }
-
-}  // namespace
-
 Process::Process(Surroundings& around, NodeId id, Epoch epoch, std::uint32_t version, Disk& disk, NodeClock& clock)
     : around_(around),
       stage_(around.stage),
@@ -40,6 +19,9 @@ Process::Process(Surroundings& around, NodeId id, Epoch epoch, std::uint32_t ver
       version_(version),
       medium_(disk),
       clock_(clock),
+      lifetime_(
+          stage_, clock, name(), [this] { run_turn(); },
+          [this](const std::string& why) { around_.on_death(id_, why); }),
       open_disk_(stage_, disk, *this),
       shard_(ShardId(0), clock),
       liveness_(epoch, 1, [this](NodeId node, ShardId, bool live) {
@@ -50,7 +32,7 @@ Process::Process(Surroundings& around, NodeId id, Epoch epoch, std::uint32_t ver
   shard_.connect({&shard_});
   host_ =
       std::make_unique<cluster::GroupHost>(shard_, open_disk_, this, host_options(stage_.options, id, epoch, version),
-                                           [this](const Error& error) { die(error.text); });
+                                           [this](const Error& error) { lifetime_.die(error.text); });
   shard_.add_hook(*host_);
   std::vector<NodeId> peers = around.nodes;
   std::erase(peers, id);
@@ -59,8 +41,7 @@ Process::Process(Surroundings& around, NodeId id, Epoch epoch, std::uint32_t ver
 }
 
 Process::~Process() {
-  *alive_ = false;
-  dying_ = true;
+  lifetime_.end();
   host_.reset();
 }
 
@@ -72,12 +53,12 @@ bool Process::open(GroupId group, const cluster::Birth& birth) {
   CHECK(added);
   if (const GroupImage* image = medium_.current().find(group);
       image != nullptr && image->row && image->row->installing) {
-    swaps_.insert(group);
+    lifetime_.note_swap(group);
     stage_.seen(Seen::restart_while_installing);
   }
   if (auto opened = host_->open(group, *at->second, birth); !opened) {
     queues_.erase(at);
-    die(opened.error().text);
+    lifetime_.die(opened.error().text);
     return false;
   }
   wake();
@@ -113,26 +94,13 @@ void Process::post(cluster::Task task) {
   wake();
 }
 
-void Process::wake() {
-  if (turn_planned_ || dying_) return;
-  turn_planned_ = true;
-  const WorldTime at = std::max(stage_.schedule.now() + draw_exponential(stage_.streams.nodes, 50us), paused_until_);
-  stage_.schedule.at(at, [this, alive = alive_] {
-    if (!*alive) return;
-    turn_planned_ = false;
-    if (paused_until_ > stage_.schedule.now()) return wake();
-    run_turn();
-  });
-}
-
 void Process::run_turn() {
-  if (dying_) return;
   constexpr int kRoundsMax = 10'000;
   submissions_ = 0;
   int rounds = 0;
   liveness_.on_time(clock_.now());
   while (shard_.run_turn()) {
-    if (dying_) return;
+    if (is_dying()) return;
     if (++rounds > kRoundsMax) stage_.violated(fmt::format("node {}: a turn without end", id_.value()));
   }
   flush();
@@ -142,7 +110,7 @@ void Process::run_turn() {
       if (replica->core().configuration().machine_version > version_) stage_.seen(Seen::version_halted);
     }
   }
-  set_timer();
+  lifetime_.wake_at(host_->next_deadline());
 }
 
 void Process::flush() {
@@ -152,28 +120,9 @@ void Process::flush() {
   }
 }
 
-void Process::set_timer() {
-  const auto due = host_->next_deadline();
-  if (!due) return;
-  const WorldTime at = std::max(clock_.when(*due), stage_.schedule.now() + 1us);
-  if (timer_at_ <= at && timer_at_ > stage_.schedule.now()) return;
-  timer_at_ = at;
-  stage_.schedule.at(at, [this, alive = alive_, at] {
-    if (!*alive || timer_at_ != at) return;
-    timer_at_ = WorldTime::max();
-    wake();
-  });
-}
-
-void Process::pause(WorldTime until) {
-  paused_until_ = std::max(paused_until_, until);
-  stage_.tell([&] { return fmt::format("node {}: stands still", id_.value()); });
-}
-
 void Process::beat() {
-  stage_.schedule.after(cluster::NodeLiveness::kInterval, [this, alive = alive_] {
-    if (!*alive || dying_) return;
-    if (paused_until_ <= stage_.schedule.now()) {
+  lifetime_.after(cluster::NodeLiveness::kInterval, [this] {
+    if (!lifetime_.is_paused()) {
       const Instant now = clock_.now();
       liveness_.on_progress(ShardId(0), now);  // a shard without work takes a turn as well
       liveness_.on_time(now);
@@ -187,13 +136,13 @@ void Process::beat() {
 }
 
 void Process::receive(NodeId from, const PacketPtr& packet) {
-  if (dying_) return;
+  if (is_dying()) return;
   if (const auto* heartbeat = std::get_if<cluster::Heartbeat>(packet.get())) {
-    if (paused_until_ <= stage_.schedule.now()) liveness_.receive(from, *heartbeat, clock_.now());
+    if (!lifetime_.is_paused()) liveness_.receive(from, *heartbeat, clock_.now());
     return;
   }
   post([this, from, packet] {
-    if (dying_) return;
+    if (is_dying()) return;
     const auto& message = std::get<cluster::PeerMessage>(*packet);
     stage_.tell([&] { return fmt::format("  {} <- {}: {}", id_.value(), from.value(), describe(message)); });
     stage_.trace.digest(message.body.index() + id_.value() * 64 + from.value() * 4096);
@@ -203,44 +152,14 @@ void Process::receive(NodeId from, const PacketPtr& packet) {
 
 // --- dying ---
 
-void Process::die(const std::string& why) {
-  if (dying_) return;
-  dying_ = true;
-  stage_.schedule.after(0ns, [this, alive = alive_, why] {
-    if (*alive) around_.on_death(id_, why);
-  });
-}
-
-bool Process::survives(Step step, bool) {
-  if (dying_) return false;
-  if (!trap_ || !trap_->steps.contains(step) || (trap_->only_in_swap && swaps_.empty())) return true;
-  if (trap_->countdown-- > 0) return true;
-  note_death_at(step);
+bool Process::survives(Step step) {
+  if (is_dying()) return false;
+  if (!lifetime_.is_trapped(step)) return true;
   // What was said before may still leave, or not.
   if (draw_chance(stage_.streams.nodes, 0.5)) flush();
   outbox_.clear();
-  die("crashed");
+  lifetime_.die(std::string(kTrapped));
   return false;
-}
-
-void Process::note_death_at(Step step) {
-  constexpr std::array kPlain = {Seen::crash_at_submit,
-                                 Seen::crash_at_send,
-                                 Seen::crash_at_snapshot_call,
-                                 Seen::crash_before_write,
-                                 Seen::crash_before_sync,
-                                 Seen::crash_before_done,
-                                 Seen::crash_before_snapshot_write,
-                                 Seen::crash_before_snapshot_sync,
-                                 Seen::crash_before_snapshot_done};
-  const Seen plain = kPlain[static_cast<std::size_t>(step)];
-  stage_.seen(plain);
-  stage_.tell([&] { return fmt::format("node {}: {}", id_.value(), name_of(plain)); });
-  if (swaps_.empty()) return;
-  if (step == Step::write) stage_.seen(Seen::crash_in_swap_before_write);
-  if (step == Step::sync) stage_.seen(Seen::crash_in_swap_before_sync);
-  if (step == Step::done) stage_.seen(Seen::crash_in_swap_before_done);
-  if (step >= Step::snapshot_write) stage_.seen(Seen::crash_in_swap_at_snapshot);
 }
 
 // --- what the host does ---
@@ -250,12 +169,9 @@ void Process::on_submit(const std::vector<storage::GroupWrite>& writes) {
   if (++submissions_ > kSubmissionsMax) {
     stage_.violated(fmt::format("node {}: a turn that submits without end", id_.value()));
   }
+  lifetime_.note_writes(writes);
   for (const storage::GroupWrite& write : writes) {
-    const bool is_last_step = write.row && !write.row->installing;
-    if (is_staging(write.group) && !write.drop) swaps_.insert(GroupId(write.group.value() & ~(std::uint64_t{1} << 63)));
-    if (write.row && write.row->installing) swaps_.insert(write.group);
-    if (is_last_step) swaps_.erase(write.group);
-    if (is_staging(write.group)) continue;
+    if (storage::is_staging(write.group)) continue;
     stage_.trace.digest(write.group.value() * 100 + write.entries.size());
     stage_.tell([&] { return fmt::format("node {}: writes {}", id_.value(), describe(write)); });
     around_.checkers.on_submit(id_, write, core(write.group));
@@ -265,7 +181,7 @@ void Process::on_submit(const std::vector<storage::GroupWrite>& writes) {
 void Process::on_syncing(const StoredWrite& write) { around_.checkers.on_syncing(id_, write, medium_); }
 
 void Process::on_snapshot_saved(GroupId group, const storage::Snapshot& snapshot) {
-  if (!is_staging(group)) around_.checkers.on_snapshot_saved(id_, group, snapshot, medium_, core(group));
+  if (!storage::is_staging(group)) around_.checkers.on_snapshot_saved(id_, group, snapshot, medium_, core(group));
 }
 
 std::optional<raft::LogPosition> Process::propose(GroupId group, Bytes payload) {
@@ -301,7 +217,7 @@ void Process::on_applied(const SimQueue& queue, const raft::Entry& entry) {
 void Process::on_restored(const SimQueue& queue) { around_.checkers.on_restored(id_, queue); }
 
 void Process::send(NodeId to, cluster::PeerMessage message) {
-  if (!survives(Step::send, false)) return;
+  if (!survives(Step::send)) return;
   outbox_.emplace_back(to, std::move(message));
 }
 
@@ -323,7 +239,7 @@ void Node::stop(Death death) {
     // The operating system lives on and writes what the process gave it.
     disk.sync_log([this](const StoredWrite& write) { around_.checkers.on_syncing(id_, write, disk); });
     for (const SnapshotOp& op : disk.sync_snapshots()) {
-      const bool is_own = op.snapshot && !is_staging(op.group);
+      const bool is_own = op.snapshot && !storage::is_staging(op.group);
       if (is_own) around_.checkers.on_snapshot_saved(id_, op.group, *op.snapshot, disk, nullptr);
     }
   }

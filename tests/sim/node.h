@@ -6,7 +6,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -15,6 +14,7 @@
 #include "cluster/shard.h"
 #include "tests/sim/checkers/checkers.h"
 #include "tests/sim/disk.h"
+#include "tests/sim/lifetime.h"
 #include "tests/sim/network.h"
 #include "tests/sim/node_clock.h"
 #include "tests/sim/open_disk.h"
@@ -34,15 +34,6 @@ struct Surroundings {
   std::vector<NodeId> nodes;
 };
 
-enum class Death : std::uint8_t { kill, power_loss };
-
-/// Where a process is to die: at the n-th step of one of these kinds.
-struct Trap {
-  std::set<Step> steps;
-  bool only_in_swap = false;
-  std::uint64_t countdown = 0;
-};
-
 class Process final : public DiskOwner, public QueueOwner, public cluster::Transport {
  public:
   Process(Surroundings& around, NodeId id, Epoch epoch, std::uint32_t version, Disk& disk, NodeClock& clock);
@@ -54,11 +45,9 @@ class Process final : public DiskOwner, public QueueOwner, public cluster::Trans
   /// Something for the next turn.
   void post(cluster::Task task);
   void receive(NodeId from, const PacketPtr& packet);
-  void set_trap(Trap trap) { trap_ = std::move(trap); }
-  void pause(WorldTime until);
-  void notice_clock() { wake(); }
+  Lifetime& lifetime() { return lifetime_; }
 
-  bool is_dying() const override { return dying_; }
+  bool is_dying() const override { return lifetime_.is_dying(); }
   Epoch epoch() const { return epoch_; }
   std::uint32_t version() const { return version_; }
   cluster::GroupHost& host() { return *host_; }
@@ -71,9 +60,9 @@ class Process final : public DiskOwner, public QueueOwner, public cluster::Trans
 
   // DiskOwner
   std::string name() const override { return "node " + std::to_string(id_.value()); }
-  bool survives(Step step, bool in_swap) override;
-  WorldTime runs_from() const override { return paused_until_; }
-  void wake() override;
+  bool survives(Step step) override;
+  WorldTime runs_from() const override { return lifetime_.runs_from(); }
+  void wake() override { lifetime_.wake(); }
   void on_submit(const std::vector<storage::GroupWrite>& writes) override;
   void on_syncing(const StoredWrite& write) override;
   void on_snapshot_saved(GroupId group, const storage::Snapshot& snapshot) override;
@@ -94,11 +83,8 @@ class Process final : public DiskOwner, public QueueOwner, public cluster::Trans
  private:
   void run_turn();
   void flush();
-  void set_timer();
   /// A heartbeat to every node, again and again.
   void beat();
-  void die(const std::string& why);
-  void note_death_at(Step step);
 
   Surroundings& around_;
   Stage& stage_;
@@ -107,13 +93,8 @@ class Process final : public DiskOwner, public QueueOwner, public cluster::Trans
   const std::uint32_t version_;
   Disk& medium_;
   NodeClock& clock_;
-  bool dying_ = false;
-  bool turn_planned_ = false;
+  Lifetime lifetime_;
   int submissions_ = 0;  // of this turn
-  WorldTime timer_at_ = WorldTime::max();
-  WorldTime paused_until_{};
-  std::optional<Trap> trap_;
-  std::set<GroupId> swaps_;  // groups whose snapshot is being staged or swapped in
   std::vector<std::pair<NodeId, cluster::PeerMessage>> outbox_;
 
   OpenDisk open_disk_;
@@ -121,7 +102,6 @@ class Process final : public DiskOwner, public QueueOwner, public cluster::Trans
   std::map<GroupId, std::unique_ptr<SimQueue>> queues_;
   std::unique_ptr<cluster::GroupHost> host_;
   cluster::NodeLiveness liveness_;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 class Node {

@@ -81,20 +81,15 @@ Result<bool> OpenDisk::has_all(GroupId group, const storage::LiveSet& live) cons
 
 void OpenDisk::submit(std::vector<storage::GroupWrite> writes, std::size_t bytes, storage::Durability durability,
                       Done done) {
-  if (!owner_.survives(Step::submit, false)) return;
+  if (!owner_.survives(Step::submit)) return;
   owner_.on_submit(writes);
   Submission submission{.bytes = bytes, .durability = durability, .done = std::move(done)};
   for (const storage::GroupWrite& write : writes) {
-    submission.is_swap |= write.row && write.row->installing;
     submission.op.push_back(encode_write(write));
   }
   pending_bytes_ += bytes;
   queue_.push_back(std::move(submission));
   begin_batch();
-}
-
-bool OpenDisk::batch_is_swap() const {
-  return std::ranges::any_of(batch_, [](const Submission& submission) { return submission.is_swap; });
 }
 
 void OpenDisk::begin_batch() {
@@ -107,13 +102,18 @@ void OpenDisk::begin_batch() {
   later(draw_exponential(stage_.streams.disk, stage_.options.disk.write_mean), [this] { write_batch(); });
 }
 
-void OpenDisk::write_batch() {
-  if (!owner_.survives(Step::write, batch_is_swap())) return;
+/// Nor does anything succeed after another failure.
+bool OpenDisk::fails_for_want_of_space() {
   if (is_full_ && !failed_) {
     stage_.seen(Seen::disk_full);
     failed_ = Error{.code = ErrorCode::io, .text = "no space left on device"};
   }
-  if (failed_) return answer_batch();
+  return failed_.has_value();
+}
+
+void OpenDisk::write_batch() {
+  if (!owner_.survives(Step::write)) return;
+  if (fails_for_want_of_space()) return answer_batch();
   bool needs_sync = false;
   for (Submission& submission : batch_) {
     disk_.write(std::move(submission.op));
@@ -130,7 +130,7 @@ void OpenDisk::write_batch() {
 }
 
 void OpenDisk::sync_batch() {
-  if (!owner_.survives(Step::sync, batch_is_swap())) return;
+  if (!owner_.survives(Step::sync)) return;
   if (sync_fails_) {
     stage_.seen(Seen::sync_failed);
     disk_.lose_unsynced();
@@ -144,7 +144,7 @@ void OpenDisk::sync_batch() {
 }
 
 void OpenDisk::answer_batch() {
-  if (!owner_.survives(Step::done, batch_is_swap())) return;
+  if (!owner_.survives(Step::done)) return;
   for (Submission& submission : std::exchange(batch_, {})) {
     pending_bytes_ -= submission.bytes;
     if (failed_) {
@@ -190,7 +190,7 @@ Result<std::vector<raft::Entry>> OpenDisk::read_now(GroupId group, LogIndex from
 // --- snapshots ---
 
 void OpenDisk::save_snapshot(GroupId group, storage::Snapshot snapshot, LogIndex kept_from, Done done) {
-  if (!owner_.survives(Step::snapshot_call, false)) return;
+  if (!owner_.survives(Step::snapshot_call)) return;
   auto shared = std::make_shared<const storage::Snapshot>(std::move(snapshot));
   snapshots_.push_back(
       {.op = {.group = group, .snapshot = std::move(shared), .kept_from = kept_from}, .done = std::move(done)});
@@ -198,7 +198,7 @@ void OpenDisk::save_snapshot(GroupId group, storage::Snapshot snapshot, LogIndex
 }
 
 void OpenDisk::drop_snapshot(GroupId group, Done done) {
-  if (!owner_.survives(Step::snapshot_call, false)) return;
+  if (!owner_.survives(Step::snapshot_call)) return;
   snapshots_.push_back({.op = {.group = group}, .done = std::move(done)});
   begin_snapshot();
 }
@@ -223,22 +223,21 @@ void OpenDisk::begin_snapshot() {
 }
 
 void OpenDisk::write_snapshot() {
-  const bool in_swap = false;
-  if (!owner_.survives(Step::snapshot_write, in_swap)) return;
-  if (!failed_ && !is_full_) disk_.write(snapshots_.front().op);
+  if (!owner_.survives(Step::snapshot_write)) return;
+  if (!fails_for_want_of_space()) disk_.write(snapshots_.front().op);
   later(draw_exponential(stage_.streams.disk, stage_.options.disk.sync_mean), [this] { sync_snapshot(); });
 }
 
 void OpenDisk::sync_snapshot() {
-  if (!owner_.survives(Step::snapshot_sync, false)) return;
-  const bool fails = failed_ || is_full_;
+  if (!owner_.survives(Step::snapshot_sync)) return;
+  const bool fails = failed_.has_value();
   if (!fails) {
     for (const SnapshotOp& op : disk_.sync_snapshots()) {
       if (op.snapshot) owner_.on_snapshot_saved(op.group, *op.snapshot);
     }
   }
   later(draw_exponential(stage_.streams.disk, 20us), [this, fails] {
-    if (!owner_.survives(Step::snapshot_done, false)) return;
+    if (!owner_.survives(Step::snapshot_done)) return;
     SnapshotJob job = std::move(snapshots_.front());
     snapshots_.pop_front();
     snapshot_under_way_ = false;

@@ -34,7 +34,7 @@ class DiskOwner {
   virtual ~DiskOwner() = default;
   virtual std::string name() const = 0;
   /// False: the process dies before it takes this step, and nothing that it still does has an effect.
-  virtual bool survives(Step step, bool in_swap) = 0;
+  virtual bool survives(Step step) = 0;
   /// Before this time the process stands still.
   virtual WorldTime runs_from() const = 0;
   /// A completion was posted.
@@ -54,6 +54,9 @@ class OpenDisk final : public storage::GroupStorage {
   void fail_next_sync() { sync_fails_ = true; }
   void become_full() { is_full_ = true; }
   void slow_down(Duration next_sync_takes) { next_sync_takes_ = next_sync_takes; }
+  /// What has not failed yet will not.
+  void mend() { sync_fails_ = is_full_ = false; }
+  bool has_failed() const { return failed_.has_value(); }
 
   storage::Loss loss() const override { return disk_.loss(); }
   std::vector<GroupId> groups() const override;
@@ -74,7 +77,6 @@ class OpenDisk final : public storage::GroupStorage {
     LogOp op;
     std::size_t bytes = 0;
     storage::Durability durability = storage::Durability::buffered;
-    bool is_swap = false;
     Done done;
   };
   struct SnapshotJob {
@@ -84,6 +86,7 @@ class OpenDisk final : public storage::GroupStorage {
 
   /// Runs `task` after `delay` of a process that is alive and not paused.
   void later(Duration delay, std::move_only_function<void()> task);
+  bool fails_for_want_of_space();
   void begin_batch();
   void write_batch();
   void sync_batch();
@@ -91,7 +94,6 @@ class OpenDisk final : public storage::GroupStorage {
   void begin_snapshot();
   void write_snapshot();
   void sync_snapshot();
-  bool batch_is_swap() const;
   Result<std::vector<raft::Entry>> read_now(GroupId group, LogIndex from, LogIndex to, std::size_t bytes_max) const;
 
   Stage& stage_;

@@ -84,8 +84,26 @@ Options draw_options(std::uint64_t seed) {
   return options;
 }
 
+/// The plane between nodes keeps its streams in order, and what a node has lost for ever needs a successor with another
+/// name. A limit of a few octets would only make the clients wait.
+Options draw_node_options(std::uint64_t seed) {
+  Options options = draw_options(seed);
+  options.whole_nodes = true;
+  for (const Fault fault : {Fault::net_duplicate, Fault::net_reorder, Fault::net_replay, Fault::versions,
+                            Fault::disk_rolled_back, Fault::disk_wiped}) {
+    options.faults.reset(static_cast<std::size_t>(fault));
+  }
+  raft::Core::Limits& limits = options.host.limits;
+  limits.append_max_bytes = std::max<std::size_t>(limits.append_max_bytes, 4000);
+  limits.window_messages = std::max<std::size_t>(limits.window_messages, 8);
+  limits.window_bytes = std::max<std::size_t>(limits.window_bytes, 16'000);
+  limits.uncommitted_max_bytes = std::max<std::size_t>(limits.uncommitted_max_bytes, 64'000);
+  limits.uncommitted_max_entries = std::max<std::size_t>(limits.uncommitted_max_entries, 32);
+  return options;
+}
+
 std::string rerun_words(const Options& options) {
-  const Options fresh = draw_options(options.seed);
+  const Options fresh = options.whole_nodes ? draw_node_options(options.seed) : draw_options(options.seed);
   std::string words = fmt::format("{}--seed={}", options.whole_nodes ? "--nodes " : "", options.seed);
   if (fresh.faults != options.faults) {
     words += " --only=";
@@ -119,6 +137,21 @@ std::string describe(const Options& options) {
       host.limits.window_messages, host.limits.uncommitted_max_bytes, host.limits.uncommitted_max_entries,
       host.limits.tail_max_bytes, host.snapshot_reclaim_min_bytes, host.snapshot_entries_max, host.kept_entries,
       host.snapshot_part_bytes, ms(options.workload.publish_gap), faults);
+}
+
+cluster::HostOptions host_options(const Options& options, NodeId node, Epoch epoch, std::uint32_t machine_version) {
+  const HostDraw& host = options.host;
+  return {.node = node,
+          .epoch = epoch,
+          .seed = stream_seed(options.seed, 7777 + node.value() * 1000 + epoch.value()),
+          .machine_version = machine_version,
+          .timing = host.timing,
+          .limits = host.limits,
+          .snapshot_reclaim_min_bytes = host.snapshot_reclaim_min_bytes,
+          .snapshot_entries_max = host.snapshot_entries_max,
+          .kept_entries = host.kept_entries,
+          .apply_budget_bytes = host.apply_budget_bytes,
+          .snapshot_part_bytes = host.snapshot_part_bytes};
 }
 
 }  // namespace quorate::sim

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/time.h"
+#include "cluster/host_context.h"
 #include "raft/core.h"
 #include "tests/sim/fault.h"
 
@@ -63,11 +64,15 @@ struct Options {
   bool has(Fault fault) const { return faults.test(static_cast<std::size_t>(fault)); }
 };
 
-/// What `seed` decides.
+/// What `seed` decides, for groups alone.
 Options draw_options(std::uint64_t seed);
+/// The same for whole nodes.
+Options draw_node_options(std::uint64_t seed);
 /// The words of the command line that lead to `options` from a fresh draw.
 std::string rerun_words(const Options& options);
 /// One line for people.
 std::string describe(const Options& options);
+/// What was drawn for the group hosts, for one of them.
+cluster::HostOptions host_options(const Options& options, NodeId node, Epoch epoch, std::uint32_t machine_version);
 
 }  // namespace quorate::sim

@@ -106,6 +106,16 @@ constexpr std::array<std::string_view, kSeenCount> kNames = {
     "got",
     "session down",
     "node up",
+    "ended in order",
+    "drained",
+    "revived",
+    "placement asked",
+    "tx committed",
+    "tx rolled back",
+    "bound",
+    "unbound",
+    "unroutable",
+    "queue deleted",
 };
 
 }  // namespace

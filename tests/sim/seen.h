@@ -111,6 +111,16 @@ enum class Seen : std::uint8_t {
   got,
   session_down,
   node_up,
+  ended_in_order,
+  drained,
+  revived,
+  placement_asked,
+  tx_committed,
+  tx_rolled_back,
+  bound,
+  unbound,
+  unroutable,
+  queue_deleted,
   count_,
 };
 inline constexpr std::size_t kSeenCount = static_cast<std::size_t>(Seen::count_);

@@ -174,6 +174,12 @@ void World::sweep(NodeId id, GroupId group) {
   process->wake();
 }
 
+void World::replace(NodeId id, bool has_old_image) {
+  if (has_old_image) start_refused(id);
+  burn(id);
+}
+
+/// The disk does not know any more what was promised: a process that starts on it must refuse its replicas.
 void World::start_refused(NodeId id) {
   Node& node = *nodes_.at(id);
   Process& process = node.start(versions_.at(id));
@@ -189,6 +195,7 @@ void World::start_refused(NodeId id) {
   node.stop(Death::kill);
 }
 
+/// Nothing that lives on this node may act again.
 void World::burn(NodeId id) {
   CHECK(!nodes_.at(id)->is_up());
   for (const GroupId group : group_ids_) {
@@ -201,6 +208,18 @@ void World::burn(NodeId id) {
   }
   nodes_.at(id)->disk.wipe();
   checkers_.on_wiped(id);
+}
+
+// --- the network ---
+
+void World::reset(NodeId from, NodeId to) {
+  network_.reset(from, to);
+  network_.reset(to, from);
+  for (const auto& [here, there] : {std::pair(from, to), std::pair(to, from)}) {
+    if (Process* process = this->process(here)) {
+      process->post([process, there] { process->host().on_node_unreachable(there); });
+    }
+  }
 }
 
 // --- harm ---
@@ -225,6 +244,7 @@ std::vector<raft::Configuration> World::configurations_of(GroupId group) {
 }
 
 bool World::may_harm(NodeId node, std::optional<GroupId> only) {
+  if (only && !replica_at(node, *only)) return false;
   for (const GroupId group : group_ids_) {
     const auto replica = replica_at(node, group);
     if (!replica || (only && group != *only)) continue;
@@ -235,9 +255,10 @@ bool World::may_harm(NodeId node, std::optional<GroupId> only) {
   return true;
 }
 
-void World::harm_all(NodeId node) {
+void World::note_harm(NodeId node, std::optional<GroupId> only) {
   for (const GroupId group : group_ids_) {
-    if (const auto replica = replica_at(node, group)) harm_.add(group, *replica);
+    const auto replica = replica_at(node, group);
+    if (replica && (!only || group == *only)) harm_.add(group, *replica);
   }
 }
 
@@ -249,8 +270,7 @@ void World::watch_harm() {
       const Disk& disk = nodes_.at(id)->disk;
       const Process* process = this->process(id);
       const raft::Core* core = process == nullptr ? nullptr : process->core(group);
-      if (core == nullptr || disk.loss() != storage::Loss::none || disk.rotten(group) > 0) continue;
-      if (core->is_recovering() || core->durable_hard_state().recovering) continue;
+      if (!Harm::is_whole(group, disk, core)) continue;
       harm_.heal(group, replica);
       if (disk.has_ever_rotted(group)) stage_.seen(Seen::rot_repaired);
       stage_.tell([&] { return fmt::format("g{}: {} is whole again", group.value(), raft::print(replica)); });

@@ -13,14 +13,15 @@
 #include "tests/sim/network.h"
 #include "tests/sim/node.h"
 #include "tests/sim/stage.h"
+#include "tests/sim/victims.h"
 #include "tests/sim/workload.h"
 
 namespace quorate::sim {
 
-class World {
+class World final : public Victims {
  public:
   explicit World(Stage& stage);
-  ~World();
+  ~World() override;
 
   Stage& stage() { return stage_; }
   Network& network() { return network_; }
@@ -28,7 +29,7 @@ class World {
   Workload& workload() { return workload_; }
   Harm& harm() { return harm_; }
 
-  const std::vector<NodeId>& nodes() const { return node_ids_; }
+  const std::vector<NodeId>& nodes() const override { return node_ids_; }
   const std::vector<GroupId>& groups() const { return group_ids_; }
   Node& node(NodeId id) { return *nodes_.at(id); }
   /// nullptr: down.
@@ -37,10 +38,10 @@ class World {
   Process* leader_of(GroupId group);
 
   // Life and death.
-  void start(NodeId id);
-  void stop(NodeId id, Death death);
-  /// Starts again after `downtime`, unless nodes_stay_down().
-  void stop_for(NodeId id, Death death, Duration downtime);
+  void start(NodeId id) override;
+  void stop(NodeId id, Death death) override;
+  /// Starts again after `downtime`, unless it is to stay down.
+  void stop_for(NodeId id, Death death, Duration downtime) override;
   void upgrade(NodeId id);
   std::uint32_t version(NodeId id) const { return versions_.at(id); }
   /// These nodes stay down from now on; all others are started.
@@ -61,14 +62,21 @@ class World {
     return image.find(group) == nullptr && image.snapshot(group) == nullptr;
   }
   bool is_burned(GroupId group, raft::ReplicaId replica) const { return burned_.contains({group, replica}); }
-  /// The disk does not know any more what was promised: a process that starts on it must refuse its replicas.
-  void start_refused(NodeId node);
-  /// Nothing that lives on this node may act again.
-  void burn(NodeId node);
+  // Victims
+  std::vector<GroupId> groups_on_disks() const override { return group_ids_; }
+  void cut(NodeId from, NodeId to) override { network_.cut(from, to); }
+  void mend(NodeId from, NodeId to) override { network_.mend(from, to); }
+  void clog(NodeId from, NodeId to, WorldTime until) override { network_.clog(from, to, until); }
+  void reset(NodeId from, NodeId to) override;
+  void replay(NodeId from, NodeId to, Random& random) override { network_.replay(from, to, random); }
+  Lifetime* lifetime(NodeId id) override { return process(id) != nullptr ? &process(id)->lifetime() : nullptr; }
+  OpenDisk* open_disk(NodeId id) override { return process(id) != nullptr ? &process(id)->disk() : nullptr; }
+  Disk& disk(NodeId id) override { return node(id).disk; }
+  NodeClock& clock(NodeId id) override { return node(id).clock; }
+  bool may_harm(NodeId node, std::optional<GroupId> only) override;
+  void note_harm(NodeId node, std::optional<GroupId> only) override;
+  void replace(NodeId node, bool has_old_image) override;
 
-  /// Whether the replicas on `node` (of `only`, or of all groups) may lose what they have promised to keep.
-  bool may_harm(NodeId node, std::optional<GroupId> only = std::nullopt);
-  void harm_all(NodeId node);
   /// Every configuration that may be in force somewhere.
   std::vector<raft::Configuration> configurations_of(GroupId group);
 
@@ -78,6 +86,8 @@ class World {
   void open_all(NodeId id);
   void watch_harm();
   void remember_disks();
+  void start_refused(NodeId node);
+  void burn(NodeId node);
   void on_death(NodeId node, const std::string& why);
 
   Stage& stage_;

@@ -1,65 +1,62 @@
-// Broker: the process of one node without threads, sockets and files. What Node (broker/node/node.h) builds is built
-// here in the same way: shards, the real NodeShard on each, the metadata, the watch over the cluster; below them the
-// simulated disk, around them the mesh. Shards take turns one by one, in drawn order, at drawn times.
+// Broker: the process of one node without threads, sockets and files: the real NodeCore on a simulated disk, with the
+// mesh around it and made-up connections of clients. Shards take turns one by one, in drawn order, at drawn times.
 #pragma once
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
-#include "broker/node/node_shard.h"
-#include "cluster/cluster_watch.h"
-#include "cluster/metadata/host.h"
-#include "cluster/plane/incoming.h"
+#include "broker/node/intake.h"
+#include "broker/node/node_core.h"
+#include "tests/sim/lifetime.h"
 #include "tests/sim/node_clock.h"
 #include "tests/sim/nodes/connection.h"
 #include "tests/sim/nodes/mesh.h"
-#include "tests/sim/nodes/post.h"
 #include "tests/sim/open_disk.h"
 
 namespace quorate::sim::nodes {
 
-/// Where a process is to die: at the n-th step of one of these kinds.
-struct BrokerTrap {
-  std::vector<Step> steps;
-  std::uint64_t countdown = 0;
-};
-
-class Broker final : public DiskOwner, public Ear {
+class Broker final : public DiskOwner, public Ear, private NodeCoreOwner {
  public:
   struct Around {
     Stage& stage;
     Mesh& mesh;
-    std::vector<NodeId> nodes;
-    std::size_t initial_quorum_size = 3;
     std::function<void(NodeId, const std::string& why)> on_death;
     std::function<void(const std::string&)> on_dismissal;
   };
+  /// What the process finds on its machine.
+  struct Start {
+    cluster::FormationRecord record;
+    Epoch epoch;
+    bool after_crash = false;
+    std::size_t shards = 1;
+  };
 
-  Broker(Around& around, NodeId id, Epoch epoch, bool after_crash, std::size_t shards, Disk& disk, NodeClock& clock);
+  Broker(Around& around, Start start, Disk& disk, NodeClock& clock);
   ~Broker() override;
 
   void begin();
   void post(ShardId shard, cluster::Task task);
-  Instant now(ShardId shard) const { return shards_[shard.value()]->now(); }
-  void pause(WorldTime until);
-  void set_trap(BrokerTrap trap) { trap_ = std::move(trap); }
-  bool is_dying() const { return dying_; }
+  Instant now(ShardId shard) { return core_->shard(shard.value()).now(); }
+  Lifetime& lifetime() { return lifetime_; }
+  bool is_dying() const { return lifetime_.is_dying(); }
   OpenDisk& disk() { return disk_; }
 
   /// Clients are welcome.
-  bool is_serving() const { return serving_ && !dying_; }
+  bool is_serving() const { return serving_ && !is_dying(); }
   std::shared_ptr<Connection> accept(ClientEnd& client, std::uint64_t id);
+  /// It has been asked to end: its clients are told to go, and its silence begins.
+  void refuse_clients();
   void note_dismissal(const std::string& words) { around_.on_dismissal(words); }
 
-  // For checks.
-  NodeId id() const { return id_; }
-  Epoch epoch() const { return epoch_; }
-  const cluster::MetadataHost& metadata() const { return *metadata_; }
-  std::size_t shard_count() const { return shards_.size(); }
-  const NodeShard& shard(std::size_t i) const { return *node_shards_[i]; }
-  NodeShard& shard(std::size_t i) { return *node_shards_[i]; }
+  // For operators and checks.
+  NodeId id() const { return start_.record.self; }
+  Epoch epoch() const { return start_.epoch; }
+  cluster::MetadataHost& metadata() { return core_->metadata(); }
+  const std::vector<NodeShard*>& shards() const { return core_->shards(); }
   const queue::Queue* queue(GroupId id) const;
+  const cluster::Replica* replica(GroupId id) const;
   std::string describe();
 
   // Ear
@@ -67,13 +64,13 @@ class Broker final : public DiskOwner, public Ear {
   void on_connection(NodeId peer, cluster::Lane lane, bool up) override;
 
   // DiskOwner
-  std::string name() const override { return "node " + std::to_string(id_.value()); }
-  bool survives(Step step, bool in_swap) override;
-  WorldTime runs_from() const override { return paused_until_; }
-  void wake() override;
-  void on_submit(const std::vector<storage::GroupWrite>&) override {}
+  std::string name() const override { return "node " + std::to_string(id().value()); }
+  bool survives(Step step) override;
+  WorldTime runs_from() const override { return lifetime_.runs_from(); }
+  void wake() override { lifetime_.wake(); }
+  void on_submit(const std::vector<storage::GroupWrite>& writes) override { lifetime_.note_writes(writes); }
   void on_syncing(const StoredWrite&) override {}
-  void on_snapshot_saved(GroupId, const storage::Snapshot&) override {}
+  void on_snapshot_saved(GroupId, const storage::Snapshot&) override { stage_.seen(Seen::snapshot_saved); }
 
  private:
   /// Flushes the connections of one shard, as ConnectionSet does.
@@ -86,58 +83,37 @@ class Broker final : public DiskOwner, public Ear {
     Broker& broker_;
     const ShardId shard_;
   };
-  using Then = std::function<void(const cluster::TopologyPtr&)>;
 
-  void build();
-  void connect_incoming();
-  // As Node's functions of the same names.
-  void announce_start();
-  void introduce_nodes(const cluster::TopologyPtr& topology);
-  void create_defaults(const cluster::TopologyPtr& topology);
-  void begin_to_serve(const cluster::TopologyPtr& topology);
-  void submit_all(std::vector<cluster::MetadataCommand> commands, const cluster::TopologyPtr& before, Then then);
-  void drop_orphans(const cluster::Topology& topology);
-  void publish(const cluster::TopologyPtr& topology, const cluster::QueueChanges& changes);
-  void follow_nodes(const cluster::TopologyPtr& topology);
-  void pause_or_resume();
-  template <class Task>
-  void on_every_shard(Task task);
+  // NodeCoreOwner
+  std::unique_ptr<ShardPost> make_post(cluster::Shard& shard, ShardPost::OnDropped on_dropped) override;
+  bool is_disk_well() override { return true; }
+  std::set<GroupId> groups_on_disk() override;
+  void on_beat(NodeId, ShardPost&) override {}
+  void on_node_live(NodeId node, bool live) override;
+  void on_nodes(const cluster::TopologyPtr&) override {}
+  void on_shard_recovered() override;
+  void show(Readiness) override {}
+  void welcome_clients() override;
+  void pause_clients(Readiness why, const std::string& reason) override;
+  void fail(const Error& error) override { lifetime_.die(error.text); }
 
-  std::vector<NodeId> others() const;
-  cluster::ClusterNode row_of(NodeId id) const;
+  void dismiss_clients(const std::string& reason);
   void run_turns();
-  void set_timer();
   void beat();
-  void die(const std::string& why);
+  void evacuate(NodeShard& shard);
 
   Around& around_;
   Stage& stage_;
-  const NodeId id_;
-  const Epoch epoch_;
-  const bool after_crash_;
-  NodeClock& clock_;
+  const Start start_;
+  Lifetime lifetime_;
   OpenDisk disk_;
-  bool dying_ = false;
-  bool turn_planned_ = false;
-  bool served_ = false;
   bool serving_ = false;
-  bool has_majority_ = true;
+  bool ending_ = false;
   std::size_t recovering_shards_ = 0;
-  WorldTime timer_at_ = WorldTime::max();
-  WorldTime paused_until_{};
-  std::optional<BrokerTrap> trap_;
-  amqp::SessionOptions session_options_;
-  cluster::TopologyPtr followed_;
-
-  std::vector<std::unique_ptr<cluster::Shard>> shards_;
-  std::vector<std::unique_ptr<Post>> posts_;
+  std::unique_ptr<NodeCore> core_;
   std::vector<std::unique_ptr<Clients>> clients_;
-  std::vector<std::unique_ptr<NodeShard>> node_shards_;
-  std::unique_ptr<cluster::MetadataHost> metadata_;
-  std::unique_ptr<cluster::ClusterWatch> watch_;
-  std::unique_ptr<cluster::Incoming> incoming_;
+  std::unique_ptr<Intake> intake_;
   std::vector<std::shared_ptr<Connection>> connections_;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 }  // namespace quorate::sim::nodes

@@ -178,8 +178,6 @@ void Mesh::mend(NodeId from, NodeId to) {
   }
 }
 
-void Mesh::clog(NodeId from, NodeId to, Duration time) { pair(from, to).clogged_until = stage_.schedule.now() + time; }
-
 void Mesh::reset(NodeId from, NodeId to) {
   const std::size_t lane = stage_.streams.network.below(cluster::kLaneCount);
   break_stream(from, to, lane, draw_exponential(stage_.streams.network, 5ms));

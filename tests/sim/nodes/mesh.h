@@ -40,7 +40,7 @@ class Mesh {
   // Faults. Cuts are counted.
   void cut(NodeId from, NodeId to);
   void mend(NodeId from, NodeId to);
-  void clog(NodeId from, NodeId to, Duration time);
+  void clog(NodeId from, NodeId to, WorldTime until) { pair(from, to).clogged_until = until; }
   void reset(NodeId from, NodeId to);
   void become_perfect();
 
