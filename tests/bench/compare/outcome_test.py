@@ -7,7 +7,8 @@ import tempfile
 import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, HERE)
+sys.path[:0] = [HERE, os.path.dirname(HERE)]
+import micro  # noqa: E402
 import report  # noqa: E402
 import scenarios  # noqa: E402
 from measure import complaints, figures_of, queues_of  # noqa: E402
@@ -187,6 +188,25 @@ class Scenarios(unittest.TestCase):
         self.assertEqual({group.scenario for group in scenarios.chosen(["S5"])}, {"S5"})
         with self.assertRaises(ValueError):
             scenarios.chosen(["S5", "S99"])
+
+
+class Micro(unittest.TestCase):
+    def test_times_are_nanoseconds(self):
+        said = [{"name": "a", "cpu_time": 2, "time_unit": "us", "allocations": 1.5},
+                {"name": "b", "error_occurred": True, "error_message": "no disk"},
+                {"name": "a_mean", "run_type": "aggregate"}]
+        expected = {"a": {"figures": {"time": 2000, "allocations": 1.5}}, "b": {"failed": "no disk"}}
+        self.assertEqual(micro.read(said), expected)
+
+    def test_only_what_all_rounds_say_is_a_verdict(self):
+        self.assertEqual(micro.verdict(Spread(0.9, 0.85, 0.94), 3), "faster")
+        self.assertEqual(micro.verdict(Spread(0.9, 0.85, 1.01), 3), "")
+        self.assertEqual(micro.verdict(Spread(1.1, 1.06, 1.2), 3), "slower")
+        self.assertEqual(micro.verdict(Spread(1.1, 1.06, 1.2), 2), "")
+
+    def test_a_benchmark_that_one_side_lacks(self):
+        rows = {("x_bench", "new"): {OURS: rounds("time", 10), THEIRS: []}}
+        self.assertEqual(micro.table(rows, "abc")[1][:4], ["x: new", "10.0 ns", "–", "only here"])
 
 
 def main():
