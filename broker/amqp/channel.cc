@@ -32,10 +32,12 @@ void Channel::on_frame(const Frame& frame) {
 void Channel::replay_backlog() {
   if (backlog_.empty() || is_waiting()) return;
   const std::vector<std::byte> frames = std::exchange(backlog_, {});
+  const std::size_t uncovered = frames.size() - std::exchange(covered_, 0);
   session_.backlog_bytes_ -= std::min(session_.backlog_bytes_, frames.size());
   const FrameDecoder decoder(0);
   ByteView rest = frames;
   while (!rest.empty()) {
+    is_fenced_ = rest.size() > uncovered;
     const FrameResult result = decoder.next(rest);
     const auto* frame = std::get_if<Frame>(&result);
     CHECK(frame != nullptr);
@@ -47,6 +49,8 @@ void Channel::replay_backlog() {
       on_frame(*frame);
     }
   }
+  is_fenced_ = false;
+  if (on_metadata_) covered_ = backlog_.size();
 }
 
 void Channel::process(const Frame& frame) {
@@ -83,9 +87,13 @@ template <class Again>
 void Channel::finish_or_fence(Handled handled, Again&& again) {
   const bool is_missing = !handled && handled.error().code == ReplyCode::not_found;
   if (!is_missing || ended_ || closing_ || !may_lag()) return finish(std::move(handled));
+  fence(again());
+}
+
+void Channel::fence(std::move_only_function<Handled()> repeat) {
   CHECK(!is_waiting());
   waiting_method_id_ = method_id_;
-  on_metadata_ = [this, repeat = again()](const MetadataReply&) {
+  on_metadata_ = [this, repeat = std::move(repeat)](const MetadataReply&) mutable {
     is_fenced_ = true;
     Handled repeated = repeat();
     is_fenced_ = false;
@@ -161,6 +169,7 @@ void Channel::end() {
   queues_touched_.clear();
   session_.backlog_bytes_ -= std::min(session_.backlog_bytes_, backlog_.size());
   backlog_.clear();
+  covered_ = 0;
   on_metadata_ = nullptr;
   on_reply_ = nullptr;
   committing_ = false;

@@ -155,7 +155,8 @@ class Channel {
   cluster::QueueType default_queue_type() const;
   Table declared_arguments(const QueueDeclare& method, cluster::QueueType wanted) const;
   NodeId first_leader(const Table& arguments, const std::vector<NodeId>& nodes);
-  Handled answer_declare(const cluster::Queue& queue, bool no_wait);
+  Handled declare_once_more(const std::string& name, const std::vector<std::byte>& request);
+  Handled answer_declare(const cluster::Queue& queue, const QueueDeclare& method);
   std::expected<std::string, AmqpError> name_or_last(std::string_view name) const;
   std::expected<const cluster::Queue*, AmqpError> find_queue(std::string_view name) const;
   Handled check_owner(const cluster::Queue& queue) const;
@@ -218,6 +219,7 @@ class Channel {
   /// is carried out with the newest metadata there is.
   template <class Again>
   void finish_or_fence(Handled handled, Again&& again);
+  void fence(std::move_only_function<Handled()> repeat);
   template <class T>
   void send(const T& method) {
     session_.outbox_.method(id_, method);
@@ -231,8 +233,9 @@ class Channel {
 
   std::uint32_t method_id_ = 0;  // being handled, for the error that names it
   std::uint32_t waiting_method_id_ = 0;
-  bool is_fenced_ = false;  // what is being handled was not found before, and this is the second try
-  OnMetadata on_metadata_;  // at most one of the two is set
+  bool is_fenced_ = false;   // topology() is newer than what is being handled
+  std::size_t covered_ = 0;  // octets at the front of the backlog that came before the metadata was last asked
+  OnMetadata on_metadata_;   // at most one of the two is set
   OnMail on_reply_;
   std::uint32_t asked_link_ = queue::kGetLink;  // of the request behind on_reply_
   GroupId asked_queue_;

@@ -104,6 +104,8 @@ Handled Channel::on_publication(const Publication& publication) {
   const auto reply_address = exchange.empty() ? parse_reply_address(message.routing_key()) : std::nullopt;
   if (reply_address) send_reply(*reply_address, publish.message);
   const std::span<const std::uint64_t> queues = route(*target, headers);
+  // Not found is looked up once more: what is bound on another node by now must not be missed.
+  if (queues.empty() && !reply_address && may_lag()) return refuse(ReplyCode::not_found, "no queue for it yet");
   const bool is_returned = queues.empty() && publication.mandatory && !reply_address;
   if (transactional_) {
     Routed routed{.publish = std::move(publish), .is_returned = is_returned};

@@ -59,7 +59,7 @@ Handled Channel::declare_passively(const QueueDeclare& method, std::string name)
   const auto queue = find_queue(name);
   if (!queue) return std::unexpected(queue.error());
   if (auto owned = check_owner(**queue); !owned) return owned;
-  return answer_declare(**queue, method.no_wait);
+  return answer_declare(**queue, method);
 }
 
 /// Another declaration than the first can be permitted, and leaves the queue as it is: by the virtual host, or of a
@@ -76,7 +76,7 @@ Handled Channel::declare_existing(const cluster::Queue& current, const QueueDecl
   if (!is_relaxed && method.exclusive != current.owner.has_value()) {
     return refuse(ReplyCode::resource_locked, locked_text(current.name));
   }
-  if (is_free) return answer_declare(current, method.no_wait);
+  if (is_free) return answer_declare(current, method);
   if (!is_relaxed) {
     if (auto same = check_same_properties(current, method); !same) return same;
   }
@@ -87,7 +87,7 @@ Handled Channel::declare_existing(const cluster::Queue& current, const QueueDecl
       !same) {
     return refuse(ReplyCode::precondition_failed, same.error());
   }
-  return answer_declare(current, method.no_wait);
+  return answer_declare(current, method);
 }
 
 Handled Channel::check_same_properties(const cluster::Queue& current, const QueueDeclare& method) const {
@@ -190,17 +190,27 @@ Handled Channel::declare_new_queue(const QueueDeclare& method, std::string name)
 }
 
 /// An existing queue answers with what is in it.
-Handled Channel::answer_declare(const cluster::Queue& queue, bool no_wait) {
+Handled Channel::answer_declare(const cluster::Queue& queue, const QueueDeclare& method) {
   last_queue_ = queue.name;
-  if (no_wait) return {};
-  ask(queue.id, queue::kGetLink, queue::Count{}, [this, name = queue.name](queue::SessionMail& mail) -> Handled {
-    const auto* counted = std::get_if<queue::Counted>(&mail.what);
-    if (counted == nullptr) return no_such(ResourceKind::queue, name, vhost());
-    send(QueueDeclareOk{.queue = name,
-                        .message_count = static_cast<std::uint32_t>(counted->ready),
-                        .consumer_count = static_cast<std::uint32_t>(counted->consumers)});
-    return {};
-  });
+  if (method.no_wait) return {};
+  std::vector<std::byte> request;
+  encode_method(method, request);
+  ask(queue.id, queue::kGetLink, queue::Count{},
+      [this, name = queue.name, request = std::move(request)](queue::SessionMail& mail) -> Handled {
+        const auto* counted = std::get_if<queue::Counted>(&mail.what);
+        if (counted == nullptr) return declare_once_more(name, request);
+        send(QueueDeclareOk{.queue = name,
+                            .message_count = static_cast<std::uint32_t>(counted->ready),
+                            .consumer_count = static_cast<std::uint32_t>(counted->consumers)});
+        return {};
+      });
+  return {};
+}
+
+/// The queue has been deleted, which this shard had not heard of.
+Handled Channel::declare_once_more(const std::string& name, const std::vector<std::byte>& request) {
+  if (std::get<QueueDeclare>(*decode_method(request)).passive) return no_such(ResourceKind::queue, name, vhost());
+  fence([this, request] { return dispatch(*decode_method(request)); });
   return {};
 }
 

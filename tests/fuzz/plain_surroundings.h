@@ -3,6 +3,7 @@
 #pragma once
 #include <deque>
 #include <functional>
+#include <set>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -50,10 +51,19 @@ class PlainSurroundings final : public Surroundings {
     commands_.emplace_back(from, std::move(command));
   }
   bool may_lag() const override { return true; }
-  void fence(const queue::SessionId& from) override { fences_.push_back(from); }
+  void fence(const queue::SessionId& from) override {
+    fences_.push_back(from);
+    ++fence_count_;
+  }
 
   /// Done on another node, and seen here behind the next fence.
-  void do_elsewhere(cluster::MetadataCommand command) { elsewhere_.push_back(std::move(command)); }
+  void do_elsewhere(cluster::MetadataCommand command) {
+    if (const auto* deletion = std::get_if<cluster::DeleteQueue>(&command)) gone_.insert(deletion->id);
+    elsewhere_.push_back(std::move(command));
+  }
+  std::size_t fence_count() const { return fence_count_; }
+  /// To queues.
+  std::size_t published_count() const { return published_count_; }
 
   /// Everything that was asked is answered; false when there was nothing.
   bool answer(Session& session) {
@@ -72,6 +82,7 @@ class PlainSurroundings final : public Surroundings {
         session.on_mail({.to = mail.from, .queue = mail.queue, .what = std::move(what)});
       };
       if (const auto* publish = std::get_if<queue::Publish>(&mail.what)) {
+        ++published_count_;
         answer(queue::Taken{.seq = publish->seq, .bytes = publish->message.encoded().size() + 64});
         deliver(answer, publish->message);
       } else if (const auto* attach = std::get_if<queue::Attach>(&mail.what)) {
@@ -84,7 +95,11 @@ class PlainSurroundings final : public Surroundings {
       } else if (std::holds_alternative<queue::Purge>(mail.what)) {
         answer(queue::Purged{});
       } else if (std::holds_alternative<queue::Count>(mail.what)) {
-        answer(queue::Counted{});
+        if (gone_.contains(mail.queue)) {
+          answer(queue::Gone{});
+        } else {
+          answer(queue::Counted{});
+        }
       } else if (std::holds_alternative<queue::DeleteIf>(mail.what)) {
         apply(cluster::DeleteQueue{.id = mail.queue});
         answer(queue::Deleted{.topology = topology()});
@@ -118,6 +133,9 @@ class PlainSurroundings final : public Surroundings {
   std::uint32_t admitted_ = 0;
   std::vector<std::pair<queue::SessionId, cluster::MetadataCommand>> commands_;
   std::vector<queue::SessionId> fences_;
+  std::size_t fence_count_ = 0;
+  std::size_t published_count_ = 0;
+  std::set<GroupId> gone_;  // deleted elsewhere: what is left of them answers so
   std::vector<cluster::MetadataCommand> elsewhere_;
   std::vector<queue::QueueMail> mail_;
   std::vector<queue::SessionMail> answers_;

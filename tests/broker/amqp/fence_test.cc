@@ -86,11 +86,49 @@ TEST_F(Fence, APublicationIsKeptUntilItsExchangeIsKnown) {
   publish("e", "", "first");
   publish("e", "", "second");
   answer();
-  EXPECT_EQ(heard(), (Lines{"confirm.select-ok", "basic.ack delivery_tag=2 multiple=true"}));
+  EXPECT_EQ(heard(), (Lines{"confirm.select-ok", "basic.ack delivery_tag=1", "basic.ack delivery_tag=2"}));
   publish("f", "", "third");
   answer();
   EXPECT_EQ(heard(), Lines{"channel.close reply_code=404 reply_text=\"NOT_FOUND - no exchange 'f' in vhost '/'\" "
                            "class_id=60 method_id=40"});
+}
+
+TEST_F(Fence, APublicationIsKeptUntilItIsCertainThatNoQueueWantsIt) {
+  send(ConfirmSelect{});
+  surroundings_.do_elsewhere(kDeclareQueue);
+  publish("", "q", "first");
+  EXPECT_EQ(heard(), Lines{"confirm.select-ok"});
+  answer();
+  EXPECT_EQ(heard(), Lines{"basic.ack delivery_tag=1"});
+  EXPECT_EQ(surroundings_.published_count(), 1u);
+  publish("", "nobody", "second");
+  answer();
+  EXPECT_EQ(heard(), Lines{"basic.ack delivery_tag=2"});
+  EXPECT_EQ(surroundings_.published_count(), 1u);
+}
+
+TEST_F(Fence, OneLookServesAllThatCameBeforeIt) {
+  send(ConfirmSelect{});
+  for (int i = 0; i < 1000; ++i) publish("", "nobody", "x");
+  answer();
+  EXPECT_EQ(heard(),
+            (Lines{"confirm.select-ok", "basic.ack delivery_tag=1", "basic.ack delivery_tag=1000 multiple=true"}));
+  EXPECT_EQ(surroundings_.fence_count(), 2u);
+  publish("", "nobody", "x");
+  answer();
+  EXPECT_EQ(surroundings_.fence_count(), 3u);
+}
+
+TEST_F(Fence, AQueueThatWasDeletedElsewhereIsDeclaredAnew) {
+  send(QueueDeclare{.queue = "q", .durable = true});
+  answer();
+  heard();
+  const GroupId before = surroundings_.topology()->find_queue("/", "q")->id;
+  surroundings_.do_elsewhere(cluster::DeleteQueue{.id = before});
+  send(QueueDeclare{.queue = "q", .durable = true});
+  answer();
+  EXPECT_EQ(heard(), Lines{"queue.declare-ok queue=q message_count=0 consumer_count=0"});
+  EXPECT_NE(surroundings_.topology()->find_queue("/", "q")->id, before);
 }
 
 TEST_F(Fence, AQueueThatIsNotKnownYetIsDeleted) {
