@@ -27,6 +27,9 @@ inline constexpr std::uint64_t kDeliveryWindowMinBytes = 64u << 10;
 inline constexpr std::uint32_t kMessageOverheadBytes = 64;
 /// Bytes published on a connection whose queues have not taken them; beyond it the connection is not read.
 inline constexpr std::size_t kPublishInFlightMaxBytes = 8u << 20;
+/// A publication to a replicated queue counts so many times there: the acknowledgements of the queue's consumers wait
+/// for a majority behind it, and consumers would starve.
+inline constexpr std::size_t kReplicatedFlightWeight = 8;
 /// Frames that wait behind a pending request of their channel; beyond it the connection is not read.
 inline constexpr std::size_t kChannelBacklogMaxBytes = 1u << 20;
 /// After sending connection.close we wait this long for close-ok.

@@ -15,8 +15,6 @@ namespace {
 using auth::Permission;
 using auth::ResourceKind;
 
-std::uint64_t weight(const Message& message) { return message.encoded().size() + limits::kMessageOverheadBytes; }
-
 /// What the router asks of the topology of one vhost.
 class TopologyLookup final : public exchange::ExchangeLookup {
  public:
@@ -162,10 +160,9 @@ Message Channel::without_bcc(const Message& message, const PropertiesView& view)
 }
 
 void Channel::send_publication(GroupId queue, const queue::Publish& publish) {
-  const std::size_t bytes = weight(publish.message);
+  const std::size_t bytes = session_.surroundings_.send({.queue = queue, .from = session_id_, .what = publish});
   publishing_bytes_ += bytes;
   session_.note_published(bytes);
-  mail(queue, publish);
 }
 
 void Channel::on_taken(const queue::Taken& taken) {

@@ -80,7 +80,8 @@ class Surroundings {
   /// Something an operator should know about what a client does; goes to the log.
   virtual void remark(std::string text) = 0;
 
-  virtual void send(queue::QueueMail mail) = 0;
+  /// Of a publication, gives the bytes that are in flight until a Taken brings as many back.
+  virtual std::size_t send(queue::QueueMail mail) = 0;
   /// From session to session: a direct reply.
   virtual void send(queue::SessionMail mail) = 0;
   /// The log is behind: publishers are not read until it has caught up.

@@ -97,7 +97,7 @@ class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
   Epoch epoch() const override { return options_.epoch; }
   queue::SessionId begin(amqp::Session& session) override;
   void end(const queue::SessionId& id) override;
-  void send(queue::QueueMail mail) override { courier_.send(std::move(mail)); }
+  std::size_t send(queue::QueueMail mail) override { return courier_.send(std::move(mail)); }
   void send(queue::SessionMail mail) override { switchboard_.send(std::move(mail)); }
   bool is_congested() const override { return groups_.is_congested(); }
   bool admit(Counted what, std::uint32_t limit) override;

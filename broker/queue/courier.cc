@@ -27,10 +27,6 @@ bool is_request(const QueueMailBody& what) {
   return std::holds_alternative<Attach>(what) || std::holds_alternative<Cancel>(what) ||
          std::holds_alternative<Get>(what) || std::holds_alternative<Purge>(what);
 }
-std::uint64_t size_of(const QueueMailBody& what) {
-  const auto* publish = std::get_if<Publish>(&what);
-  return publish != nullptr ? publish->message.encoded().size() + limits::kMessageOverheadBytes : 0;
-}
 
 /// Which answers fit which request.
 template <class Answer>
@@ -51,8 +47,17 @@ Courier::Courier(cluster::Shard& shard, Surroundings surroundings)
 
 // --- from the sessions ---
 
-void Courier::send(QueueMail mail) {
-  if (!is_tracked(mail.queue)) return surroundings_.switchboard.send(std::move(mail));
+std::size_t Courier::send(QueueMail mail) {
+  const std::size_t bytes = flight_bytes(mail.what);
+  if (is_tracked(mail.queue)) {
+    track(std::move(mail));
+    return limits::kReplicatedFlightWeight * bytes;
+  }
+  surroundings_.switchboard.send(std::move(mail));
+  return bytes;
+}
+
+void Courier::track(QueueMail mail) {
   const bool is_end = std::holds_alternative<Down>(mail.what);
   if (is_end && find(mail.from, mail.queue) == nullptr) return;
   Link& link = link_of(mail.from, mail.queue);
@@ -170,7 +175,7 @@ void Courier::ship(Link& link, const Route& route) {
       // The queue forgets the session with its Down and would take an echo of its first command for a new session.
       if (std::holds_alternative<Down>(sent.what) && link.through + 1 < sent.number) break;
       parcel.commands.push_back(sent.what);
-      bytes += size_of(sent.what);
+      bytes += flight_bytes(sent.what);
       --link.unsent;
     }
     if (link.unsent == 0 || link.ended) {
@@ -433,7 +438,9 @@ void Courier::tell_taken(Link& link, Sent& sent) {
   if (publish == nullptr || std::exchange(sent.answered, true)) return;
   surroundings_.deliver({.to = link.session,
                          .queue = link.queue,
-                         .what = Taken{.seq = publish->seq, .bytes = size_of(sent.what), .refused = sent.refused}});
+                         .what = Taken{.seq = publish->seq,
+                                       .bytes = limits::kReplicatedFlightWeight * flight_bytes(*publish),
+                                       .refused = sent.refused}});
 }
 
 void Courier::on(Link& link, SessionMail&, Refused& refused) {

@@ -41,7 +41,8 @@ class Courier final : public cluster::TurnHook {
   Courier(cluster::Shard& shard, Surroundings surroundings);
 
   // From the sessions of this shard:
-  void send(QueueMail mail);
+  /// Of a publication, gives the bytes that are in flight until a Taken brings as many back.
+  std::size_t send(QueueMail mail);
   /// The session sends no more. What it has sent is still carried out, and the queues are told that it has ended.
   void end(const SessionId& session);
 
@@ -102,6 +103,7 @@ class Courier final : public cluster::TurnHook {
     std::vector<LinkKey> links;
   };
 
+  void track(QueueMail mail);
   Route* route_to(GroupId queue);
   bool is_tracked(GroupId queue);
   Link& link_of(const SessionId& session, GroupId queue);

@@ -12,8 +12,6 @@ namespace {
 /// A message this large becomes an entry of its own.
 constexpr std::size_t kAloneBytes = limits::kEntryPackBytes / 2;
 
-std::uint64_t weight(const Message& message) { return message.encoded().size() + limits::kMessageOverheadBytes; }
-
 Enqueue to_command(const Publish& publish) {
   return {.persistent = publish.persistent,
           .has_priority = publish.has_priority,
@@ -41,7 +39,7 @@ void EntryPacker::append(const SessionId& from, const Publish& publish, bool nee
   name_sender();
   if (!sender_) {
     waiting_.push_back(
-        {.offset = entry_.size(), .session = from, .taken = {.seq = publish.seq, .bytes = weight(publish.message)}});
+        {.offset = entry_.size(), .session = from, .taken = {.seq = publish.seq, .bytes = flight_bytes(publish)}});
   }
   if (is_alone) return submit(encode_alone(publish));
   encode_command(to_command(publish), entry_);

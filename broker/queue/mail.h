@@ -45,6 +45,10 @@ struct DeleteIf {
 using QueueMailBody =
     std::variant<Publish, Settle, Credit, Attach, Cancel, Return, Discard, Get, Purge, Down, Count, DeleteIf>;
 
+/// What a publication weighs while it is under way; everything else weighs nothing.
+std::size_t flight_bytes(const Publish& publish);
+std::size_t flight_bytes(const QueueMailBody& what);
+
 struct QueueMail {
   GroupId queue;
   SessionId from;

@@ -6,12 +6,21 @@
 
 namespace quorate::queue {
 
+std::size_t flight_bytes(const Publish& publish) {
+  return publish.message.encoded().size() + limits::kMessageOverheadBytes;
+}
+
+std::size_t flight_bytes(const QueueMailBody& what) {
+  const auto* publish = std::get_if<Publish>(&what);
+  return publish != nullptr ? flight_bytes(*publish) : 0;
+}
+
 void refuse_mail(const QueueMail& mail, Switchboard& switchboard) {
   const auto answer = [&](decltype(SessionMail::what) what) {
     switchboard.send(SessionMail{.to = mail.from, .queue = mail.queue, .what = std::move(what)});
   };
   if (const auto* publish = std::get_if<Publish>(&mail.what)) {
-    answer(Taken{.seq = publish->seq, .bytes = publish->message.encoded().size() + limits::kMessageOverheadBytes});
+    answer(Taken{.seq = publish->seq, .bytes = flight_bytes(*publish)});
   } else if (const auto* attach = std::get_if<Attach>(&mail.what)) {
     answer(Gone{.link = attach->consumer.link});
   } else if (const auto* cancel = std::get_if<Cancel>(&mail.what)) {

@@ -108,7 +108,11 @@ class OneShard final : public Surroundings, public queue::MailReceiver {
   std::vector<NodeId> place(std::size_t) override { return {node()}; }
   std::size_t initial_quorum_size() const override { return 1; }
   bool is_congested() const override { return false; }
-  void send(queue::QueueMail mail) override { switchboard_.send(std::move(mail)); }
+  std::size_t send(queue::QueueMail mail) override {
+    const std::size_t bytes = queue::flight_bytes(mail.what);
+    switchboard_.send(std::move(mail));
+    return bytes;
+  }
   void send(queue::SessionMail mail) override { switchboard_.send(std::move(mail)); }
   void submit(const queue::SessionId&, cluster::MetadataCommand) override { CHECK(false); }
   bool may_lag() const override { return false; }

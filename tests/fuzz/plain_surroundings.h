@@ -45,7 +45,10 @@ class PlainSurroundings final : public Surroundings {
   std::vector<NodeId> place(std::size_t) override { return {node()}; }
   std::size_t initial_quorum_size() const override { return 1; }
   bool is_congested() const override { return false; }
-  void send(queue::QueueMail mail) override { mail_.push_back(std::move(mail)); }
+  std::size_t send(queue::QueueMail mail) override {
+    mail_.push_back(std::move(mail));
+    return queue::flight_bytes(mail_.back().what);
+  }
   void send(queue::SessionMail mail) override { answers_.push_back(std::move(mail)); }
   void submit(const queue::SessionId& from, cluster::MetadataCommand command) override {
     commands_.emplace_back(from, std::move(command));
@@ -83,7 +86,7 @@ class PlainSurroundings final : public Surroundings {
       };
       if (const auto* publish = std::get_if<queue::Publish>(&mail.what)) {
         ++published_count_;
-        answer(queue::Taken{.seq = publish->seq, .bytes = publish->message.encoded().size() + 64});
+        answer(queue::Taken{.seq = publish->seq, .bytes = queue::flight_bytes(mail.what)});
         deliver(answer, publish->message);
       } else if (const auto* attach = std::get_if<queue::Attach>(&mail.what)) {
         consumer_link_ = attach->consumer.link;

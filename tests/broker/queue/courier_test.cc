@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/limits.h"
 #include "base/overloaded.h"
 #include "base/time.h"
 #include "tests/broker/queue/every_mail.h"
@@ -67,6 +68,7 @@ class CourierTest : public MailReceiver, public RemotePost, public ::testing::Te
   std::vector<Parcel> parcels() { return std::exchange(parcels_, {}); }
 
   std::size_t questions_who_leads_ = 0;
+  std::size_t brought_back_ = 0;  // of the bytes in flight
   cluster::QueuePtr queue_;
   ManualClock clock_;
   cluster::Shard shard_{ShardId(0), clock_};
@@ -83,7 +85,10 @@ class CourierTest : public MailReceiver, public RemotePost, public ::testing::Te
   void hear(const SessionMail& mail) {
     heard_ += heard_.empty() ? "" : " ";
     heard_ += std::visit(Overloaded{
-                             [](const Taken& taken) { return "taken " + std::to_string(taken.seq.value()); },
+                             [this](const Taken& taken) {
+                               brought_back_ += taken.bytes;
+                               return "taken " + std::to_string(taken.seq.value());
+                             },
                              [](const Counted& counted) { return "counted " + std::to_string(counted.ready); },
                              [](const Deleted& deleted) { return "deleted " + std::to_string(deleted.count); },
                              [](const Gone&) { return std::string("gone"); },
@@ -128,6 +133,16 @@ TEST_F(CourierTest, WhoNeverHearsTheCountOfADeletionHearsThatTheQueueIsGone) {
   pass(std::chrono::seconds(2));
   EXPECT_EQ(heard(), "gone gone");
   EXPECT_EQ(courier_.link_count(), 0u);
+}
+
+TEST_F(CourierTest, WhatAPublicationTakesOfTheFlightComesBack) {
+  const std::size_t taken = courier_.send(
+      {.queue = kQueue, .from = kSession, .what = Publish{.message = example_message(), .seq = PublishSeq(1)}});
+  EXPECT_EQ(taken, limits::kReplicatedFlightWeight * flight_bytes(Publish{.message = example_message()}));
+  lead();
+  answer(Through{.first = 1, .number = 1});
+  EXPECT_EQ(heard(), "taken 1");
+  EXPECT_EQ(brought_back_, taken);
 }
 
 TEST_F(CourierTest, AnEchoIsNotTheAnswerToALaterQuestion) {
