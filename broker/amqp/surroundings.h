@@ -88,7 +88,7 @@ class Surroundings {
   virtual bool is_congested() const = 0;
   /// Answered by Session::on_metadata(from, …) once it is durable, after the shard has seen the new topology.
   virtual void submit(const queue::SessionId& from, cluster::MetadataCommand command) = 0;
-  /// Other nodes may know names that topology() does not know yet.
+  /// Other nodes or shards may know names that topology() does not know yet.
   virtual bool may_lag() const = 0;
   /// Answered by Session::on_metadata(from, …) once topology() has everything that was committed before.
   virtual void fence(const queue::SessionId& from) = 0;

@@ -24,11 +24,12 @@ struct Room {
 constexpr std::string_view kBelowQueues[] = {"message", "metrics"};
 constexpr std::string_view kBelowProtocols[] = {"message", "metrics", "exchange", "queue", "auth"};
 constexpr std::string_view kBelowCommands[] = {"message", "exchange", "queue", "auth", "http"};
+constexpr std::string_view kBelowLoads[] = {"message", "amqp", "http"};
 constexpr std::string_view kEverything[] = {"*"};
 constexpr Room kRooms[] = {
     {"alarms", {}},          {"message", {}},        {"metrics", {}},           {"exchange", kBelowQueues},
     {"queue", kBelowQueues}, {"auth", kBelowQueues}, {"amqp", kBelowProtocols}, {"http", kBelowProtocols},
-    {"ctl", kBelowCommands}, {"node", kEverything},  {"main.cc", kEverything},
+    {"ctl", kBelowCommands}, {"perf", kBelowLoads},  {"node", kEverything},     {"main.cc", kEverything},
 };
 
 /// A header of another house, where it may be named (path prefixes), and what to use elsewhere. The first row that the
@@ -46,7 +47,7 @@ constexpr std::string_view kBroker[] = {"broker/"};
 constexpr std::string_view kHttp[] = {"broker/http/"};
 constexpr std::string_view kClusterAndBroker[] = {"cluster/", "broker/"};
 constexpr std::string_view kRows[] = {"broker/amqp/", "broker/node/"};
-constexpr std::string_view kCommandLines[] = {"broker/node/", "broker/ctl/"};
+constexpr std::string_view kCommandLines[] = {"broker/node/", "broker/ctl/", "broker/perf/"};
 constexpr Foreign kForeigners[] = {
     {"CLI/", kCommandLines, "parse words in broker/node/command_line"},
     {"boost/asio", kClusterAndBroker, "post to a cluster/shard.h, or return an effect to the shell"},
@@ -76,6 +77,7 @@ struct Word {
 constexpr std::string_view kThreads[] = {"broker/node/node",
                                          "cluster/mailbox",
                                          "broker/main",
+                                         "broker/perf/worker",
                                          "broker/node/cluster_link",
                                          "broker/node/orders",
                                          "cluster/formation",

@@ -111,6 +111,18 @@ def work_queue(client):
 
 
 @scenario
+def declared_here_found_there(client):
+    """A queue that was declared on one connection is there for another one in the same moment."""
+    channels = [client.channel() for _ in range(4)]
+    for number in range(200):
+        name = f"found-{number}"
+        channels[number % 4].queue_declare(name, auto_delete=True)
+        for offset in (1, 2, 3):
+            channels[(number + offset) % 4].queue_declare(name, passive=True)
+        channels[number % 4].queue_delete(name)
+
+
+@scenario
 def fanout(client):
     channel = client.channel()
     channel.exchange_declare("interop.pika.logs", "fanout")
