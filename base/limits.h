@@ -44,6 +44,10 @@ inline constexpr std::size_t kEntryPackBytes = 32u << 10;
 /// Message bodies that the queues of one shard keep in memory; beyond it they are read back from the log.
 inline constexpr std::size_t kBodyCacheShardMaxBytes = 96u << 20;
 inline constexpr std::size_t kBodyCacheQueueMaxBytes = 32u << 20;
+/// The longest time to live that a queue or a message may be given: ten years.
+inline constexpr std::uint64_t kTtlMaxMs = 10ull * 365 * 24 * 3600 * 1000;
+/// Between two entries that a queue's leader proposes for the sake of time alone.
+inline constexpr std::chrono::nanoseconds kExpiryInterval = 50ms;
 /// One read-ahead from the log.
 inline constexpr std::size_t kReadAheadBytes = 2u << 20;
 /// Bytes handed to the log writer and not yet synced; beyond it publishers are not read.

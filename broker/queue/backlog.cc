@@ -9,7 +9,9 @@ void Backlog::arrange(std::uint8_t priority_max, Returns returns) {
   if (priority_max == priority_max_ && returns == returns_) return;
   std::vector<MessageRef> ready;
   std::vector<MessageRef> returned;
-  for_each_level([&](std::size_t, const Level& level) { ready.insert(ready.end(), level.begin(), level.end()); });
+  for_each_level([&](std::size_t, const Level& level) {
+    level.for_each([&](const MessageRef& message) { ready.push_back(message); });
+  });
   for_each_returned([&](const MessageRef& message) { returned.push_back(message); });
   std::ranges::sort(ready, {}, &MessageRef::position);
   clear();
@@ -26,14 +28,16 @@ Backlog::Place Backlog::place_of_returned(const MessageRef& message) const {
 }
 
 void Backlog::give_back(const MessageRef& message) {
-  const bool is_new = returned_.try_emplace(place_of_returned(message), message).second;
+  const Place place = place_of_returned(message);
+  const bool is_new = returned_.try_emplace(place, message).second;
   CHECK(is_new);
+  if (message.expires) expiring_returned_.emplace(message.position, place);
   count(message);
 }
 
 bool Backlog::restore_ready(const MessageRef& message) {
   const std::unique_ptr<Level>& level = levels_[rank_of(message)];
-  if (level != nullptr && !level->empty() && level->back().position >= message.position) return false;
+  if (level != nullptr && !level->can_end_with(message.position)) return false;
   push(message);
   return true;
 }
@@ -53,9 +57,25 @@ bool Backlog::is_returned_next() const {
 
 MessageRef Backlog::take_returned(Returned::iterator at) {
   const MessageRef message = at->second;
+  if (message.expires) expiring_returned_.erase(message.position);
   returned_.erase(at);
   discount(message);
   return message;
+}
+
+MessageRef Backlog::take_out(Position position) {
+  if (const auto at = expiring_returned_.find(position); at != expiring_returned_.end()) {
+    return take_returned(returned_.find(at->second));
+  }
+  for (std::size_t rank = first_rank();; ++rank) {
+    CHECK_LT(rank, levels_.size());
+    Level* level = levels_[rank].get();
+    const auto message = level != nullptr ? level->take_out(position) : std::nullopt;
+    if (!message) continue;
+    if (level->empty()) used_[rank / kWord] &= ~bit_of(rank);
+    discount(*message);
+    return *message;
+  }
 }
 
 std::size_t Backlog::last_rank() const {
@@ -88,6 +108,7 @@ void Backlog::clear() {
   }
   used_ = {};
   returned_.clear();
+  expiring_returned_.clear();
   size_ = 0;
   body_bytes_ = 0;
 }
@@ -105,11 +126,18 @@ void Backlog::check_invariants() const {
   for (std::size_t rank = 0; rank < levels_.size(); ++rank) {
     const bool is_used = levels_[rank] != nullptr && !levels_[rank]->empty();
     CHECK_EQ(is_used, (used_[rank / kWord] & bit_of(rank)) != 0);
-    if (is_used) CHECK(std::ranges::is_sorted(*levels_[rank], {}, &MessageRef::position));
+    if (levels_[rank] != nullptr) levels_[rank]->check_invariants();
   }
   for_each_level([&](std::size_t rank, const Level& level) {
-    for (const MessageRef& message : level) CHECK_EQ(rank, rank_of(message));
+    level.for_each([&](const MessageRef& message) { CHECK_EQ(rank, rank_of(message)); });
   });
+  std::size_t expiring = 0;
+  for (const auto& [place, message] : returned_) {
+    if (!message.expires) continue;
+    ++expiring;
+    CHECK(expiring_returned_.at(message.position) == place);
+  }
+  CHECK_EQ(expiring, expiring_returned_.size());
 }
 
 }  // namespace quorate::queue

@@ -5,7 +5,6 @@
 #include <array>
 #include <bit>
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <memory>
 #include <utility>
@@ -13,12 +12,12 @@
 
 #include "base/check.h"
 #include "broker/queue/effects.h"
+#include "broker/queue/level.h"
 
 namespace quorate::queue {
 
 class Backlog {
  public:
-  using Level = std::deque<MessageRef>;
   enum class Returns : bool { to_their_place, first };
 
   /// Messages of a priority above `priority_max` count as of that one; 0: all are alike.
@@ -32,9 +31,7 @@ class Backlog {
   /// A new message, from behind all others.
   void push(MessageRef message) {
     const std::size_t rank = rank_of(message);
-    Level& level = level_of(rank);
-    CHECK(level.empty() || level.back().position < message.position);
-    level.push_back(message);
+    level_of(rank).push(message);
     used_[rank / kWord] |= bit_of(rank);
     count(message);
   }
@@ -47,15 +44,15 @@ class Backlog {
   }
   /// What a full queue can do without: the oldest of the least priority.
   MessageRef take_least();
+  /// One that expires and is there, wherever it stands.
+  MessageRef take_out(Position position);
 
   /// Calls `visit(const MessageRef&)` for each: what was given back in the order of being handed out, then the others,
   /// the highest priority first.
   template <class Visit>
   void for_each(Visit&& visit) const {
     for (const auto& [place, message] : returned_) visit(message);
-    for_each_level([&](std::size_t, const Level& level) {
-      for (const MessageRef& message : level) visit(message);
-    });
+    for_each_level([&](std::size_t, const Level& level) { level.for_each(visit); });
   }
   /// Of those that were not given back: `visit(rank, messages)` for each level in use; rank 0 is the highest priority.
   template <class Visit>
@@ -73,8 +70,7 @@ class Backlog {
   void change_each(Change&& change) {
     for (auto& [place, message] : returned_) change(message);
     for (const auto& level : levels_) {
-      if (level == nullptr) continue;
-      for (MessageRef& message : *level) change(message);
+      if (level != nullptr) level->change_each(change);
     }
   }
   /// Takes out each for which `is_gone(const MessageRef&)` holds.
@@ -82,12 +78,13 @@ class Backlog {
   void remove_if(IsGone&& is_gone) {
     const auto remove = [&](const MessageRef& message) {
       if (!is_gone(message)) return false;
+      if (message.expires) expiring_returned_.erase(message.position);
       discount(message);
       return true;
     };
     for (std::size_t rank = 0; rank < levels_.size(); ++rank) {
       if (levels_[rank] == nullptr) continue;
-      std::erase_if(*levels_[rank], remove);
+      levels_[rank]->remove_if(remove);
       if (levels_[rank]->empty()) used_[rank / kWord] &= ~bit_of(rank);
     }
     std::erase_if(returned_, [&](const auto& entry) { return remove(entry.second); });
@@ -130,8 +127,7 @@ class Backlog {
   bool is_returned_next() const;
   MessageRef take_from(std::size_t rank) {
     Level& level = *levels_[rank];
-    const MessageRef message = level.front();
-    level.pop_front();
+    const MessageRef message = level.take_front();
     if (level.empty()) used_[rank / kWord] &= ~bit_of(rank);
     discount(message);
     return message;
@@ -149,9 +145,10 @@ class Backlog {
 
   std::uint8_t priority_max_ = 0;
   Returns returns_ = Returns::to_their_place;
-  std::vector<std::unique_ptr<Level>> levels_{1};  // By rank, made when needed. Invariant: ascending positions in each.
+  std::vector<std::unique_ptr<Level>> levels_{1};  // by rank, made when needed
   std::array<std::uint64_t, 4> used_{};            // bit by rank: the level holds something
   Returned returned_;
+  std::map<Position, Place> expiring_returned_;  // where those stand in returned_ that expire
   std::uint64_t size_ = 0;
   std::uint64_t body_bytes_ = 0;
 };

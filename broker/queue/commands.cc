@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::uint8_t kPersistentFlag = 1;
 constexpr std::uint8_t kHasPriorityFlag = 2;
+constexpr std::uint8_t kHasTtlFlag = 4;
 constexpr std::uint8_t kNoAckFlag = 1;
 constexpr std::uint8_t kExclusiveFlag = 2;
 constexpr std::uint8_t kAfterCrashFlag = 1;
@@ -32,8 +33,10 @@ constexpr std::int64_t unzigzag(std::uint64_t value) {
 }
 
 void head(ByteWriter& w, const Enqueue& c) {
-  w.write(static_cast<std::uint8_t>((c.persistent ? kPersistentFlag : 0) | (c.has_priority ? kHasPriorityFlag : 0)));
+  w.write(static_cast<std::uint8_t>((c.persistent ? kPersistentFlag : 0) | (c.has_priority ? kHasPriorityFlag : 0) |
+                                    (c.ttl_ms ? kHasTtlFlag : 0)));
   w.write(c.priority);
+  if (c.ttl_ms) w.write_varint(*c.ttl_ms);
   w.write_varint(c.body_size);
   w.write_varint(c.message.size());
 }
@@ -43,7 +46,10 @@ void body(ByteWriter& w, const Enqueue& c) {
 }
 bool body(ByteReader& r, Enqueue& c) {
   std::uint8_t flags = 0;
-  if (!r.read(flags) || !r.read(c.priority) || !get(r, c.body_size) || !r.read_sized(c.message)) return false;
+  c.ttl_ms.reset();
+  if (!r.read(flags) || !r.read(c.priority)) return false;
+  if ((flags & kHasTtlFlag) != 0 && !r.read_varint(c.ttl_ms.emplace())) return false;
+  if (!get(r, c.body_size) || !r.read_sized(c.message)) return false;
   c.persistent = (flags & kPersistentFlag) != 0;
   c.has_priority = (flags & kHasPriorityFlag) != 0;
   return c.body_size <= c.message.size();
@@ -146,6 +152,8 @@ bool body(ByteReader& r, SessionsGone& c) {
 
 void body(ByteWriter& w, const Configure& c) { put(w, c); }
 bool body(ByteReader& r, Configure& c) { return get(r, c); }
+void body(ByteWriter&, const Expire&) {}
+bool body(ByteReader&, Expire&) { return true; }
 
 template <std::size_t Index = 0>
 bool decode_kind(std::uint8_t kind, ByteReader& reader, Command& command) {

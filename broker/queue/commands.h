@@ -43,8 +43,9 @@ struct Enqueue {
   bool persistent = false;
   bool has_priority = false;  // the publisher has said so; a priority above 0 speaks for itself
   std::uint8_t priority = 0;
-  std::uint32_t body_size = 0;  // of the body alone, for counters and windows
-  ByteView message;             // Message::encoded(); opaque here
+  std::optional<std::uint64_t> ttl_ms;  // how long it may wait for a consumer, as its publisher said
+  std::uint32_t body_size = 0;          // of the body alone, for counters and windows
+  ByteView message;                     // Message::encoded(); opaque here
 };
 
 struct Attach {
@@ -160,14 +161,18 @@ struct Configure {
   std::optional<std::uint64_t> max_length;        // of ready messages
   std::optional<std::uint64_t> max_length_bytes;  // of their bodies
   Overflow overflow = Overflow::drop_head;
-  std::optional<std::uint64_t> message_ttl_ms;
+  std::optional<std::uint64_t> message_ttl_ms;  // as Enqueue::ttl_ms, for all; the lesser one counts
+  std::optional<std::uint64_t> expires_ms;      // the queue is deleted when nobody has used it for so long
   bool operator==(const Configure&) const = default;
 };
 inline constexpr std::uint8_t kQuorumPriorityMax = 31;
 inline constexpr std::uint8_t kQuorumPriorityDefault = 4;
 
+/// Nothing but the time of its entry: a queue that nobody talks to lets its messages expire.
+struct Expire {};
+
 using Command = std::variant<Enqueue, Attach, Cancel, Settle, Return, Discard, Credit, Get, Purge, Down, NodeUp, From,
-                             NodeSuspected, NodeTrusted, SessionsGone, Configure>;
+                             NodeSuspected, NodeTrusted, SessionsGone, Configure, Expire>;
 
 void encode_command(const Command& command, std::vector<std::byte>& out);
 /// The commonest one, without the detour over the variant.

@@ -30,6 +30,8 @@ struct MessageRef {
   std::uint8_t priority = 0;
   bool persistent : 1 = false;
   bool redelivered : 1 = false;
+  bool expires : 1 = false;  // the machine knows when
+  bool is_gap : 1 = false;   // not a message: a Level's affair
   bool operator==(const MessageRef&) const = default;
 };
 static_assert(sizeof(MessageRef) == 16, "a deep queue keeps one of these per message");

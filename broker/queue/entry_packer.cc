@@ -16,6 +16,7 @@ Enqueue to_command(const Publish& publish) {
   return {.persistent = publish.persistent,
           .has_priority = publish.has_priority,
           .priority = publish.priority,
+          .ttl_ms = publish.ttl_ms,
           .body_size = publish.body_size,
           .message = publish.message.encoded().view()};
 }

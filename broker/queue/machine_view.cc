@@ -49,14 +49,18 @@ void QueueMachine::check_invariants() const {
   std::uint64_t messages = 0;
   std::map<std::uint64_t, std::uint32_t> live;
   std::size_t acquired = 0;
+  std::size_t expiring = 0;
   const auto count = [&](const MessageRef& message) {
     if (message.redelivered && acquired_.contains(message.position)) ++acquired;
+    if (message.expires) ++expiring;
     bytes += message.body_size;
     ++messages;
     ++live[message.position.index().value()];
   };
   backlog_.check_invariants();
   backlog_.for_each(count);
+  CHECK_EQ(expiring, expiries_.waiting_count());
+  CHECK(!expiries_.is_due(now_));
   std::uint64_t unsettled = 0;
   std::size_t attached = 0;
   for (const auto& [key, consumer] : consumers_) {
@@ -75,6 +79,7 @@ void QueueMachine::check_invariants() const {
   CHECK_EQ(attached, consumer_count_);
   CHECK_EQ(messages, ready_count() + unsettled_count_);
   CHECK_EQ(acquired, acquired_.size());
+  CHECK_EQ(expiring, expiries_.size());
   CHECK_EQ(live.size(), live_.size());
   live_.for_each([&](std::uint64_t index, std::uint32_t alive) { CHECK_EQ(alive, live.at(index)); });
   for (const auto& [priority, waiting] : service_) {

@@ -30,7 +30,8 @@ struct Publish {
   bool persistent = false;
   bool has_priority = false;  // the publisher gave one
   std::uint8_t priority = 0;
-  PublishSeq seq;  // 0: nobody waits for a confirm
+  std::optional<std::uint64_t> ttl_ms;  // its `expiration`
+  PublishSeq seq;                       // 0: nobody waits for a confirm
 };
 
 /// How many messages are ready, how many consumers attached.

@@ -62,6 +62,7 @@ constexpr DeleteOutcome kDeleteOutcomes[] = {DeleteOutcome::deleted, DeleteOutco
 
 constexpr unsigned kPersistentFlag = 1;
 constexpr unsigned kPriorityFlag = 2;
+constexpr unsigned kTtlFlag = 4;
 constexpr unsigned kUnusedFlag = 1;
 constexpr unsigned kEmptyFlag = 2;
 constexpr unsigned kTrackedFlag = 1;
@@ -159,8 +160,10 @@ void put_command(LetterWriter& w, std::vector<std::byte>& out, const QueueMailBo
   std::visit(Overloaded{
                  [&](const Publish& publish) {
                    w.octet(kPublishKind);
-                   w.octet((publish.persistent ? kPersistentFlag : 0) | (publish.has_priority ? kPriorityFlag : 0));
+                   w.octet((publish.persistent ? kPersistentFlag : 0) | (publish.has_priority ? kPriorityFlag : 0) |
+                           (publish.ttl_ms ? kTtlFlag : 0));
                    w.octet(publish.priority);
+                   if (publish.ttl_ms) w.number(*publish.ttl_ms);
                    w.number(publish.seq);
                    w.message(publish.message);
                  },
@@ -173,10 +176,9 @@ void put_command(LetterWriter& w, std::vector<std::byte>& out, const QueueMailBo
 
 bool get(LetterReader& r, Publish& publish) {
   std::uint8_t flags = 0;
-  if (!r.flags(kPersistentFlag | kPriorityFlag, flags) || !r.read(publish.priority) || !r.number(publish.seq) ||
-      !r.message(publish.message)) {
-    return false;
-  }
+  if (!r.flags(kPersistentFlag | kPriorityFlag | kTtlFlag, flags) || !r.read(publish.priority)) return false;
+  if ((flags & kTtlFlag) != 0 && !r.number(publish.ttl_ms.emplace())) return false;
+  if (!r.number(publish.seq) || !r.message(publish.message)) return false;
   publish.persistent = (flags & kPersistentFlag) != 0;
   publish.has_priority = (flags & kPriorityFlag) != 0;
   publish.body_size = static_cast<std::uint32_t>(publish.message.body().size());

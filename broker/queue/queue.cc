@@ -126,7 +126,7 @@ void Queue::propose(PackedEntry entry) {
 void Queue::apply_at_once(PackedEntry entry) {
   ++last_proposed_;
   if (entry.has_messages) outbox_.keep(last_proposed_, entry.payload);
-  const auto applied = machine_.apply(last_proposed_, entry.payload.view(), effects_);
+  const auto applied = machine_.apply(last_proposed_, surroundings_.shard->wall(), entry.payload.view(), effects_);
   CHECK(applied.has_value());
   for (const Effect& effect : effects_) {
     const auto* refused = std::get_if<effect::Refused>(&effect);
@@ -238,7 +238,7 @@ Result<void> Queue::restore(ByteView state) {
 }
 
 Result<void> Queue::apply(const raft::Entry& entry, cluster::ApplyMode mode) {
-  auto applied = machine_.apply(entry.index, entry.payload.view(), effects_);
+  auto applied = machine_.apply(entry.index, entry.ts, entry.payload.view(), effects_);
   if (!applied) {
     return std::unexpected(applied.error());
   }

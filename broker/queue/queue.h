@@ -52,8 +52,9 @@ struct QueueSurroundings {
   std::function<void(GroupId, std::vector<raft::ReplicaId>)> report_placed;
   /// Asks the metadata to delete this queue; the answer is on_deleted().
   std::function<void(GroupId)> request_delete;
-  /// This queue wants to be flushed at the end of the turn; the directory's to fill in.
+  /// This queue wants to be flushed at the end of the turn; the directory's to fill in, like what follows.
   std::function<void(GroupId)> mark_dirty;
+  const cluster::Shard* shard = nullptr;  // its clocks
   /// A live entry cannot be read back: the node must stop.
   std::function<void(const Error&)> on_failure;
 };

@@ -25,6 +25,7 @@ std::size_t weight(const Parcel& parcel) {
 QueueDirectory::QueueDirectory(cluster::Shard& shard, QueueSurroundings surroundings)
     : shard_(shard), surroundings_(std::move(surroundings)) {
   surroundings_.mark_dirty = [this](GroupId id) { mark_dirty(id); };
+  surroundings_.shard = &shard_;
 }
 
 Result<void> QueueDirectory::recover(const cluster::TopologyPtr& topology) {

@@ -15,9 +15,11 @@ Position Position::of(LogIndex index, std::size_t offset) {
   return {.packed = (index.value() << kOffsetBits) | offset};
 }
 
-Result<void> QueueMachine::apply(LogIndex index, ByteView payload, Effects& out) {
+Result<void> QueueMachine::apply(LogIndex index, WallTime ts, ByteView payload, Effects& out) {
   CHECK_GT(index, applied_);
   applied_ = index;
+  follow_clock(ts);
+  if (expiries_.is_due(now_)) expire_due(out);
   skipped_message_ = false;
   senders_.begin_entry();
   ByteReader reader(payload);
@@ -34,6 +36,7 @@ Result<void> QueueMachine::apply(LogIndex index, ByteView payload, Effects& out)
     std::visit([&](const auto& c) { on(c, out); }, command);
     if (settings_.single_active_consumer) choose_active();
     check_out(out);
+    if (expiries_.is_due(now_)) expire_due(out);  // it came with no time to live
     if (drops_excess_) drop_excess(out);
   }
   if (skipped_message_ && !is_live(index)) live_.insert(index.value(), 0);  // so that it is buried below
@@ -54,8 +57,10 @@ void QueueMachine::on(const Enqueue& command, Effects& out) {
   const MessageRef message{.position = Position::of(applied_, offset_),
                            .body_size = command.body_size,
                            .priority = says_priority ? command.priority : otherwise,
-                           .persistent = command.persistent};
+                           .persistent = command.persistent,
+                           .expires = settings_.message_ttl_ms || command.ttl_ms};
   backlog_.push(message);
+  if (message.expires) fix_expiry(command, message.position);
   message_bytes_ += message.body_size;
   count_live(applied_);
 }
@@ -252,10 +257,14 @@ void QueueMachine::drop_transient(Effects& out) {
 }
 
 /// Given up. Here dead-lettering will begin.
-void QueueMachine::dead_letter(const MessageRef& message, DeathReason, Effects& out) { bury(message, out); }
+void QueueMachine::dead_letter(const MessageRef& message, DeathReason reason, Effects& out) {
+  ++deaths_[static_cast<std::size_t>(reason)];
+  bury(message, out);
+}
 
 void QueueMachine::bury(const MessageRef& message, Effects& out) {
   if (message.redelivered) acquired_.erase(message.position);
+  if (message.expires) expiries_.remove(message.position);
   CHECK_GE(message_bytes_, message.body_size);
   message_bytes_ -= message.body_size;
   reclaimable_bytes_ += message.body_size + limits::kMessageOverheadBytes;
@@ -329,6 +338,7 @@ effect::Deliver QueueMachine::hand_to(Consumer& consumer, MessageRef message) {
   if (!consumer.cancelled) {
     consumer.window -= static_cast<std::int64_t>(message.body_size) + limits::kMessageOverheadBytes;
   }
+  if (message.expires) expiries_.hold(message.position);
   if (!consumer.no_ack) {
     consumer.held.insert(delivery.id, message);
     ++unsettled_count_;
@@ -365,7 +375,12 @@ void QueueMachine::give_back(MessageRef message, ReturnReason reason, Effects& o
       return;
     }
   }
+  if (message.expires && expiries_.of(message.position) <= now_) {
+    dead_letter(message, DeathReason::expired, out);
+    return;
+  }
   backlog_.give_back(message);
+  if (message.expires) expiries_.wait(message.position);
 }
 
 std::uint16_t QueueMachine::acquired_count(const MessageRef& message) const {

@@ -7,6 +7,7 @@
 // The commands of a session that numbers them (From) have their effect once and in order, whatever was lost, repeated
 // or overtaken on the way; answers to a repeated one are repeated. See senders.h.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -19,25 +20,39 @@
 #include "base/bytes.h"
 #include "base/ids.h"
 #include "base/result.h"
+#include "base/time.h"
 #include "broker/queue/backlog.h"
 #include "broker/queue/commands.h"
 #include "broker/queue/effects.h"
+#include "broker/queue/expiries.h"
 #include "broker/queue/numbered.h"
 #include "broker/queue/senders.h"
 
 namespace quorate::queue {
 
+/// Why a message is given up: what a dead-letter exchange will be told (features.md E028).
+enum class DeathReason : std::uint8_t { rejected, delivery_limit, maxlen, expired };
+inline constexpr std::size_t kDeathReasons = 4;
+
+struct StoredMessage;  // in a snapshot
+
 class QueueMachine {
  public:
-  /// Applies the commands packed in `payload`, which is entry `index` of the log, and appends what follows to `out`.
-  /// An error means that the bytes are no commands: corruption, or an entry of a newer version.
-  Result<void> apply(LogIndex index, ByteView payload, Effects& out);
+  /// Applies the commands packed in `payload`, which is entry `index` of the log and of the time `ts`, and appends what
+  /// follows to `out`. An error means that the bytes are no commands: corruption, or an entry of a newer version.
+  Result<void> apply(LogIndex index, WallTime ts, ByteView payload, Effects& out);
 
   std::uint64_t ready_count() const { return backlog_.size(); }
   std::uint64_t unsettled_count() const { return unsettled_count_; }
   std::uint64_t message_bytes() const { return message_bytes_; }
   std::size_t consumer_count() const { return consumer_count_; }
   LogIndex applied() const { return applied_; }
+  /// The time of the queue: that of the last entry.
+  WallTime now() const { return now_; }
+  /// When the next message expires, unless it is handed out before.
+  std::optional<WallTime> next_expiry() const { return expiries_.next(); }
+  /// Messages given up for this reason since the machine was made; no part of the state.
+  std::uint64_t death_count(DeathReason reason) const { return deaths_[static_cast<std::size_t>(reason)]; }
   const Configure& settings() const { return settings_; }
   /// The single active consumer, where the queue has one.
   const std::optional<ConsumerKey>& active_consumer() const { return active_; }
@@ -68,7 +83,9 @@ class QueueMachine {
   std::uint64_t reclaimable_bytes() const { return reclaimable_bytes_; }
   void mark_snapshot() { reclaimable_bytes_ = 0; }
   /// About how long serialize() is.
-  std::uint64_t state_bytes() const { return 64 + 5 * (ready_count() + unsettled_count_); }
+  std::uint64_t state_bytes() const {
+    return 64 + 5 * (ready_count() + unsettled_count_) + kExpiryBytes * expiries_.size();
+  }
 
   /// The whole state; equal states give equal bytes. Grammar: docs/formats/queue_snapshot.md.
   Bytes serialize() const;
@@ -78,8 +95,6 @@ class QueueMachine {
   void check_invariants() const;
 
  private:
-  /// Why a message is given up: what a dead-letter exchange will be told (features.md E028).
-  enum class DeathReason : std::uint8_t { rejected, delivery_limit, maxlen };
   struct Consumer {
     ConsumerKey key;
     bool no_ack = false;
@@ -94,6 +109,8 @@ class QueueMachine {
     std::uint64_t attach_number = 0;  // above that of all who were there before it
     Numbered<MessageRef> held;        // by id: what is not settled
   };
+  static constexpr std::uint64_t kExpiryBytes = 6;
+  static constexpr WallTime kTimeMax{std::chrono::milliseconds(std::int64_t{1} << 60)};
   static constexpr std::int64_t kWindowMax = std::int64_t{1} << 60;
   static constexpr std::uint64_t kNextIdMax = std::uint64_t{1} << 62;
   // By key: the order of serialisation. Held by pointer because service_ points at them.
@@ -115,6 +132,7 @@ class QueueMachine {
   void on(const NodeTrusted& command, Effects& out);
   void on(const SessionsGone& command, Effects& out);
   void on(const Configure& command, Effects& out);
+  void on(const Expire&, Effects&) {}
 
   bool has_its_turn(const Command& command, Effects& out);
   std::uint64_t remember(Reply::Kind kind, std::uint64_t value, std::uint64_t ready_left = 0);
@@ -140,6 +158,9 @@ class QueueMachine {
   void give_back(MessageRef message, ReturnReason reason, Effects& out);
   void dead_letter(const MessageRef& message, DeathReason reason, Effects& out);
   std::uint16_t acquired_count(const MessageRef& message) const;
+  void follow_clock(WallTime ts);
+  void fix_expiry(const Enqueue& command, Position position);
+  void expire_due(Effects& out);
   void obey_settings();
   bool is_full_for(const Enqueue& command) const;
   void refuse(const Enqueue& command, Effects& out);
@@ -159,14 +180,17 @@ class QueueMachine {
   void bury_entry_if_empty(LogIndex index, Effects& out);
   void count_live(LogIndex index);
   bool read_backlog(ByteReader& r, std::uint8_t format);
-  bool read_level(ByteReader& r, std::uint8_t format);
-  bool restore_acquired(const MessageRef& message, std::uint16_t count);
-  bool read_consumers(ByteReader& r, std::uint8_t format);
-  bool read_consumer(ByteReader& r, std::uint8_t format, Consumer& consumer);
+  bool read_level(ByteReader& r);
+  StoredMessage stored(const MessageRef& message) const;
+  bool restore_details(const StoredMessage& stored);
+  bool restore_waiting(const StoredMessage& stored);
+  bool read_consumers(ByteReader& r);
+  bool read_consumer(ByteReader& r, Consumer& consumer);
   bool restore_active(const ConsumerKey& key);
   bool restore_live_counts();
 
   LogIndex applied_;
+  WallTime now_{};
   std::size_t offset_ = 0;        // of the command being applied
   bool skipped_message_ = false;  // the entry being applied carries one that the queue did not take
 
@@ -174,6 +198,7 @@ class QueueMachine {
   bool drops_excess_ = false;  // follows from the settings
   Backlog backlog_;
   std::map<Position, std::uint16_t> acquired_;  // How often those were handed out that came back; all are redelivered.
+  Expiries expiries_;                           // Invariant: those of the backlog wait, and later than now_.
   Senders senders_;
   Consumers consumers_;
   std::map<std::int32_t, std::deque<Consumer*>, std::greater<>> service_;  // Who can take a message, by priority.
@@ -183,6 +208,7 @@ class QueueMachine {
   std::uint64_t unsettled_count_ = 0;
   std::uint64_t message_bytes_ = 0;
   std::uint64_t reclaimable_bytes_ = 0;
+  std::array<std::uint64_t, kDeathReasons> deaths_{};
 
   Numbered<std::uint32_t>
       live_;  // How many messages of an entry still exist, by its index; 0 only while it is being applied.

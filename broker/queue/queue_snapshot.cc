@@ -1,5 +1,5 @@
 // The state of a QueueMachine as bytes.
-//   state := format:u8 applied:varint settings levels returned consumers turns senders
+//   state := format:u8 applied:varint now:varint settings levels returned consumers turns senders
 // docs/formats/queue_snapshot.md has the grammar and the rules; the senders are written by senders.cc.
 #include <algorithm>
 #include <utility>
@@ -11,31 +11,38 @@
 #include "broker/queue/settings_codec.h"
 
 namespace quorate::queue {
+
+/// A message and what the machine keeps elsewhere about it.
+struct StoredMessage {
+  MessageRef message;
+  std::uint16_t acquired = 0;
+  WallTime expiry{};
+};
+
 namespace {
 
-constexpr std::uint8_t kFormat = 3;
-constexpr std::uint8_t kFormatBefore = 2;  // still read
+constexpr std::uint8_t kFormat = 4;
+constexpr std::uint8_t kFormatBefore = 3;  // still read
 constexpr std::uint8_t kPersistent = 1;
 constexpr std::uint8_t kRedelivered = 2;
+constexpr std::uint8_t kExpires = 4;
 constexpr std::uint8_t kNoAck = 1;
 constexpr std::uint8_t kExclusive = 2;
 constexpr std::uint8_t kCancelled = 4;
 constexpr std::uint8_t kSuspected = 8;
 
-/// A message and how often it was acquired.
-struct Counted {
-  MessageRef message;
-  std::uint16_t acquired = 0;
-};
+void put(ByteWriter& w, WallTime time) { w.write_varint(static_cast<std::uint64_t>(time.time_since_epoch().count())); }
 
-void put(ByteWriter& w, const Counted& counted, Position before) {
-  const MessageRef& message = counted.message;
+void put(ByteWriter& w, const StoredMessage& stored, Position before) {
+  const MessageRef& message = stored.message;
   w.write_varint(message.position.packed - before.packed);
   w.write_varint(message.body_size);
-  w.write(static_cast<std::uint8_t>((message.persistent ? kPersistent : 0) | (message.redelivered ? kRedelivered : 0)));
+  w.write(static_cast<std::uint8_t>((message.persistent ? kPersistent : 0) | (message.redelivered ? kRedelivered : 0) |
+                                    (message.expires ? kExpires : 0)));
   w.write(message.priority);
   w.write_varint(message.delivery_count);
-  if (message.redelivered) w.write_varint(counted.acquired);
+  if (message.redelivered) w.write_varint(stored.acquired);
+  if (message.expires) put(w, stored.expiry);
 }
 
 using queue::get;
@@ -47,8 +54,16 @@ bool get(ByteReader& r, std::uint16_t& value) {
   return true;
 }
 
-bool get(ByteReader& r, std::uint8_t format, Counted& counted, Position before) {
-  MessageRef& message = counted.message;
+/// Beyond `max` is no time.
+bool get(ByteReader& r, WallTime& time, WallTime max) {
+  std::uint64_t count = 0;
+  if (!r.read_varint(count) || count > static_cast<std::uint64_t>(max.time_since_epoch().count())) return false;
+  time = WallTime(std::chrono::milliseconds(static_cast<std::int64_t>(count)));
+  return true;
+}
+
+bool get(ByteReader& r, StoredMessage& stored, Position before) {
+  MessageRef& message = stored.message;
   std::uint64_t delta = 0;
   std::uint8_t flags = 0;
   if (!r.read_varint(delta) || !get(r, message.body_size) || !r.read(flags) || !r.read(message.priority) ||
@@ -58,8 +73,10 @@ bool get(ByteReader& r, std::uint8_t format, Counted& counted, Position before) 
   message.position.packed = before.packed + delta;
   message.persistent = (flags & kPersistent) != 0;
   message.redelivered = (flags & kRedelivered) != 0;
-  counted.acquired = 0;
-  if (message.redelivered && format != kFormatBefore && !get(r, counted.acquired)) return false;
+  message.expires = (flags & kExpires) != 0;
+  stored.acquired = 0;
+  if (message.redelivered && !get(r, stored.acquired)) return false;
+  if (message.expires && !get(r, stored.expiry, WallTime::max())) return false;
   return message.position.index().value() > 0;
 }
 
@@ -71,20 +88,19 @@ Bytes QueueMachine::serialize() const {
   ByteWriter w(buffer);
   w.write(kFormat);
   w.write_varint(applied_.value());
+  put(w, now_);
   put(w, settings_);
-  const auto counted = [&](const MessageRef& message) {
-    return Counted{.message = message, .acquired = acquired_count(message)};
-  };
   std::uint64_t levels = 0;
-  backlog_.for_each_level([&](std::size_t, const Backlog::Level&) { ++levels; });
+  backlog_.for_each_level([&](std::size_t, const Level&) { ++levels; });
   w.write_varint(levels);
-  backlog_.for_each_level([&](std::size_t, const Backlog::Level& level) {
+  backlog_.for_each_level([&](std::size_t, const Level& level) {
     w.write_varint(level.size());
     Position before;
-    for (const MessageRef& message : level) put(w, counted(message), std::exchange(before, message.position));
+    level.for_each(
+        [&](const MessageRef& message) { put(w, stored(message), std::exchange(before, message.position)); });
   });
   w.write_varint(backlog_.returned_count());
-  backlog_.for_each_returned([&](const MessageRef& message) { put(w, counted(message), {}); });
+  backlog_.for_each_returned([&](const MessageRef& message) { put(w, stored(message), {}); });
 
   w.write_varint(consumers_.size());
   std::map<const Consumer*, std::uint64_t> places;
@@ -102,7 +118,7 @@ Bytes QueueMachine::serialize() const {
     std::uint64_t id_before = 0;
     consumer->held.for_each([&](std::uint64_t id, const MessageRef& message) {
       w.write_varint(id - std::exchange(id_before, id));
-      put(w, counted(message), {});
+      put(w, stored(message), {});
     });
   }
   w.write_varint(active_ ? places.at(consumers_.at(*active_).get()) + 1 : 0);
@@ -121,8 +137,8 @@ Result<QueueMachine> QueueMachine::deserialize(ByteView bytes) {
   ByteReader r(bytes);
   std::uint8_t format = 0;
   const bool is_known = r.read(format) && (format == kFormat || format == kFormatBefore);
-  if (!is_known || !machine.read_backlog(r, format) || !machine.read_consumers(r, format) ||
-      (format != kFormatBefore && !machine.senders_.read(r)) || !r.done() || !machine.restore_live_counts()) {
+  if (!is_known || !machine.read_backlog(r, format) || !machine.read_consumers(r) || !machine.senders_.read(r) ||
+      !r.done() || !machine.restore_live_counts()) {
     return failure(ErrorCode::corruption, "not the snapshot of a queue");
   }
   return machine;
@@ -130,48 +146,61 @@ Result<QueueMachine> QueueMachine::deserialize(ByteView bytes) {
 
 bool QueueMachine::read_backlog(ByteReader& r, std::uint8_t format) {
   std::uint64_t applied = 0;
-  std::uint64_t levels = 1;
+  std::uint64_t levels = 0;
   if (!r.read_varint(applied)) return false;
   applied_ = LogIndex(applied);
-  if (format != kFormatBefore && (!get(r, settings_) || !r.read_varint(levels))) return false;
+  if (format != kFormatBefore && !get(r, now_, kTimeMax)) return false;
+  if (!get(r, settings_) || !r.read_varint(levels)) return false;
   obey_settings();
   for (; levels > 0; --levels) {
-    if (!read_level(r, format)) return false;
+    if (!read_level(r)) return false;
   }
   std::uint64_t count = 0;
   if (!r.read_varint(count)) return false;
-  Counted next;
-  for (Position before; count > 0; --count) {
-    if (!get(r, format, next, before) || !backlog_.restore_returned(next.message)) return false;
-    if (!restore_acquired(next.message, next.acquired)) return false;
-    if (format == kFormatBefore) before = next.message.position;
+  StoredMessage next;
+  for (; count > 0; --count) {
+    if (!get(r, next, {}) || !backlog_.restore_returned(next.message) || !restore_waiting(next)) return false;
   }
   return true;
 }
 
-bool QueueMachine::read_level(ByteReader& r, std::uint8_t format) {
+bool QueueMachine::read_level(ByteReader& r) {
   std::uint64_t count = 0;
   if (!r.read_varint(count)) return false;
-  Counted next;
+  StoredMessage next;
   for (Position before; count > 0; --count) {
-    if (!get(r, format, next, before) || !backlog_.restore_ready(next.message)) return false;
-    if (!restore_acquired(next.message, next.acquired)) return false;
+    if (!get(r, next, before) || !backlog_.restore_ready(next.message) || !restore_waiting(next)) return false;
     before = next.message.position;
   }
   return true;
 }
 
-bool QueueMachine::restore_acquired(const MessageRef& message, std::uint16_t count) {
-  return count == 0 || acquired_.emplace(message.position, count).second;
+StoredMessage QueueMachine::stored(const MessageRef& message) const {
+  return {.message = message,
+          .acquired = acquired_count(message),
+          .expiry = message.expires ? expiries_.of(message.position) : WallTime{}};
 }
 
-bool QueueMachine::read_consumers(ByteReader& r, std::uint8_t format) {
+bool QueueMachine::restore_details(const StoredMessage& stored) {
+  const Position position = stored.message.position;
+  if (stored.acquired > 0 && !acquired_.emplace(position, stored.acquired).second) return false;
+  return !stored.message.expires || expiries_.add(position, stored.expiry);
+}
+
+bool QueueMachine::restore_waiting(const StoredMessage& stored) {
+  if (!restore_details(stored)) return false;
+  if (!stored.message.expires) return true;
+  expiries_.wait(stored.message.position);
+  return stored.expiry > now_;
+}
+
+bool QueueMachine::read_consumers(ByteReader& r) {
   std::uint64_t count = 0;
   if (!r.read_varint(count)) return false;
   std::vector<Consumer*> places;
   for (; count > 0; --count) {
     auto consumer = std::make_unique<Consumer>();
-    if (!read_consumer(r, format, *consumer)) return false;
+    if (!read_consumer(r, *consumer)) return false;
     const bool ascends = consumers_.empty() || consumers_.rbegin()->first < consumer->key;
     if (!ascends) return false;
     unsettled_count_ += consumer->held.size();
@@ -181,7 +210,7 @@ bool QueueMachine::read_consumers(ByteReader& r, std::uint8_t format) {
     consumers_.emplace_hint(consumers_.end(), key, std::move(consumer));
   }
   std::uint64_t active = 0;
-  if (format != kFormatBefore && !r.read_varint(active)) return false;
+  if (!r.read_varint(active)) return false;
   if (active > places.size() || (active > 0 && !restore_active(places[active - 1]->key))) return false;
   if (!r.read_varint(count)) return false;
   for (; count > 0; --count) {
@@ -193,15 +222,14 @@ bool QueueMachine::read_consumers(ByteReader& r, std::uint8_t format) {
   return true;
 }
 
-bool QueueMachine::read_consumer(ByteReader& r, std::uint8_t format, Consumer& consumer) {
+bool QueueMachine::read_consumer(ByteReader& r, Consumer& consumer) {
   std::uint8_t flags = 0;
   std::uint32_t priority = 0;
   std::uint64_t window = 0;
   std::uint64_t held = 0;
   ConsumerKey& key = consumer.key;
   if (!get(r, key) || !r.read(flags) || !r.read(priority) || !get(r, consumer.prefetch) || !r.read(window) ||
-      !r.read_varint(consumer.next_id) || (format != kFormatBefore && !r.read_varint(consumer.attach_number)) ||
-      !r.read_varint(held)) {
+      !r.read_varint(consumer.next_id) || !r.read_varint(consumer.attach_number) || !r.read_varint(held)) {
     return false;
   }
   consumer.no_ack = (flags & kNoAck) != 0;
@@ -212,11 +240,11 @@ bool QueueMachine::read_consumer(ByteReader& r, std::uint8_t format, Consumer& c
   consumer.window = static_cast<std::int64_t>(window);
   for (std::uint64_t id = 0; held > 0; --held) {
     std::uint64_t delta = 0;
-    Counted next;
-    if (!r.read_varint(delta) || delta == 0 || delta > kNextIdMax || !get(r, format, next, {})) return false;
+    StoredMessage next;
+    if (!r.read_varint(delta) || delta == 0 || delta > kNextIdMax || !get(r, next, {})) return false;
     id += delta;
     if (id >= consumer.next_id || !consumer.held.insert(id, next.message)) return false;
-    if (!restore_acquired(next.message, next.acquired)) return false;
+    if (!restore_details(next)) return false;
   }
   const bool is_bounded = consumer.prefetch == 0 || consumer.held.size() <= consumer.prefetch;
   const bool is_getter_cancelled = key.link != kGetLink || consumer.cancelled;

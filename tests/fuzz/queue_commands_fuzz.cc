@@ -48,7 +48,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     check_round_trip(entry);
     Effects effects;
     index = index.plus(1 + entry.size() * 1'000);
-    if (!machine.apply(index, entry, effects)) return 0;
+    const WallTime ts{std::chrono::milliseconds(index.value())};
+    if (!machine.apply(index, ts, entry, effects)) return 0;
     machine.check_invariants();
     const Bytes snapshot = machine.serialize();
     auto restored = QueueMachine::deserialize(snapshot.view());

@@ -20,7 +20,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const ConsumerKey newcomer{.session = {.node = NodeId(9), .epoch = Epoch(9), .serial = 9}, .link = 9};
   std::vector<std::byte> entry;
   std::vector<Command> commands = {
-      Enqueue{.message = as_bytes("m")}, Attach{.consumer = newcomer, .prefetch = 3, .window = 1'000'000},
+      Enqueue{.message = as_bytes("m")},
+      Enqueue{.ttl_ms = 2, .message = as_bytes("m")},
+      Attach{.consumer = newcomer, .prefetch = 3, .window = 1'000'000},
       Settle{.consumer = newcomer, .ids = {{.first = 1, .last = 2}}},
       Return{.consumer = newcomer, .reason = ReturnReason::requeued, .ids = {{.first = 3, .last = UINT64_MAX}}},
       Get{.session = newcomer.session}};
@@ -39,7 +41,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     entry.clear();
     encode_command(command, entry);
     Effects effects;
-    CHECK(machine->apply(machine->applied().plus(1), entry, effects).has_value());
+    const WallTime ts = machine->now() + std::chrono::milliseconds(1);
+    CHECK(machine->apply(machine->applied().plus(1), ts, entry, effects).has_value());
     machine->check_invariants();
   }
   return 0;

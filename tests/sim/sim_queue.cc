@@ -11,18 +11,8 @@
 
 namespace quorate::sim {
 
-/// The count of reclaimable bytes is each replica's own affair: it is left out. See docs/formats/queue_snapshot.md for
-/// where it stands.
 std::uint32_t SimQueue::checksum_of(const queue::QueueMachine& machine) {
-  const Bytes state = machine.serialize();
-  const ByteView view = state.view();
-  const auto skip_varint = [&](std::size_t at) {
-    while ((view[at] & std::byte{0x80}) != std::byte{0}) ++at;
-    return at + 1;
-  };
-  const std::size_t reclaimable = skip_varint(1);
-  const std::size_t rest = skip_varint(reclaimable);
-  return crc32c(crc32c(0, view.first(reclaimable)), view.subspan(rest));
+  return crc32c(0, machine.serialize().view());
 }
 
 bool SimQueue::propose(Proposal proposal) {
@@ -54,7 +44,7 @@ Result<void> SimQueue::restore(ByteView state) {
 }
 
 Result<void> SimQueue::apply(const raft::Entry& entry, cluster::ApplyMode mode) {
-  auto applied = machine_.apply(entry.index, entry.payload.view(), effects_);
+  auto applied = machine_.apply(entry.index, entry.ts, entry.payload.view(), effects_);
   if (!applied) return applied;
   queue::Effects effects = std::exchange(effects_, {});
   if (owner_.is_dying()) return {};

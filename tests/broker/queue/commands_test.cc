@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/broker/queue/every_command.h"
 
 namespace quorate::queue {
@@ -34,6 +36,7 @@ TEST(QueueCommands, KindsAreTheseNumbersForEver) {
   EXPECT_EQ(encoded(NodeTrusted{}).front(), std::byte{14});
   EXPECT_EQ(encoded(SessionsGone{}).front(), std::byte{15});
   EXPECT_EQ(encoded(Configure{}).front(), std::byte{16});
+  EXPECT_EQ(encoded(Expire{}).front(), std::byte{17});
 }
 
 TEST(QueueCommands, WhatIsWrittenReadsBack) {
@@ -66,14 +69,28 @@ TEST(QueueCommands, FieldsKeepTheirValues) {
   EXPECT_TRUE(attach.exclusive);
 }
 
+TEST(QueueCommands, ATimeToLiveThatIsNotSaidStaysUnsaid) {
+  Command command = every_command().front();
+  ASSERT_TRUE(std::get<Enqueue>(command).ttl_ms);
+  const std::vector<std::byte> bytes = encoded(Enqueue{.message = as_bytes("m")});
+  ByteReader reader(bytes);
+  ASSERT_TRUE(decode_command(reader, command));
+  EXPECT_FALSE(std::get<Enqueue>(command).ttl_ms);
+}
+
 TEST(QueueCommands, SettingsThatAreNotSaidStayUnsaid) {
-  const Configure full = std::get<Configure>(every_command().back());
-  for (unsigned part = 0; part < 5; ++part) {
+  const std::vector<Command> commands = every_command();
+  const auto found =
+      std::ranges::find_if(commands, [](const Command& c) { return std::holds_alternative<Configure>(c); });
+  const Configure full = std::get<Configure>(*found);
+  for (unsigned part = 0; part < 7; ++part) {
     Configure settings;
     if (part == 1) settings.delivery_limit = full.delivery_limit;
     if (part == 2) settings.max_length = full.max_length;
     if (part == 3) settings.max_length_bytes = full.max_length_bytes;
-    if (part == 4) settings = full;
+    if (part == 4) settings.message_ttl_ms = full.message_ttl_ms;
+    if (part == 5) settings.expires_ms = full.expires_ms;
+    if (part == 6) settings = full;
     const std::vector<std::byte> bytes = encoded(settings);
     ByteReader reader(bytes);
     Command command = full;  // what was there before must not shine through
@@ -95,7 +112,7 @@ TEST(QueueCommands, ACutCommandIsRefusedAtEveryByte) {
 }
 
 TEST(QueueCommands, AnUnknownKindIsRefused) {
-  for (const std::uint8_t kind : {0, 17, 255}) {
+  for (const std::uint8_t kind : {0, 18, 255}) {
     const std::byte bytes[] = {std::byte(kind), std::byte{0}, std::byte{0}, std::byte{0}};
     ByteReader reader(bytes);
     Command command;

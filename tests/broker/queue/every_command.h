@@ -10,7 +10,12 @@ namespace quorate::queue {
 
 inline std::vector<Command> every_command() {
   return {
-      Enqueue{.persistent = true, .has_priority = true, .priority = 9, .body_size = 5, .message = as_bytes("..hello")},
+      Enqueue{.persistent = true,
+              .has_priority = true,
+              .priority = 9,
+              .ttl_ms = 60'000,
+              .body_size = 5,
+              .message = as_bytes("..hello")},
       kExampleAttach,
       Cancel{.consumer = kExampleConsumer},
       Settle{.consumer = kExampleConsumer, .ids = {{.first = 1, .last = 1}, {.first = 300, .last = kMost}}},
@@ -32,7 +37,9 @@ inline std::vector<Command> every_command() {
                 .max_length = kMost,
                 .max_length_bytes = 300,
                 .overflow = Overflow::reject_publish,
-                .message_ttl_ms = 0},
+                .message_ttl_ms = 0,
+                .expires_ms = 1'800'000},
+      Expire{},
   };
 }
 

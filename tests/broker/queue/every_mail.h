@@ -16,7 +16,12 @@ inline Message example_message() {
 
 inline auto every_queue_mail_body() {
   auto rows = std::to_array<QueueMailBody>({
-      Publish{.message = example_message(), .body_size = 5, .persistent = true, .priority = 9, .seq = PublishSeq(300)},
+      Publish{.message = example_message(),
+              .body_size = 5,
+              .persistent = true,
+              .priority = 9,
+              .ttl_ms = 60'000,
+              .seq = PublishSeq(300)},
       Settle{.consumer = kExampleConsumer, .ids = {{.first = 1, .last = 1}, {.first = 300, .last = kMost}}},
       Credit{.consumer = kExampleConsumer, .bytes = 524'288},
       kExampleAttach,

@@ -41,7 +41,7 @@ class MachineFixture : public ::testing::Test {
   void apply(const std::vector<Command>& commands) {
     Effects effects;
     ++index_;
-    const auto applied = machine_.apply(index_, packed(commands), effects);
+    const auto applied = machine_.apply(index_, now_, packed(commands), effects);
     ASSERT_TRUE(applied) << applied.error().text;
     machine_.check_invariants();
     for (const Effect& effect : effects) note(effect);
@@ -73,6 +73,20 @@ class MachineFixture : public ::testing::Test {
     const std::vector<std::byte> body(body_size);
     letters_[Position::of(index_.plus(1), 0)] = letter;
     apply({Enqueue{.body_size = body_size, .message = body}});
+  }
+
+  void publish_with_ttl(char letter, std::uint64_t ttl_ms, std::uint8_t priority = 0) {
+    letters_[Position::of(index_.plus(1), 0)] = letter;
+    apply({Enqueue{.persistent = true,
+                   .priority = priority,
+                   .ttl_ms = ttl_ms,
+                   .body_size = 1,
+                   .message = as_bytes({&letter, 1})}});
+  }
+  /// Time passes, and the queue hears of it.
+  void wait_ms(std::int64_t ms) {
+    now_ += std::chrono::milliseconds(ms);
+    apply({Expire{}});
   }
 
   void attach(Attach attach, unsigned number) {
@@ -132,6 +146,7 @@ class MachineFixture : public ::testing::Test {
 
   QueueMachine machine_;
   LogIndex index_;
+  WallTime now_{std::chrono::seconds(1'000)};
 
  private:
   void note(const Effect& effect) {

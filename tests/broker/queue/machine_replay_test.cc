@@ -35,7 +35,7 @@ std::vector<Applied> random_log(std::uint64_t seed, std::size_t entries) {
   while (log.size() < entries) {
     LogEntry entry = random.next(machine);
     Effects effects;
-    CHECK(machine.apply(entry.index, entry.payload, effects).has_value());
+    CHECK(machine.apply(entry.index, entry.ts, entry.payload, effects).has_value());
     machine.check_invariants();
     random.note(effects);
     log.push_back({.entry = std::move(entry), .effects = bytes_of(effects), .state = machine.serialize()});
@@ -60,7 +60,7 @@ TEST_P(MachineReplay, FromASnapshotTakenAnywhereIsTheFullReplay) {
     ASSERT_EQ(machine.serialize(), log_[from].state) << "restored after entry " << from;
     for (std::size_t i = from + 1; i < log_.size(); ++i) {
       Effects effects;
-      ASSERT_TRUE(machine.apply(log_[i].entry.index, log_[i].entry.payload, effects));
+      ASSERT_TRUE(machine.apply(log_[i].entry.index, log_[i].entry.ts, log_[i].entry.payload, effects));
       ASSERT_EQ(bytes_of(effects), log_[i].effects) << "entry " << i << " after the snapshot at " << from;
       ASSERT_EQ(machine.serialize(), log_[i].state) << "entry " << i << " after the snapshot at " << from;
     }
@@ -73,7 +73,7 @@ TEST_P(MachineReplay, DoesNotDependOnWhenAReplicaTakesItsSnapshots) {
     QueueMachine machine;
     for (std::size_t i = 0; i < log_.size(); ++i) {
       Effects effects;
-      ASSERT_TRUE(machine.apply(log_[i].entry.index, log_[i].entry.payload, effects));
+      ASSERT_TRUE(machine.apply(log_[i].entry.index, log_[i].entry.ts, log_[i].entry.payload, effects));
       ASSERT_EQ(bytes_of(effects), log_[i].effects) << "entry " << i << " with a snapshot every " << every;
       if (i % every != 0) continue;
       const Bytes snapshot = save_as_host(machine);
@@ -97,7 +97,7 @@ TEST(RandomCommands, GoThroughEveryKindOfCommandAndEffect) {
     for (Command command; decode_command(reader, command);) ++commands[command.index()];
     ASSERT_TRUE(reader.done());
     Effects out;
-    ASSERT_TRUE(machine.apply(entry.index, entry.payload, out));
+    ASSERT_TRUE(machine.apply(entry.index, entry.ts, entry.payload, out));
     random.note(out);
     for (const Effect& effect : out) ++effects[effect.index()];
   }

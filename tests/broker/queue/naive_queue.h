@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <list>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <tuple>
@@ -13,6 +14,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/limits.h"
 #include "broker/queue/queue_machine.h"
 
 namespace quorate::queue {
@@ -59,7 +61,9 @@ struct EffectText {
 
 class NaiveQueue {
  public:
-  std::vector<std::string> apply(LogIndex index, ByteView payload) {
+  std::vector<std::string> apply(LogIndex index, WallTime ts, ByteView payload) {
+    now_ = std::max(now_, ts);
+    expire();
     said_.clear();
     heard_.clear();
     from_ = {};
@@ -80,6 +84,7 @@ class NaiveQueue {
       }
       if (settings_.single_active_consumer && !std::holds_alternative<Enqueue>(command)) choose_active();
       serve();
+      expire();
       drop_excess();
     }
     if (has_messages) perhaps_dead_.insert(index);
@@ -110,6 +115,14 @@ class NaiveQueue {
     }
     return bytes;
   }
+  std::uint64_t expired_count() const { return expired_messages_; }
+  std::optional<WallTime> next_expiry() const {
+    std::optional<WallTime> next;
+    for (const Message& message : ready_) {
+      if (message.expiry) next = std::min(next.value_or(WallTime::max()), *message.expiry);
+    }
+    return next;
+  }
   std::vector<ConsumerKey> consumers() const {
     std::vector<ConsumerKey> keys;
     for (const auto& [key, consumer] : consumers_) {
@@ -121,6 +134,7 @@ class NaiveQueue {
  private:
   struct Message : MessageRef {
     std::uint16_t acquired = 0;
+    std::optional<WallTime> expiry;
     std::uint64_t returned = 0;  // its turn among those that came back
   };
   struct Consumer {
@@ -260,6 +274,11 @@ class NaiveQueue {
     message.body_size = c.body_size;
     message.priority = says_priority ? c.priority : settings_.quorum ? 4 : 0;
     message.persistent = c.persistent;
+    for (const auto& ttl_ms : {c.ttl_ms, settings_.message_ttl_ms}) {
+      if (!ttl_ms) continue;
+      const WallTime end = now_ + std::chrono::milliseconds(std::min(*ttl_ms, limits::kTtlMaxMs));
+      message.expiry = std::min(message.expiry.value_or(end), end);
+    }
     if (settings_.overflow == Overflow::reject_publish && is_above(1, c.body_size)) return refuse();
     ready_.push_back(message);
   }
@@ -304,6 +323,7 @@ class NaiveQueue {
     if (!c.single_active_consumer) active_ = {};
     for (const auto& [key, consumer] : consumers_) line_up(key);
   }
+  void on(const Expire&) {}
   void choose_active() {
     const auto standing = [&](const ConsumerKey& key) {
       const Consumer& c = consumers_[key];
@@ -475,6 +495,13 @@ class NaiveQueue {
     line_up(key);
     tidy(key);
   }
+  bool is_expired(const Message& message) const { return message.expiry && *message.expiry <= now_; }
+  void expire() {
+    bury_ready_if([&](const Message& message) {
+      if (is_expired(message)) ++expired_messages_;
+      return is_expired(message);
+    });
+  }
   void give_back(Message message, ReturnReason reason) {
     if (reason != ReturnReason::unseen) {
       message.redelivered = true;
@@ -483,6 +510,10 @@ class NaiveQueue {
     if (reason == ReturnReason::requeued) {
       ++message.delivery_count;
       if (settings_.delivery_limit && message.delivery_count > *settings_.delivery_limit) return bury(message);
+    }
+    if (is_expired(message)) {
+      ++expired_messages_;
+      return bury(message);
     }
     message.returned = 1;
     for (const Message& other : ready_) message.returned = std::max(message.returned, other.returned + 1);
@@ -514,10 +545,11 @@ class NaiveQueue {
   }
   template <class Matches>
   void bury_ready_if(Matches&& matches) {
-    for (const Message& message : ready_) {
-      if (matches(message)) bury(message);
-    }
-    std::erase_if(ready_, matches);
+    std::erase_if(ready_, [&](const Message& message) {
+      const bool is_one = matches(message);
+      if (is_one) bury(message);
+      return is_one;
+    });
   }
   void bury(const Message& message) { perhaps_dead_.insert(message.position.index()); }
   bool is_alive(LogIndex index) const {
@@ -528,6 +560,8 @@ class NaiveQueue {
   }
 
   Configure settings_;
+  WallTime now_{};
+  std::uint64_t expired_messages_ = 0;
   ConsumerKey active_;  // node 0: none
   bool yields_ = false;
   Position position_;

@@ -392,7 +392,7 @@ TEST_F(S, BytesThatAreNoCommandAreAnErrorThatSaysWhere) {
   std::vector<std::byte> payload = packed({Purge{.session = session_of(1)}});
   const std::size_t offset = payload.size();
   payload.push_back(std::byte{0xee});
-  const auto applied = machine_.apply(LogIndex(7), payload, effects);
+  const auto applied = machine_.apply(LogIndex(7), now_, payload, effects);
   ASSERT_FALSE(applied);
   EXPECT_EQ(applied.error().code, ErrorCode::corruption);
   EXPECT_EQ(applied.error().text, "log entry 7 holds no queue command at offset " + std::to_string(offset));
@@ -401,7 +401,7 @@ TEST_F(S, BytesThatAreNoCommandAreAnErrorThatSaysWhere) {
 TEST_F(S, AMessageBeyondThePositionsOfAnEntryIsAnError) {
   const std::vector<std::byte> body(70'000);
   Effects effects;
-  const auto applied = machine_.apply(LogIndex(1), packed({Enqueue{.message = body}, Enqueue{}}), effects);
+  const auto applied = machine_.apply(LogIndex(1), now_, packed({Enqueue{.message = body}, Enqueue{}}), effects);
   ASSERT_FALSE(applied);
   EXPECT_EQ(applied.error().code, ErrorCode::corruption);
 }

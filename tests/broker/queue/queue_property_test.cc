@@ -41,20 +41,22 @@ TEST_P(QueueProperty, AgreesWithTheNaiveQueueAndWithItsOwnSnapshots) {
   NaiveQueue naive;
   std::optional<QueueMachine> replica;  // restored from a snapshot, and fed the same entries since
   for (std::uint64_t i = 0; i < entries; ++i) {
-    const auto [index, payload] = random.next(machine);
+    const auto [index, ts, payload] = random.next(machine);
     Effects effects;
-    ASSERT_TRUE(machine.apply(index, payload, effects));
+    ASSERT_TRUE(machine.apply(index, ts, payload, effects));
     random.note(effects);
-    ASSERT_EQ(texts(effects), in_order(naive.apply(index, payload))) << "entry " << index.value();
+    ASSERT_EQ(texts(effects), in_order(naive.apply(index, ts, payload))) << "entry " << index.value();
     machine.check_invariants();
     ASSERT_EQ(machine.ready_count(), naive.ready_count());
     ASSERT_EQ(machine.unsettled_count(), naive.unsettled_count());
     ASSERT_EQ(machine.message_bytes(), naive.message_bytes());
     ASSERT_EQ(machine.consumers(), naive.consumers());
+    ASSERT_EQ(machine.death_count(DeathReason::expired), naive.expired_count());
+    ASSERT_EQ(machine.next_expiry(), naive.next_expiry());
 
     if (replica) {
       Effects again;
-      ASSERT_TRUE(replica->apply(index, payload, again));
+      ASSERT_TRUE(replica->apply(index, ts, payload, again));
       ASSERT_EQ(texts(again), texts(effects)) << "entry " << index.value() << " after a snapshot";
       ASSERT_EQ(replica->serialize(), machine.serialize()) << "entry " << index.value();
     }

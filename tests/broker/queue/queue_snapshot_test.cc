@@ -22,6 +22,8 @@ class QueueSnapshot : public MachineFixture {
     get(3);
     send_letters(4, 1, "uv");
     send(5, 1, {Get{.session = session_of(5)}});
+    publish_with_ttl('q', 500);
+    publish_with_ttl('r', 400);
     apply({NodeSuspected{.node = NodeId(1), .epoch = Epoch(1)}});
     forget_events();
   }
@@ -32,7 +34,7 @@ class QueueSnapshot : public MachineFixture {
 };
 
 TEST_F(QueueSnapshot, OfAnEmptyQueueIsAFewBytes) {
-  EXPECT_LE(machine_.serialize().size(), 10u);
+  EXPECT_LE(machine_.serialize().size(), 12u);
   EXPECT_TRUE(QueueMachine::deserialize(machine_.serialize().view()));
 }
 
@@ -81,14 +83,15 @@ TEST_F(QueueSnapshot, OfAnotherFormatIsRefused) {
   EXPECT_TRUE(is_refused(other));
 }
 
-// As the release before wrote it: one message with a consumer, one that came back, one that waits.
+// As it was written before messages could expire: one message with a consumer, one that came back, one that waits.
 TEST_F(QueueSnapshot, OfTheFormatBeforeIsStillRead) {
   std::vector<std::byte> older;
   ByteWriter w(older);
-  for (const std::uint8_t octet : {2, 5}) w.write(octet);  // format, applied
+  for (const std::uint8_t octet : {3, 5, 0, 0, 1}) w.write(octet);  // format, applied, no settings, one level
   const auto message = [&](std::uint64_t entry, std::uint8_t flags, std::uint8_t deliveries) {
     w.write_varint(entry << Position::kOffsetBits);
     for (const std::uint8_t octet : {std::uint8_t{1}, flags, std::uint8_t{0}, deliveries}) w.write(octet);
+    if (deliveries > 0) w.write(std::uint8_t{1});  // acquired
   };
   w.write(std::uint8_t{1});
   message(3, 1, 0);
@@ -96,9 +99,9 @@ TEST_F(QueueSnapshot, OfTheFormatBeforeIsStillRead) {
   message(2, 3, 1);
   for (const std::uint8_t octet : {1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 1}) w.write(octet);  // 11, with a prefetch of 1
   w.write(std::uint64_t{1'000});
-  for (const std::uint8_t octet : {2, 1, 1}) w.write(octet);  // its next id, and that it holds number 1
+  for (const std::uint8_t octet : {2, 1, 1, 1}) w.write(octet);  // its next id, its age, and that it holds number 1
   message(1, 1, 0);
-  w.write(std::uint8_t{0});  // no turns
+  for (int i = 0; i < 3; ++i) w.write(std::uint8_t{0});  // nobody is the active one, has a turn, or numbers commands
   auto machine = QueueMachine::deserialize(older);
   ASSERT_TRUE(machine);
   machine->check_invariants();
@@ -121,7 +124,7 @@ TEST_F(QueueSnapshot, AFlippedBitIsRefusedOrGivesASoundMachine) {
     machine->check_invariants();
     Effects effects;
     const LogIndex next = machine->applied().plus(1);
-    (void)machine->apply(next,
+    (void)machine->apply(next, now_ + std::chrono::seconds(1),
                          packed({Down{.session = session_of(1)}, Down{.session = session_of(2)},
                                  Down{.session = session_of(3)}, Purge{}}),
                          effects);

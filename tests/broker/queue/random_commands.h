@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <limits>
 #include <map>
+#include <optional>
 #include <variant>
 #include <vector>
 
@@ -17,6 +18,7 @@ namespace quorate::queue {
 
 struct LogEntry {
   LogIndex index;
+  WallTime ts{};
   std::vector<std::byte> payload;
 };
 
@@ -28,7 +30,8 @@ class RandomCommands {
   /// What comes next in the log of `machine`.
   LogEntry next(const QueueMachine& machine) {
     index_ = index_.plus(1 + below(2));  // other groups' business and noops lie between
-    LogEntry entry{.index = index_};
+    if (!one_in(4)) ts_ += std::chrono::milliseconds(one_in(50) ? below(1'000) : below(20));
+    LogEntry entry{.index = index_, .ts = one_in(50) ? ts_ - std::chrono::seconds(1) : ts_};
     if (one_in(3)) begin_run(entry);
     for (std::uint64_t count = 1 + below(5); count > 0; --count) {
       add(command(machine), entry);
@@ -139,11 +142,17 @@ class RandomCommands {
     command.reason = static_cast<ReturnReason>(below(3));
     return command;
   }
+  std::optional<std::uint64_t> ttl() {
+    if (!one_in(3)) return std::nullopt;
+    if (one_in(20)) return kMost;
+    return one_in(10) ? 0 : below(300);
+  }
   Command enqueue() {
     const std::uint64_t size = one_in(50) ? sizeof(kBody) : below(50);
     return Enqueue{.persistent = !one_in(3),
                    .has_priority = one_in(2),
                    .priority = static_cast<std::uint8_t>(one_in(50) ? 255 : below(4)),
+                   .ttl_ms = ttl(),
                    .body_size = static_cast<std::uint32_t>(below(size + 1)),
                    .message = as_bytes({kBody, static_cast<std::size_t>(size)})};
   }
@@ -174,6 +183,8 @@ class RandomCommands {
     if (one_in(4)) command.max_length = below(backlog_);
     if (one_in(4)) command.max_length_bytes = below(backlog_ * 20);
     if (one_in(2)) command.overflow = Overflow::reject_publish;
+    if (one_in(3)) command.message_ttl_ms = ttl();
+    if (one_in(3)) command.expires_ms = below(1'000);
     return command;
   }
   Command suspicion() {
@@ -214,7 +225,8 @@ class RandomCommands {
     if (dice < 960) return Get{.session = session(), .no_ack = one_in(2)};
     if (dice < 980) return Cancel{.consumer = anybody()};
     if (dice < 986) return suspicion();
-    if (dice < 993) return Down{.session = session()};
+    if (dice < 992) return Down{.session = session()};
+    if (dice < 993) return Expire{};
     if (backlog_ > kShallow && !one_in(backlog_ / kShallow)) return enqueue();
     if (dice < 995) return settings();
     if (dice < 998) return Purge{.session = session()};
@@ -224,6 +236,7 @@ class RandomCommands {
   Random random_;
   std::uint64_t backlog_;
   LogIndex index_;
+  WallTime ts_{std::chrono::years(50)};
   std::uint64_t commands_ = 0;
   std::map<SessionId, std::uint64_t> through_;          // as the queue said last
   std::array<Epoch, 2> epochs_ = {Epoch(1), Epoch(1)};  // of the nodes

@@ -27,7 +27,7 @@ class NamedQueue {
     ++index_;
     log_[index_] = Bytes::copy_of(packed(commands));
     Effects effects;
-    CHECK(machine_.apply(index_, log_[index_].view(), effects).has_value());
+    CHECK(machine_.apply(index_, WallTime{}, log_[index_].view(), effects).has_value());
     machine_.check_invariants();
     return effects;
   }

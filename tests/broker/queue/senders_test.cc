@@ -223,7 +223,7 @@ TEST_F(NumberedCommands, AnAnswerCarriesTheNumberOfItsCommand) {
   publish("a");
   const auto numbers = [&](const std::vector<Command>& commands) {
     Effects effects;
-    EXPECT_TRUE(machine_.apply(++index_, packed(commands), effects));
+    EXPECT_TRUE(machine_.apply(++index_, now_, packed(commands), effects));
     std::vector<std::uint64_t> found;
     for (const Effect& effect : effects) {
       if (const auto* reply = std::get_if<effect::Attached>(&effect)) found.push_back(reply->number);

@@ -32,7 +32,7 @@ void Ghost::advance(const raft::Core& core, LogIndex limit) {
     }
     if (entry->type == raft::EntryType::command) {
       queue::Effects effects;
-      if (!machine_.apply(index, entry->payload.view(), effects)) {
+      if (!machine_.apply(index, entry->ts, entry->payload.view(), effects)) {
         stage_.violated(fmt::format("group {}: entry {} cannot be applied", group_.value(), index.value()));
       }
       state_ = SimQueue::checksum_of(machine_);
