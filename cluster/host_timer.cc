@@ -2,10 +2,12 @@
 
 #include <boost/asio/post.hpp>
 #include <chrono>
+#include <utility>
 
 namespace quorate::cluster {
 
-HostTimer::HostTimer(Shard& shard, const GroupHost& host) : shard_(shard), host_(host), timer_(shard.io()) {
+HostTimer::HostTimer(Shard& shard, const GroupHost& host, NextDeadline others)
+    : shard_(shard), host_(host), others_(std::move(others)), timer_(shard.io()) {
   boost::asio::post(shard.io(), [] {});
 }
 
@@ -13,7 +15,9 @@ bool HostTimer::on_turn_end() {
   if (host_.has_failed()) return false;  // nothing of it is ever done again, however long due
   const Instant now = shard_.now();
   if (armed_for_ && *armed_for_ <= now) armed_for_.reset();
-  const std::optional<Instant> due = host_.next_deadline();
+  std::optional<Instant> due = host_.next_deadline();
+  const std::optional<Instant> other = others_ ? others_() : std::nullopt;
+  if (other && (!due || *other < *due)) due = other;
   if (!due || (armed_for_ && *armed_for_ <= *due)) return false;
   armed_for_ = due;
   timer_.expires_after(std::chrono::duration_cast<boost::asio::steady_timer::duration>(*due - now));

@@ -192,7 +192,7 @@ class Channel {
 
   // --- channel_publish.cc ---
   std::span<const std::uint64_t> route(const cluster::Exchange& exchange, ByteView headers);
-  static Handled check_expiration(const PropertiesView& properties);
+  static std::expected<std::optional<std::uint64_t>, AmqpError> ttl_of(const PropertiesView& properties);
   Handled check_user_id(const PropertiesView& properties) const;
   static Message without_bcc(const Message& message, const PropertiesView& view);
   void send_publication(GroupId queue, const queue::Publish& publish);

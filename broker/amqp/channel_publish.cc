@@ -1,11 +1,11 @@
 // Publishing, confirms and transactions (features.md P130-P134, P160-P165, E003, E045).
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include "base/check.h"
 #include "base/limits.h"
 #include "broker/amqp/channel.h"
+#include "broker/amqp/expiration.h"
 #include "broker/amqp/names.h"
 #include "broker/amqp/table_codec.h"
 
@@ -35,17 +35,6 @@ class TopologyLookup final : public exchange::ExchangeLookup {
   const cluster::Topology& topology_;
   const std::string& vhost_;
 };
-
-/// RabbitMQ's complaint about an expiration, as Erlang prints it; empty when it is milliseconds.
-std::string expiration_fault(std::string_view text) {
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{}) return "{error,no_integer}";
-  if (end != text.data() + text.size()) {
-    return "{leftover_string,\"" + std::string(end, text.data() + text.size()) + "\"}";
-  }
-  return value < 0 ? "{value_negative," + std::to_string(value) + "}" : "";
-}
 
 }  // namespace
 
@@ -81,7 +70,8 @@ Handled Channel::on_publication(const Publication& publication) {
   }
   const auto properties = PropertiesView::parse(message.properties());
   if (!properties) return refuse(ReplyCode::syntax_error, properties.error().text);
-  if (auto valid = check_expiration(*properties); !valid) return valid;
+  const auto ttl = ttl_of(*properties);
+  if (!ttl) return std::unexpected(ttl.error());
 
   const ByteView headers = properties->headers() ? properties->headers()->encoded : ByteView();
   exchange::RoutingKeys& keys = session_.routing_keys_;
@@ -93,7 +83,8 @@ Handled Channel::on_publication(const Publication& publication) {
                          .body_size = static_cast<std::uint32_t>(message.body().size()),
                          .persistent = properties->is_persistent(),
                          .has_priority = properties->priority().has_value(),
-                         .priority = properties->priority().value_or(0)};
+                         .priority = properties->priority().value_or(0),
+                         .ttl_ms = *ttl};
   if (properties->reply_to() == kReplyTo) {
     auto addressed = with_reply_address(publish.message, *properties);
     if (!addressed) return std::unexpected(addressed.error());
@@ -145,12 +136,13 @@ Handled Channel::check_user_id(const PropertiesView& properties) const {
                                                     "' but authenticated user was '" + session_.user() + "'");
 }
 
-Handled Channel::check_expiration(const PropertiesView& properties) {
+std::expected<std::optional<std::uint64_t>, AmqpError> Channel::ttl_of(const PropertiesView& properties) {
   const auto expiration = properties.expiration();
-  if (!expiration) return {};
-  const std::string fault = expiration_fault(*expiration);
-  if (fault.empty()) return {};
-  return refuse(ReplyCode::precondition_failed, "invalid expiration '" + std::string(*expiration) + "': " + fault);
+  if (!expiration) return std::nullopt;
+  const auto ttl = parse_expiration(*expiration);
+  if (ttl) return *ttl;
+  return refuse(ReplyCode::precondition_failed,
+                "invalid expiration '" + std::string(*expiration) + "': " + ttl.error());
 }
 
 Message Channel::without_bcc(const Message& message, const PropertiesView& view) {

@@ -39,7 +39,7 @@ NodeShard::NodeShard(cluster::Shard& shard, storage::GroupStorage& storage, cons
                        .is_alive = [this](const queue::SessionId& id) { return sessions_.contains(id.serial); },
                        .deliver = [this](queue::SessionMail mail) { give_to_session(std::move(mail)); }}),
       groups_(shard, storage, options_.transport, host_options(options_), options_.on_failure),
-      host_timer_(shard, groups_),
+      host_timer_(shard, groups_, [this] { return queues_.next_deadline(); }),
       queues_(shard,
               {.switchboard = switchboard_,
                .groups = groups_,

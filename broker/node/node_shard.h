@@ -30,8 +30,8 @@ class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
     Epoch epoch;
     bool after_crash = false;  // the epoch before did not end in order
     std::uint64_t seed = 0;
-    bool wakes_itself =
-        true;  // false: who drives the shard by hand looks at the deadlines of its groups, and evacuates
+    /// Otherwise who drives the shard by hand looks at the deadlines of its groups and queues, and evacuates.
+    bool wakes_itself = true;
     std::size_t initial_quorum_size = 3;  // members of a quorum queue that asks for no other number
     cluster::HostOptions groups;          // node, epoch and seed are those above
     std::shared_ptr<NodeCounters> counters = std::make_shared<NodeCounters>();  // shared by the shards of the node

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <optional>
 
+#include "base/limits.h"
+
 namespace quorate::queue {
 namespace {
 
@@ -12,7 +14,6 @@ namespace {
 using Check = std::string (*)(const Value& value, const Table& all);
 
 constexpr std::int64_t kDeliveryLimitDefault = 20;  // Q021
-constexpr std::int64_t kTenYearsMs = 10LL * 365 * 24 * 3600 * 1000;
 
 std::string quoted(std::string_view text) { return "\"" + std::string(text) + "\""; }
 std::string wrong_type(std::string_view expected, const Value& value) {
@@ -29,7 +30,8 @@ std::string check_message_ttl(const Value& value, const Table& all) {
   if (std::string why = check_count(value, all); !why.empty()) return why;
   std::int64_t number = 0;
   value.integer(number);
-  return number > kTenYearsMs ? "{value_too_large," + std::to_string(number) + "}" : "";
+  return number > static_cast<std::int64_t>(limits::kTtlMaxMs) ? "{value_too_large," + std::to_string(number) + "}"
+                                                               : "";
 }
 
 std::string check_expires(const Value& value, const Table& all) {
@@ -133,7 +135,7 @@ constexpr std::array kRows = {
     Row{"x-delayed-retry-min", Knows::quorum},
     Row{"x-delayed-retry-type", Knows::quorum},
     Row{"x-delivery-limit", Knows::quorum, check_integer, Effective::yes},
-    Row{"x-expires", Knows::all, check_expires, Effective::no, Compared::always},
+    Row{"x-expires", Knows::all, check_expires, Effective::yes, Compared::always},
     Row{"x-initial-cluster-size", Knows::others},
     Row{"x-max-age", Knows::others},
     Row{"x-max-in-memory-bytes", Knows::quorum, check_count},
@@ -141,7 +143,7 @@ constexpr std::array kRows = {
     Row{"x-max-length", Knows::all, check_count, Effective::yes, Compared::always},
     Row{"x-max-length-bytes", Knows::all, check_count, Effective::yes, Compared::always},
     Row{"x-max-priority", Knows::classic, check_priority_max, Effective::yes},
-    Row{"x-message-ttl", Knows::all, check_message_ttl, Effective::no, Compared::always},
+    Row{"x-message-ttl", Knows::all, check_message_ttl, Effective::yes, Compared::always},
     Row{"x-overflow", Knows::all, check_overflow, Effective::yes},
     Row{"x-queue-leader-locator", Knows::all, check_leader_locator, Effective::yes, Compared::no},
     Row{"x-queue-mode", Knows::classic, accept, Effective::no, Compared::no},
@@ -236,7 +238,8 @@ Configure settings_from(const Table& arguments, bool quorum) {
                      .single_active_consumer = single != nullptr && *single == Value(true),
                      .max_length = count("x-max-length"),
                      .max_length_bytes = count("x-max-length-bytes"),
-                     .message_ttl_ms = count("x-message-ttl")};
+                     .message_ttl_ms = count("x-message-ttl"),
+                     .expires_ms = count("x-expires")};
   // A quorum queue takes reject-publish-dlx for drop-head, and has its priorities without asking (features.md §1.8).
   const bool is_rejecting = overflow_is("reject-publish") || (!quorum && overflow_is("reject-publish-dlx"));
   settings.overflow = is_rejecting ? Overflow::reject_publish : Overflow::drop_head;

@@ -39,6 +39,7 @@ Result<void> Queue::start(bool is_new) {
   if (is_durable()) return open_group(is_new);
   ready_ = true;
   leader_ = raft::replica_on(surroundings_.node, 0);
+  note_use();
   configure();
   return {};
 }
@@ -97,6 +98,10 @@ void Queue::take(QueueMail& mail) {
                  },
                  [&](Count& count) { ask(mail.from, {.what = count}); },
                  [&](DeleteIf& delete_if) { ask(mail.from, {.what = delete_if}); },
+                 [&](Get& get) {
+                   note_use();
+                   packer_.append(Command(get));
+                 },
                  [&](auto& command) { packer_.append(Command(std::move(command))); },
              },
              mail.what);
@@ -136,6 +141,7 @@ void Queue::apply_at_once(PackedEntry entry) {
   }
   for (const Waiting& waiting : entry.waiting) send_untracked(waiting.session, waiting.taken);
   carry_out_all();
+  watch_time();
 }
 
 bool Queue::flush() {
@@ -189,6 +195,7 @@ void Queue::answer(const Asked& asked) {
   const auto* delete_if = std::get_if<DeleteIf>(&asked.question.what);
   const std::uint64_t number = asked.question.number;
   if (delete_if == nullptr) {
+    if (!is_quorum()) note_use();  // redeclared
     send(asked.from, Counted{.ready = machine_.ready_count(), .consumers = machine_.consumer_count()}, number);
   } else if (delete_if->unused && machine_.consumer_count() > 0) {
     send(asked.from, Deleted{.outcome = DeleteOutcome::in_use}, number);
@@ -248,6 +255,7 @@ Result<void> Queue::apply(const raft::Entry& entry, cluster::ApplyMode mode) {
   } else {
     effects_.clear();
   }
+  watch_time();
   return {};
 }
 
@@ -299,6 +307,7 @@ void Queue::carry_out(const effect::Refused& effect) {
 void Queue::carry_out(const effect::Forgotten& effect) { send(effect.session, Forgotten{}); }
 
 void Queue::carry_out(const effect::Unused&) {
+  note_use();
   if (definition_->auto_delete && !std::exchange(deleting_, true)) surroundings_.request_delete(definition_->id);
 }
 

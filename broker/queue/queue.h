@@ -18,6 +18,7 @@
 
 #include "base/ids.h"
 #include "base/result.h"
+#include "base/time.h"
 #include "broker/queue/body_cache.h"
 #include "broker/queue/entry_packer.h"
 #include "broker/queue/mail.h"
@@ -54,6 +55,8 @@ struct QueueSurroundings {
   std::function<void(GroupId)> request_delete;
   /// This queue wants to be flushed at the end of the turn; the directory's to fill in, like what follows.
   std::function<void(GroupId)> mark_dirty;
+  /// Asks for Queue::on_time() at `at`, which may not lie before now. There may be calls that nobody asked for.
+  std::function<void(GroupId, Instant at)> wake_at;
   const cluster::Shard* shard = nullptr;  // its clocks
   /// A live entry cannot be read back: the node must stop.
   std::function<void(const Error&)> on_failure;
@@ -84,6 +87,8 @@ class Queue final : public cluster::GroupClient {
   /// End of turn: what was gathered becomes log entries, and questions are answered once what stood before them is
   /// applied. True while there is more to do in this turn.
   bool flush();
+  /// The time it asked for has come.
+  void on_time();
 
   /// The metadata has deleted the queue. Everybody who waits or consumes is told; the log goes.
   void on_deleted(const cluster::TopologyPtr& topology);
@@ -129,6 +134,11 @@ class Queue final : public cluster::GroupClient {
   void on_vouched(std::uint64_t serial, bool leads);
   void answer_questions();
   void answer(const Asked& asked);
+  void note_use();
+  void watch_time();
+  void act_on_time(Instant now);
+  bool is_unused() const;
+  void propose_end();
 
   void carry_out_all();
   void carry_out(const effect::Deliver& effect);
@@ -175,6 +185,10 @@ class Queue final : public cluster::GroupClient {
   Term term_{1};                       // of a queue without a group: always this
   std::vector<QueueMail> early_;       // mail that came before the queue was ready
   std::vector<Parcel> early_parcels_;  // for a leader that has not yet applied its history
+
+  Instant used_at_{};                // x-expires counts from here
+  std::optional<Instant> wakes_at_;  // asked for
+  Instant rests_until_{};            // nothing is proposed for the sake of time alone
 
   EntryPacker packer_;
   Outbox outbox_;

@@ -25,6 +25,7 @@ std::size_t weight(const Parcel& parcel) {
 QueueDirectory::QueueDirectory(cluster::Shard& shard, QueueSurroundings surroundings)
     : shard_(shard), surroundings_(std::move(surroundings)) {
   surroundings_.mark_dirty = [this](GroupId id) { mark_dirty(id); };
+  surroundings_.wake_at = [this](GroupId id, Instant at) { wakes_.emplace(at, id); };
   surroundings_.shard = &shard_;
 }
 
@@ -152,8 +153,20 @@ const Queue* QueueDirectory::find(GroupId id) const {
   return at == queues_.end() ? nullptr : at->second.get();
 }
 
+/// True when there was one.
+bool QueueDirectory::wake_due() {
+  std::vector<GroupId> due;
+  for (; !wakes_.empty() && wakes_.begin()->first <= shard_.now(); wakes_.erase(wakes_.begin())) {
+    due.push_back(wakes_.begin()->second);
+  }
+  for (const GroupId id : due) {
+    if (const auto at = queues_.find(id); at != queues_.end()) at->second->on_time();
+  }
+  return !due.empty();
+}
+
 bool QueueDirectory::on_turn_end() {
-  bool more = false;
+  bool more = wake_due();
   for (const GroupId id : std::exchange(dirty_, {})) {
     const auto at = queues_.find(id);
     if (at == queues_.end() || !at->second->flush()) continue;

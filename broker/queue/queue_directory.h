@@ -5,7 +5,9 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "broker/queue/queue.h"
@@ -39,6 +41,10 @@ class QueueDirectory final : public cluster::TurnHook {
     for (const auto& [id, queue] : queues_) what(*queue);
   }
 
+  /// When a turn is needed even if nobody has news.
+  std::optional<Instant> next_deadline() const {
+    return wakes_.empty() ? std::nullopt : std::optional(wakes_.begin()->first);
+  }
   bool on_turn_end() override;
 
  private:
@@ -52,14 +58,16 @@ class QueueDirectory final : public cluster::TurnHook {
   void deliver_early();
   void keep_early(Parcel parcel);
   void mark_dirty(GroupId id) { dirty_.push_back(id); }
+  bool wake_due();
 
   cluster::Shard& shard_;
   QueueSurroundings surroundings_;
   // The newest this directory has followed; before recover() an empty one, so that all mail comes too early.
   cluster::TopologyPtr topology_ = std::make_shared<const cluster::Topology>();
   std::unordered_map<GroupId, std::unique_ptr<Queue>> queues_;
-  std::vector<GroupId> dirty_;  // may name a queue twice
-  std::vector<GroupId> dying_;  // deleted, but this turn's commands are still to be answered
+  std::vector<GroupId> dirty_;                   // may name a queue twice
+  std::set<std::pair<Instant, GroupId>> wakes_;  // may name a queue that is gone, or that does not need it any more
+  std::vector<GroupId> dying_;                   // deleted, but this turn's commands are still to be answered
   // Mail for queues that the sender's shard heard of before this one did.
   std::map<GroupId, std::vector<std::variant<QueueMail, Parcel>>> early_;
   std::size_t early_bytes_ = 0;  // of parcels among it

@@ -32,6 +32,7 @@ void Queue::on_leader() {
   last_proposed_ = machine_.applied();
   ready_ = true;
   told_placed_ = false;
+  note_use();
   if (!is_quorum()) {
     packer_.append(Command(
         NodeUp{.node = surroundings_.node, .epoch = surroundings_.epoch, .after_crash = surroundings_.after_crash}));
@@ -40,6 +41,7 @@ void Queue::on_leader() {
   on_nodes_changed();
   for (QueueMail& mail : std::exchange(early_, {})) take(mail);
   for (Parcel& parcel : std::exchange(early_parcels_, {})) on_mail(std::move(parcel));
+  watch_time();
   surroundings_.mark_dirty(definition_->id);
 }
 

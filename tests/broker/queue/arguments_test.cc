@@ -20,6 +20,7 @@ TEST(SettingsFrom, EveryArgumentThatTheQueueItselfObeys) {
                                    {"x-max-length-bytes", number(1'000)},
                                    {"x-overflow", text("reject-publish")},
                                    {"x-message-ttl", number(0)},
+                                   {"x-expires", number(60'000)},
                                    {"x-max-priority", number(10)},
                                    {"x-delivery-limit", number(3)},
                                    {"x-single-active-consumer", Value(true)}}};
@@ -28,7 +29,8 @@ TEST(SettingsFrom, EveryArgumentThatTheQueueItselfObeys) {
                      .max_length = 7,
                      .max_length_bytes = 1'000,
                      .overflow = Overflow::reject_publish,
-                     .message_ttl_ms = 0};
+                     .message_ttl_ms = 0,
+                     .expires_ms = 60'000};
   EXPECT_EQ(settings_from(arguments, false), expected);
   expected.quorum = true;
   expected.priority_max = kQuorumPriorityMax;
@@ -48,12 +50,12 @@ TEST(SettingsFrom, RejectingWithDeadLettersIsForClassicQueues) {
 
 TEST(IneffectiveArguments, AreThoseThatNobodyObeysYet) {
   const Table arguments{.fields = {{"x-max-length", number(7)},
-                                   {"x-expires", number(7)},
+                                   {"x-consumer-timeout", number(7)},
                                    {"x-queue-type", text("quorum")},
                                    {"x-dead-letter-exchange", text("d")},
                                    {"x-delivery-limit", number(3)},
                                    {"x-mine", number(1)}}};
-  EXPECT_EQ(ineffective_arguments(arguments), "x-expires, x-dead-letter-exchange");
+  EXPECT_EQ(ineffective_arguments(arguments), "x-consumer-timeout, x-dead-letter-exchange");
   EXPECT_EQ(ineffective_arguments({}), "");
 }
 

@@ -38,7 +38,7 @@ class QueueWorld : public MailReceiver, public ::testing::Test {
     ++epoch_;
     snapshots_ = must(storage::SnapshotStore::open({.path = directory_ / "state"}));
     log_ = must(storage::LogStore::open({.path = directory_ / "log", .epoch = Epoch(epoch_)}));
-    writer_ = std::make_unique<storage::LogWriter>(*log_, clock_);
+    writer_ = std::make_unique<storage::LogWriter>(*log_, storage_clock_);
     reader_ = std::make_unique<storage::LogReader>(*log_);
     storage_ = std::make_unique<storage::DiskStorage>(*log_, *writer_, *reader_, *snapshots_);
     shard_ = std::make_unique<cluster::Shard>(ShardId(0), clock_);
@@ -55,7 +55,7 @@ class QueueWorld : public MailReceiver, public ::testing::Test {
                                    .node = kNode,
                                    .epoch = Epoch(epoch_),
                                    .health_of = [](NodeId) { return NodeHealth::live; },
-                                   .settings_of = [](const cluster::Queue&) { return Configure{}; },
+                                   .settings_of = [this](const cluster::Queue&) { return settings_; },
                                    .topology = [this]() -> const cluster::Topology& { return *topology_; },
                                    .announce = [](const Leadership&, bool) {},
                                    .report_placed = [](GroupId, std::vector<raft::ReplicaId>) {},
@@ -101,6 +101,10 @@ class QueueWorld : public MailReceiver, public ::testing::Test {
     }
   }
   void turn() { shard_->run_turn(); }
+  void advance(Duration by) {
+    clock_.advance(by);
+    settle();
+  }
 
   // --- what sessions send ---
   SessionId session(unsigned number) const {
@@ -172,6 +176,7 @@ class QueueWorld : public MailReceiver, public ::testing::Test {
         .id = id, .vhost = "/", .name = name, .durable = durable, .auto_delete = !durable, .node = kNode});
   }
 
+  Configure settings_;  // of queues that begin to work from now on
   cluster::TopologyPtr topology_ = topology();
   CacheBudget budget_;  // a test may change its limits
   CacheBudget transient_bodies_;
@@ -233,7 +238,8 @@ class QueueWorld : public MailReceiver, public ::testing::Test {
   static std::string text_of(const Gone& e) { return "gone" + std::to_string(e.link); }
 
   storage::TestDirectory directory_;
-  SystemClock clock_;
+  ManualClock clock_;
+  SystemClock storage_clock_;  // of the log writer, whose thread waits for real
   std::uint32_t epoch_ = 0;
   std::uint64_t published_ = 0;
   std::unique_ptr<storage::LogWriter> writer_;

@@ -691,4 +691,54 @@ def recover(client):
     expect(taken[3:], [(b"%d" % n, True) for n in range(3)], "in order and marked")
 
 
+QUEUE_TYPES = {"classic": {}, "quorum": {"x-queue-type": "quorum"}}
+
+
+def count(channel, queue):
+    return channel.queue_declare(queue, passive=True).method.message_count
+
+
+@scenario
+def messages_expire(client):
+    """By their own time and the queue's, wherever they stand; none is delivered afterwards."""
+    channel = client.channel()
+    channel.confirm_delivery()
+    for kind, arguments in QUEUE_TYPES.items():
+        queue = f"interop.pika.ttl.{kind}"
+        channel.queue_declare(queue, durable=True, arguments={**arguments, "x-message-ttl": 600_000})
+        channel.queue_purge(queue)
+        for body, expiration in ((b"first", None), (b"soon", "100"), (b"later", "300"), (b"last", "500000")):
+            channel.basic_publish("", queue, body, pika.BasicProperties(delivery_mode=2, expiration=expiration))
+        pump(channel, lambda: count(channel, queue) == 2, f"two of four expire in a {kind} queue")
+        expect(collect(channel, queue, 2), [b"first", b"last"], f"what stays in a {kind} queue")
+        channel.basic_publish("", queue, b"nobody is ready", pika.BasicProperties(expiration="0"))
+        expect(channel.basic_get(queue), (None, None, None), f"gone at once from a {kind} queue")
+        refused(
+            lambda: channel.basic_publish("", queue, b"", pika.BasicProperties(expiration="soon")),
+            406,
+            "PRECONDITION_FAILED - invalid expiration 'soon': {error,no_integer}",
+        )
+        channel = client.channel()
+        channel.confirm_delivery()
+        channel.queue_delete(queue)
+
+
+@scenario
+def unused_queues_expire(client):
+    channel = client.channel()
+    for kind, arguments in QUEUE_TYPES.items():
+        queue = f"interop.pika.expires.{kind}"
+        channel.queue_declare(queue, durable=True, arguments={**arguments, "x-expires": 300})
+
+        def is_gone(name=queue):
+            try:
+                # Asking a classic queue for its counts is using it; being refused is not.
+                channel.connection.channel().queue_declare(name, durable=True, arguments={"x-expires": 1})
+            except ChannelClosedByBroker as error:
+                return error.reply_code != 406
+            return True
+
+        pump(channel, is_gone, f"the {kind} queue goes")
+
+
 main(run_one)

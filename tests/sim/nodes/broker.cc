@@ -171,7 +171,10 @@ void Broker::run_turns() {
   }
   if (is_dying()) return;
   if (more) wake();
-  for (const NodeShard* shard : shards()) lifetime_.wake_at(shard->groups().next_deadline());
+  for (const NodeShard* shard : shards()) {
+    lifetime_.wake_at(shard->groups().next_deadline());
+    lifetime_.wake_at(shard->queues().next_deadline());
+  }
 }
 
 void Broker::beat() {
