@@ -55,7 +55,9 @@ void ClusterWatch::beat() {
   Heartbeat heartbeat = liveness_.beat(now);
   // Shards that this node does not have are as well as can be: nodes may differ in their number.
   const std::size_t shards = shard_.shard_count();
-  if (shards < NodeLiveness::kShardsMax) heartbeat.shards |= ~std::uint64_t{0} << shards;
+  const std::uint64_t others = shards < NodeLiveness::kShardsMax ? ~std::uint64_t{0} << shards : 0;
+  surroundings_.on_beat(~(liveness_.moving_shards(now) | others));
+  heartbeat.shards |= others;
   for (const auto& [node, state] : nodes_) surroundings_.send(node, heartbeat);
   liveness_.on_time(now);
   for (auto& [id, node] : nodes_) {

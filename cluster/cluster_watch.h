@@ -27,6 +27,8 @@ class ClusterWatch {
     std::function<void(bool has_majority)> on_majority;
     /// Whether this node's disk answers in time.
     std::function<bool()> is_disk_well;
+    /// With every beat: bit i says that shard i of this node does not come to its turns.
+    std::function<void(std::uint64_t stuck_shards)> on_beat;
   };
   /// RabbitMQ's consumer_disconnected_timeout of quorum queues.
   static constexpr Duration kGiveUp = std::chrono::seconds(60);

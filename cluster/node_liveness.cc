@@ -26,12 +26,16 @@ void NodeLiveness::set_peers(const std::vector<NodeId>& peers) {
   tell(changes);
 }
 
-Heartbeat NodeLiveness::beat(Instant now) {
-  Heartbeat heartbeat{.epoch = epoch_, .sequence = ++sequence_};
-  for (std::size_t shard = 0; disk_ok_ && shard < progress_at_.size(); ++shard) {
-    if (now - progress_at_[shard] < kShardStallMax) heartbeat.shards |= std::uint64_t{1} << shard;
+std::uint64_t NodeLiveness::moving_shards(Instant now) const {
+  std::uint64_t moving = 0;
+  for (std::size_t shard = 0; shard < progress_at_.size(); ++shard) {
+    if (now - progress_at_[shard] < kShardStallMax) moving |= std::uint64_t{1} << shard;
   }
-  return heartbeat;
+  return moving;
+}
+
+Heartbeat NodeLiveness::beat(Instant now) {
+  return {.epoch = epoch_, .sequence = ++sequence_, .shards = disk_ok_ ? moving_shards(now) : 0};
 }
 
 void NodeLiveness::receive(NodeId from, const Heartbeat& heartbeat, Instant now) {

@@ -44,6 +44,8 @@ class NodeLiveness {
   /// A write waits too long for the disk, or no longer does.
   void set_disk_ok(bool ok) { disk_ok_ = ok; }
 
+  /// Bit i: shard i has finished a turn lately.
+  std::uint64_t moving_shards(Instant now) const;
   /// At kInterval: what to send to every peer.
   Heartbeat beat(Instant now);
   void receive(NodeId from, const Heartbeat& heartbeat, Instant now);

@@ -12,6 +12,7 @@
 
 #include "base/cursor.h"
 #include "base/log.h"
+#include "storage/info_log.h"
 
 namespace quorate::storage {
 namespace {
@@ -21,8 +22,6 @@ namespace fs = std::filesystem;
 constexpr int kOpenFilesMax = 1024;
 constexpr int kBackgroundJobs = 4;  // one flushes; a long compaction leaves two to others
 constexpr std::size_t kWriteGroupBytesMax = 16u << 20;
-constexpr std::size_t kInfoLogBytesMax = 4u << 20;
-constexpr std::size_t kInfoLogFiles = 3;
 
 ErrorCode code_of(const rocksdb::Status& status) {
   if (status.IsCorruption()) return ErrorCode::corruption;
@@ -62,6 +61,11 @@ class ErrorLatch final : public rocksdb::EventListener {
     log::error(log::Category::storage, "storage.background_error status=\"{}\"", status->ToString());
     set({.code = code_of(*status), .text = "RocksDB stopped writing: " + status->ToString()});
   }
+  /// When there is room again it would go on by itself.
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason /*reason*/, rocksdb::Status /*status*/,
+                            bool* auto_recovery) override {
+    *auto_recovery = false;
+  }
 
  private:
   std::atomic<std::shared_ptr<const Error>> first_;
@@ -80,6 +84,9 @@ Result<std::unique_ptr<Database>> Database::open(const Plan& plan) {
 }
 
 Result<void> Database::recover() {
+  std::error_code refused;  // whoever opens the database says it better
+  fs::create_directories(plan_.path, refused);
+  info_log_ = std::make_shared<InfoLog>(plan_.path);
   auto mark = mark_.load();
   if (mark) {
     found_mark_ = std::move(*mark);
@@ -234,8 +241,7 @@ rocksdb::DBOptions Database::options(rocksdb::WALRecoveryMode mode) const {
   options.max_open_files = kOpenFilesMax;
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
-  options.keep_log_file_num = kInfoLogFiles;
-  options.max_log_file_size = kInfoLogBytesMax;
+  options.info_log = info_log_;
   options.listeners = {latch_};
   return options;
 }

@@ -1,7 +1,7 @@
 // Database: a RocksDB that is opened with suspicion. It compares what was recovered with the durability mark, refuses
 // a directory that has lost synced writes (or says so, if asked to salvage what came before the loss), and after the
 // first failed write or background error writes no more.
-// The only place, with retention.h, whose header names rocksdb; the stores keep it behind a pointer.
+// The only place, with info_log.h and retention.h, whose header names rocksdb; the stores keep it behind a pointer.
 #pragma once
 #include <rocksdb/db.h>
 #include <rocksdb/options.h>
@@ -94,6 +94,7 @@ class Database {
 
   Plan plan_;
   std::shared_ptr<ErrorLatch> latch_;
+  std::shared_ptr<rocksdb::Logger> info_log_;
   DurabilityMark mark_;
   std::optional<Mark> found_mark_;
   std::optional<Error> loss_;

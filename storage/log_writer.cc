@@ -86,14 +86,21 @@ void LogWriter::write_all(std::deque<Submission> submissions) {
     while (end != submissions.end() && (end == begin || batch.bytes + end->bytes <= limits::kLogBatchMaxBytes)) {
       batch.add(*end++);
     }
-    writing_since_.store(clock_.now(), std::memory_order_relaxed);
-    const Result<void> written = write_batch(batch);
-    writing_since_.store(Instant{}, std::memory_order_relaxed);
+    const Result<void> written = timed([&] { return write_batch(batch); });
     for (; begin != end; ++begin) {
       begin->done(written);
       pending_bytes_.fetch_sub(begin->bytes, std::memory_order_relaxed);
     }
   }
+}
+
+/// What waits for the disk, so that busy_for() knows how long.
+template <class Work>
+Result<void> LogWriter::timed(Work work) {
+  writing_since_.store(clock_.now(), std::memory_order_relaxed);
+  Result<void> outcome = work();
+  writing_since_.store(Instant{}, std::memory_order_relaxed);
+  return outcome;
 }
 
 void LogWriter::Batch::add(Submission& submission) {
@@ -136,7 +143,7 @@ void LogWriter::sync_rest() {
 void LogWriter::refresh_mark() {
   mark_stored_at_ = clock_.now();
   if (!std::exchange(mark_is_stale_, false) || failure_) return;
-  if (const auto stored = store_.store_mark(); !stored) fail(stored.error());
+  if (const auto stored = timed([&] { return store_.store_mark(); }); !stored) fail(stored.error());
 }
 
 void LogWriter::fail(const Error& error) {

@@ -42,7 +42,8 @@ class LogWriter {
   /// Submitted and not yet answered: a shard beyond limits::kLogWriterQueueMaxBytes stops reading its publishers.
   std::size_t pending_bytes() const { return pending_bytes_.load(std::memory_order_relaxed); }
   Counters counters() const;
-  /// How long the disk has been at the batch that it is writing now; zero when it writes none. Any thread.
+  /// How long the disk has been at the write or the mark that it is asked for now; zero when it is asked for none. Any
+  /// thread.
   Duration busy_for(Instant now) const;
 
   /// Writes and answers what was submitted, syncs all of it, records the durability mark, ends the thread. No
@@ -68,6 +69,8 @@ class LogWriter {
   void run();
   std::deque<Submission> wait_for_work();
   void write_all(std::deque<Submission> submissions);
+  template <class Work>
+  Result<void> timed(Work work);
   Result<void> write_batch(const Batch& batch);
   bool is_ending();
   void sync_rest();

@@ -4,7 +4,6 @@
 
 #include "base/log.h"
 #include "broker/alarms/alarm_text.h"
-#include "broker/alarms/disk_meter.h"
 
 namespace quorate::alarms {
 namespace {
@@ -29,7 +28,7 @@ void AlarmWatch::start() { look(); }
 void AlarmWatch::look() {
   const auto used = memory_.used_bytes();
   const auto available = memory_.available();
-  const auto disk_free = disk_free_bytes(options_.data_dir);
+  const auto disk_free = options_.disk_free_bytes();
   note(fault_of(used), used_fault_);
   note(fault_of(available), available_fault_);
   note(fault_of(disk_free), disk_fault_);

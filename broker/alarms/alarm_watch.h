@@ -19,6 +19,8 @@ class AlarmWatch {
     std::string node_name;
     std::string data_dir;
     Limits limits;
+    /// What is free on the volume of the data directory.
+    std::function<Result<std::uint64_t>()> disk_free_bytes;
     /// What a blocked client is told from now on; "" = nobody is blocked any more.
     std::function<void(const std::string& reason)> on_change;
   };

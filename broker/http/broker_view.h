@@ -162,6 +162,8 @@ class BrokerView {
   /// The version of RabbitMQ that clients may take this broker for.
   virtual std::string_view rabbitmq_version() const = 0;
   virtual ServiceState service_state() const = 0;
+  /// Why clients should rather go to another node although this one serves them; empty: no reason.
+  virtual std::string stalls() const { return ""; }
   /// This node's; other members' may be as old as their last word.
   virtual std::vector<AlarmRow> alarms() const = 0;
   virtual bool is_loopback_user(std::string_view name) const = 0;

@@ -34,8 +34,12 @@ std::string_view protocol_of(std::string_view asked) {
 }
 
 void answer_state(Call& call) {
-  if (call.view.service_state() == ServiceState::serving) return answer_health(call, Health::ok);
-  answer_health(call, Health::failed, {{"reason", "this node " + describe_state(call.view)}});
+  if (call.view.service_state() != ServiceState::serving) {
+    return answer_health(call, Health::failed, {{"reason", "this node " + describe_state(call.view)}});
+  }
+  const std::string stalls = call.view.stalls();
+  if (!stalls.empty()) return answer_health(call, Health::failed, {{"reason", stalls}});
+  answer_health(call, Health::ok);
 }
 
 void answer_alarms(Call& call, const std::vector<AlarmRow>& alarms, std::string_view reason) {

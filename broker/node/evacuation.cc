@@ -14,7 +14,6 @@ Duration Evacuation::look() {
     move_leaders();
     return kInterval;
   }
-  moving_.clear();
   return kIdleInterval;
 }
 

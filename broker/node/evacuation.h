@@ -1,5 +1,5 @@
-// Evacuation: takes the leaders of one shard to other nodes as long as this node is drained: a few at a time, and again
-// when one comes back. Lives on the shard, and ends with it.
+// Evacuation: takes the leaders of one shard to other nodes as long as this node is drained or its disk hangs: a few at
+// a time, and again when one comes back. Lives on the shard, and ends with it.
 #pragma once
 #include <boost/asio/steady_timer.hpp>
 #include <map>
@@ -26,11 +26,12 @@ class Evacuation {
   void start() { tick(); }
   /// What start() has done again and again, for who moves time by hand. Gives when it is due again.
   Duration look();
+  /// The next few of those that somebody else can lead; whoever has a reason calls it again and again.
+  void move_leaders();
 
  private:
   void tick();
   bool is_drained() const;
-  void move_leaders();
   bool move_leader(GroupId group);
   std::optional<raft::ReplicaId> choose_heir(const raft::Configuration& configuration) const;
 

@@ -12,8 +12,6 @@
 namespace quorate {
 namespace {
 
-/// A write that takes longer means a disk that hangs: others should lead meanwhile.
-constexpr Duration kDiskStallMax = std::chrono::seconds(2);
 constexpr auto kClientsLeaveTimeout = std::chrono::seconds(5);
 
 /// Between two looks at something that other threads are finishing.
@@ -112,7 +110,17 @@ std::unique_ptr<ShardPost> Node::make_post(cluster::Shard& shard, ShardPost::OnD
   return std::make_unique<ShardPost>(shard, link_->plane(), std::move(on_dropped));
 }
 
-bool Node::is_disk_well() { return storage_.busy_for(clock_.now()) < kDiskStallMax; }
+bool Node::is_disk_well() { return storage_.busy_for(clock_.now()) < StallWatch::kDiskStallMax; }
+
+/// What the other nodes learn by the heartbeats, this one's operator reads in the log.
+void Node::on_stuck_shards(std::uint64_t stuck_shards) {
+  const Instant now = clock_.now();
+  StallWatch::Lines lines;
+  stalls_.on_beat({.disk_busy = storage_.busy_for(now), .stuck_shards = stuck_shards}, now, lines);
+  for (const auto& [is_over, text] : lines) {
+    log::event(log::Category::general, is_over ? log::Level::info : log::Level::warning, "{}", text);
+  }
+}
 
 std::set<GroupId> Node::groups_on_disk() {
   std::set<GroupId> found;

@@ -20,6 +20,7 @@
 #include "broker/node/node_view.h"
 #include "broker/node/operator_doors.h"
 #include "broker/node/orders.h"
+#include "broker/node/stall_watch.h"
 
 namespace quorate {
 
@@ -65,6 +66,7 @@ class Node final : private NodeCoreOwner {
   // NodeCoreOwner
   std::unique_ptr<ShardPost> make_post(cluster::Shard& shard, ShardPost::OnDropped on_dropped) override;
   bool is_disk_well() override;
+  void on_stuck_shards(std::uint64_t stuck_shards) override;
   std::set<GroupId> groups_on_disk() override;
   void on_beat(NodeId to, ShardPost& post) override;
   void on_node_live(NodeId node, bool live) override;
@@ -89,6 +91,7 @@ class Node final : private NodeCoreOwner {
   std::unique_ptr<EarlyDoors> early_;  // until the core is there
   std::unique_ptr<NodeCore> core_;
   std::unique_ptr<alarms::AlarmWatch> alarms_;  // on shard 0
+  StallWatch stalls_;                           // on shard 0
   std::unique_ptr<Listeners> listeners_;
   std::unique_ptr<NodeView> view_;        // on shard 0
   std::unique_ptr<OperatorDoors> doors_;  // on shard 0

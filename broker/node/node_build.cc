@@ -26,6 +26,7 @@ void Node::build() {
                                   .node_name = config_.node_name,
                                   .data_dir = config_.data_dir,
                                   .limits = config_.alarms,
+                                  .disk_free_bytes = [this] { return storage_.free_bytes(); },
                                   .on_change = [this](const std::string& reason) { block_publishers(reason); }});
   link_->connect(core_->shards(), core_->metadata(), core_->watch(), *alarms_, storage_.reader());
   build_doors();
@@ -58,6 +59,7 @@ void Node::build_doors() {
                                                      .link = *link_,
                                                      .watch = core_->watch(),
                                                      .alarms = *alarms_,
+                                                     .stalls = stalls_,
                                                      .orders = orders_});
   doors_ = std::make_unique<OperatorDoors>(config_, *view_, core_->first_shard().io());
   link_->set_on_control(answer_on(core_->first_shard(), *doors_));

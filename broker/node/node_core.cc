@@ -92,7 +92,14 @@ void NodeCore::build_watch() {
                 has_majority_ = has_majority;
                 pause_or_resume();
               },
-          .is_disk_well = [this] { return owner_.is_disk_well(); }});
+          .is_disk_well = [this] { return owner_.is_disk_well(); },
+          .on_beat = [this](std::uint64_t stuck_shards) { look_at_itself(stuck_shards); }});
+}
+
+/// Followers go on with a leader whose words still come, so one whose disk hangs sees to its successor itself.
+void NodeCore::look_at_itself(std::uint64_t stuck_shards) {
+  owner_.on_stuck_shards(stuck_shards);
+  if (!owner_.is_disk_well()) on_every_shard([](NodeShard& shard) { shard.hand_over_leaders(); });
 }
 
 // --- at work ---

@@ -34,6 +34,8 @@ class NodeCoreOwner {
   /// One shard's way to the other nodes; none on a node that is alone.
   virtual std::unique_ptr<ShardPost> make_post(cluster::Shard& shard, ShardPost::OnDropped on_dropped) = 0;
   virtual bool is_disk_well() = 0;
+  /// At each beat. Bit i: shard i does not come to its turns.
+  virtual void on_stuck_shards(std::uint64_t stuck_shards) = 0;
   /// Of which there is anything on the disk.
   virtual std::set<GroupId> groups_on_disk() = 0;
   /// A heartbeat goes there: what else it should know goes along.
@@ -105,6 +107,7 @@ class NodeCore {
   std::unique_ptr<NodeShard> build_node_shard(cluster::Shard& shard, storage::GroupStorage& disk, ShardPost* post);
   void build_metadata();
   void build_watch();
+  void look_at_itself(std::uint64_t stuck_shards);
 
   // node_core_start.cc
   cluster::Birth birth_of_metadata() const;

@@ -65,6 +65,8 @@ class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
 
   /// The node stops: every client is asked to go, and what they leave behind is kept.
   void shut_down(std::string_view reason);
+  /// This node's disk hangs: others should lead.
+  void hand_over_leaders() { evacuation_.move_leaders(); }
   /// The node pauses, or goes on: its clients are asked to go, new ones are refused.
   void pause_clients(std::string_view reason) { connections_.shut_down(reason); }
   void resume_clients() { connections_.reopen(); }

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "broker/node/reset.h"
+#include "storage/volume.h"
 
 namespace quorate {
 namespace {
@@ -27,10 +28,20 @@ Result<void> NodeStorage::open_state() {
   if (!lock) return std::unexpected(lock.error());
   lock_.emplace(std::move(*lock));
   if (auto reset = carry_out_reset(data_dir_); !reset) return reset;
+  if (auto made = make_room(); !made) return made;
   auto snapshots = storage::SnapshotStore::open({.path = data_dir_ + "/state"});
   if (!snapshots) return std::unexpected(snapshots.error());
   snapshots_ = std::move(*snapshots);
   return count_start();
+}
+
+/// Ballast may be what lets a full volume be opened all the same.
+Result<void> NodeStorage::make_room() {
+  const auto volume = storage::volume_of(data_dir_);
+  if (!volume) return std::unexpected(volume.error());
+  ballast_ = std::make_unique<storage::Ballast>(data_dir_, storage::Ballast::bytes_for(volume->size_bytes));
+  if (auto settled = ballast_->settle(); !settled) return std::unexpected(settled.error());
+  return storage::check_room_to_open(data_dir_);
 }
 
 Result<void> NodeStorage::count_start() {
@@ -96,6 +107,8 @@ void NodeStorage::close() {
   writer_.reset();
   log_.reset();
   snapshots_.reset();
+  if (ballast_) ballast_->stop();
+  ballast_.reset();
   lock_.reset();
 }
 

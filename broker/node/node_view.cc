@@ -130,6 +130,7 @@ http::NodeRow NodeView::this_node() const {
   node.processors = static_cast<std::uint32_t>(shards_.size());
   node.memory_limit = alarms.memory_limit().value_or(0);
   node.memory_alarm = shortage.memory;
+  node.disk_free = alarms.sample().disk_free_bytes.value_or(node.disk_free);
   node.disk_free_limit = alarms.disk_limit().value_or(0);
   node.disk_alarm = shortage.disk;
   node.listeners = listeners_;

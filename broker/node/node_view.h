@@ -32,6 +32,7 @@ class NodeView final : public http::BrokerView {
     ClusterLink& link;
     const cluster::ClusterWatch& watch;
     const alarms::AlarmWatch& alarms;
+    const StallWatch& stalls;
     Orders& orders;
   };
   explicit NodeView(Parts parts);

@@ -1,12 +1,13 @@
 #include "broker/node/process_facts.h"
 
 #include <sys/resource.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 #include <system_error>
+
+#include "storage/volume.h"
 
 namespace quorate {
 
@@ -34,15 +35,11 @@ std::uint64_t resident_memory_bytes() {
   return resident_pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
-std::uint64_t disk_free_bytes(const std::string& folder) {
-  struct statvfs facts{};
-  return ::statvfs(folder.c_str(), &facts) == 0 ? facts.f_bavail * facts.f_frsize : 0;
-}
-
 std::uint64_t process_id() { return static_cast<std::uint64_t>(::getpid()); }
 
 http::NodeRow describe_process(const Config& config) {
   const OpenFiles files = open_files();
+  const auto volume = storage::volume_of(config.data_dir);
   return {.name = config.node_name,
           .running = true,
           .os_pid = process_id(),
@@ -50,7 +47,7 @@ http::NodeRow describe_process(const Config& config) {
           .files_max = open_files_max(),
           .sockets_open = files.sockets,
           .memory_used = resident_memory_bytes(),
-          .disk_free = disk_free_bytes(config.data_dir),
+          .disk_free = volume ? volume->free_bytes : 0,
           .data_dir = config.data_dir,
           .log_files = config.log.file.empty() ? std::vector<std::string>{} : std::vector{config.log.file},
           .config_files = {},

@@ -2,7 +2,6 @@
 // read is 0.
 #pragma once
 #include <cstdint>
-#include <string>
 
 #include "broker/http/broker_view.h"
 #include "broker/node/config.h"
@@ -17,7 +16,6 @@ struct OpenFiles {
 OpenFiles open_files();
 std::uint64_t open_files_max();
 std::uint64_t resident_memory_bytes();
-std::uint64_t disk_free_bytes(const std::string& folder);
 std::uint64_t process_id();
 
 /// This node as its process alone shows it.

@@ -170,6 +170,20 @@ class Compose(Cluster):
         self.start(name)  # a node may end when it cannot write
         output("docker", "exec", "-u", "0", self.container(name), "rm", "-f", f"{DATA}/filler")
 
+    def own_volume(self, name):
+        """Where a file system of the node's own is mounted on this machine: nothing else may be made to hang."""
+        volume = '{{range .Mounts}}{{if eq .Destination "%s"}}{{.Source}}{{end}}{{end}}' % DATA
+        place = self.inspect(name, volume)
+        if os.geteuid() != 0 or not os.path.ismount(place):
+            raise NotPossible(f"a disk that hangs: needs root, and {name} on a volume of its own (deploy/chaos/small_disk.yml)")
+        return place
+
+    def hang_disk(self, name):
+        output("fsfreeze", "--freeze", self.own_volume(name))
+
+    def let_disk_answer(self, name):
+        output("fsfreeze", "--unfreeze", self.own_volume(name))
+
     def wipe(self, name):
         container = self.container(name)
         volume = output(

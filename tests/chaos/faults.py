@@ -18,6 +18,7 @@ CUT = 20.0
 FROZEN = 30.0
 SLOW_BYTES = 60_000  # a second
 BACK_SECONDS = 90  # for nodes to be ready again
+LEADER_SECONDS = 10  # for a group to have another leader
 STORM = 8  # kills of a restart storm
 
 
@@ -178,6 +179,24 @@ def full_disk(stage):
     stage.back(victim)
 
 
+def hung_disk(stage):
+    """Of a leader; whoever has a disk that may hang is made one first."""
+    victim = stage.names[-1]
+    if stage.leader() != victim:
+        stage.cluster.control(victim, "transfer_leadership", stage.queue, f"rabbit@{victim}")
+        wait_until(lambda: stage.leader() == victim, LEADER_SECONDS, f"{victim} leads {stage.queue}")
+    stage.cluster.hang_disk(victim)
+    stage.did(f"the disk of {victim} (leader of {stage.queue}) hangs")
+    answer = lambda: stage.cluster.let_disk_answer(victim)  # noqa: E731
+    try:
+        wait_until(lambda: stage.leader() != victim, LEADER_SECONDS, f"another node leads {stage.queue}")
+    except TimeoutError:
+        answer()
+        raise
+    stage.last(CUT, f"{stage.leader()} leads {stage.queue}", answer, f"the disk of {victim} answers again")
+    stage.back(victim)
+
+
 def damaged_log(stage):
     """Bits flip in a file of a stopped node's log, and another file loses its end."""
     victim = stage.follower()
@@ -292,6 +311,7 @@ FAULTS = [
     Fault("slow_link", slow_link),
     Fault("slow_leader", slow_leader),
     Fault("full_disk", full_disk),
+    Fault("hung_disk", hung_disk),
     Fault("restart_storm", restart_storm),
     Fault("rolling_restart", rolling_restart),
     Fault("rolling_upgrade", rolling_upgrade),

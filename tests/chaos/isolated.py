@@ -1,49 +1,33 @@
 """Each node in a network namespace of its own, on a bridge with this test: any direction can be cut.
 
-enter() begins the program anew inside namespaces of user (unless root), network, mounts and processes: everything ends
-with it, nothing of the machine is touched, and no rights are needed where the kernel lets users make namespaces.
+enter() begins the program anew inside support/namespaces.py: everything ends with it, nothing of the machine is touched.
 """
 
 import itertools
 import os
-import subprocess
-import sys
 
 from network import CLIENTS, Network
+from support import namespaces
 from support.cluster import NotPossible, ProcessCluster
+from support.namespaces import run
+from support.small_disk import SmallDisk
 
-INSIDE = "QUORATE_CHAOS_INSIDE"
 HOST = "10.77.0.254"
 SMALL_DISK_MIB = 400  # of the last node, which has a file system of its own
+PROBE = "ip link add bridge0 type bridge && ip link add to-n1 type veth peer name peer && nft add table ip t"
 
 
 def enter():
     """Returns inside the namespaces, or "" with the reason why there are none."""
-    if os.environ.get(INSIDE):
-        run("ip", "link", "set", "lo", "up")
-        run("mount", "-t", "tmpfs", "tmpfs", "/run")
-        os.makedirs("/run/netns")
-        run("ip", "link", "add", "bridge0", "type", "bridge")
-        run("ip", "address", "add", f"{HOST}/24", "dev", "bridge0")
-        run("ip", "link", "set", "bridge0", "up")
-        return ""
-    unshare = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-    if os.geteuid() != 0:
-        unshare += ["--user", "--map-root-user"]
-    probe = "ip link add bridge0 type bridge && ip link add to-n1 type veth peer name peer && nft add table ip t"
-    try:
-        tried = subprocess.run([*unshare, "sh", "-c", probe], capture_output=True, text=True)
-    except FileNotFoundError as error:
-        return str(error)
-    if tried.returncode:
-        return tried.stderr.strip() or "unshare failed"
-    sys.stdout.flush()
-    os.environ[INSIDE] = "root" if os.geteuid() == 0 else "user"
-    os.execvp(unshare[0], [*unshare, sys.executable, *sys.argv])
-
-
-def run(*words):
-    subprocess.run(words, check=True)
+    if why_not := namespaces.enter(["--net"], PROBE):
+        return why_not
+    run("ip", "link", "set", "lo", "up")
+    run("mount", "-t", "tmpfs", "tmpfs", "/run")
+    os.makedirs("/run/netns")
+    run("ip", "link", "add", "bridge0", "type", "bridge")
+    run("ip", "address", "add", f"{HOST}/24", "dev", "bridge0")
+    run("ip", "link", "set", "bridge0", "up")
+    return ""
 
 
 class IsolatedCluster(ProcessCluster):
@@ -62,7 +46,7 @@ class IsolatedCluster(ProcessCluster):
             run("ip", "-n", space, "link", "set", "lo", "up")
         addresses = {name: node.host for name, node in self.nodes.items()} | {CLIENTS: HOST}
         self.network = Network(self.prefix, addresses)
-        self.make_small_disk(self.last.data)
+        self.disk = SmallDisk(self.last.data, SMALL_DISK_MIB)
 
     @property
     def last(self):
@@ -85,39 +69,27 @@ class IsolatedCluster(ProcessCluster):
 
     # --- a small disk ----------------------------------------------------------------------------------------------
 
-    def make_small_disk(self, data):
-        """ext4 on a loop device; tmpfs where only root might do that, which fills up in the same way."""
-        if os.environ[INSIDE] == "root":
-            image = os.path.join(self.folder, "small_disk")
-            with open(image, "wb") as file:
-                file.truncate(SMALL_DISK_MIB << 20)
-            run("mkfs.ext4", "-q", "-m", "0", image)
-            run("mount", "-o", "loop", image, data)
-        else:
-            run("mount", "-t", "tmpfs", "-o", f"size={SMALL_DISK_MIB}m", "tmpfs", data)
-
-    def filler(self, name):
+    def small_disk(self, name, what):
         if name != self.last.name:
-            raise NotPossible(f"a full disk: only {self.last.name} has a small one")
-        return os.path.join(self.nodes[name].data, "filler")
+            raise NotPossible(f"{what}: only {self.last.name} has a small one")
+        return self.disk
 
     def fill_disk(self, name):
-        """To the last byte."""
-        with open(self.filler(name), "wb", buffering=0) as file:
-            size = 1 << 20
-            while size:
-                try:
-                    file.write(bytes(size))
-                except OSError:
-                    size //= 2
+        self.small_disk(name, "a full disk").fill()
 
     def free_disk(self, name):
-        if os.path.exists(self.filler(name)):
-            os.unlink(self.filler(name))
+        self.small_disk(name, "a full disk").free()
+
+    def hang_disk(self, name):
+        self.small_disk(name, "a disk that hangs").hang()
+
+    def let_disk_answer(self, name):
+        self.disk.answer()
 
     def close(self):
+        self.disk.answer()  # or its process could not end
         super().close()
         for name in self.nodes:
             run("ip", "link", "delete", f"to-{self.namespace(name)}")
             run("ip", "netns", "delete", self.namespace(name))
-        run("umount", "--lazy", self.last.data)
+        self.disk.close()

@@ -94,6 +94,7 @@ void OpenDisk::submit(std::vector<storage::GroupWrite> writes, std::size_t bytes
 
 void OpenDisk::begin_batch() {
   if (!batch_.empty() || queue_.empty()) return;
+  batch_began_at_ = stage_.schedule.now();
   const std::size_t count = 1 + stage_.streams.disk.below(queue_.size());
   for (std::size_t i = 0; i < count; ++i) {
     batch_.push_back(std::move(queue_.front()));

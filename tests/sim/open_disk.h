@@ -58,6 +58,9 @@ class OpenDisk final : public storage::GroupStorage {
   void mend() { sync_fails_ = is_full_ = false; }
   bool has_failed() const { return failed_.has_value(); }
 
+  /// How long the writer has been at its batch.
+  Duration busy_for() const { return batch_.empty() ? Duration{} : Duration(stage_.schedule.now() - batch_began_at_); }
+
   storage::Loss loss() const override { return disk_.loss(); }
   std::vector<GroupId> groups() const override;
   Result<std::optional<storage::GroupRow>> row(GroupId group) const override;
@@ -106,6 +109,7 @@ class OpenDisk final : public storage::GroupStorage {
   std::size_t pending_bytes_ = 0;
   std::deque<Submission> queue_;
   std::vector<Submission> batch_;  // what the writer works at
+  WorldTime batch_began_at_{};
   std::deque<SnapshotJob> snapshots_;
   bool snapshot_under_way_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

@@ -33,6 +33,7 @@ constexpr std::array<std::string_view, kSeenCount> kNames = {
     "crash in swap at snapshot",
     "paused",
     "sync slow",
+    "disk stalled",
     "sync failed",
     "disk full",
     "rot written",

@@ -38,6 +38,7 @@ enum class Seen : std::uint8_t {
   crash_in_swap_at_snapshot,
   paused,
   sync_slow,
+  disk_stalled,
   sync_failed,
   disk_full,
   rot_written,

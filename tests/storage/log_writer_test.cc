@@ -2,14 +2,13 @@
 #include "storage/log_writer.h"
 
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 
-#include <csignal>
 #include <future>
 #include <numeric>
 #include <thread>
 
 #include "tests/storage/directories.h"
+#include "tests/storage/full_disk.h"
 #include "tests/storage/logs.h"
 
 namespace quorate::storage {
@@ -114,21 +113,6 @@ TEST_F(LogWriterTest, StopLeavesAMarkThatKnowsEverything) {
   std::filesystem::remove(only_file_ending(directory_ / "log", ".log"));
   EXPECT_FALSE(LogStore::open({.path = directory_ / "log"}));
 }
-
-/// Lets this process's files grow no further; what the disk says when it is full or broken.
-class FullDisk {
- public:
-  FullDisk() {
-    std::signal(SIGXFSZ, SIG_IGN);
-    ::getrlimit(RLIMIT_FSIZE, &before_);
-    const rlimit full{.rlim_cur = 64u << 10, .rlim_max = before_.rlim_max};
-    ::setrlimit(RLIMIT_FSIZE, &full);
-  }
-  ~FullDisk() { ::setrlimit(RLIMIT_FSIZE, &before_); }
-
- private:
-  rlimit before_{};
-};
 
 TEST_F(LogWriterTest, AFailedWriteIsForEver) {
   hold_writer();

@@ -177,6 +177,8 @@ class Broker(Process):
         total = 0
         for folder, _, names in os.walk(self.data):
             for name in names:
+                if name == "ballast":
+                    continue  # a reserve, the same however many messages there are
                 try:
                     total += os.lstat(os.path.join(folder, name)).st_blocks * 512
                 except FileNotFoundError:

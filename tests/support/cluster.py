@@ -121,6 +121,13 @@ class Cluster:
     def free_disk(self, name):
         raise NotPossible("a full disk")
 
+    def hang_disk(self, name):
+        """Whoever writes to the node's disk, or waits for it, waits until let_disk_answer()."""
+        raise NotPossible("a disk that hangs: no node has one of its own")
+
+    def let_disk_answer(self, name):
+        raise NotPossible("a disk that hangs")
+
     def data_of(self, name):
         """The data directory, as this machine sees it."""
         raise NotPossible("a look into the data directory")

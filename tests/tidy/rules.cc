@@ -85,14 +85,16 @@ constexpr std::string_view kThreads[] = {"broker/node/node",
                                          "cluster/plane/outbound",
                                          "cluster/plane/outgoing_lane",
                                          "cluster/shard",
+                                         "storage/info_log",
                                          "storage/log_reader",
                                          "storage/log_store",
                                          "storage/log_writer",
                                          "storage/worker"};
-constexpr std::string_view kAtomics[] = {
-    "base/bytes.h",          "base/log",          "cluster/mailbox",    "cluster/shard",     "storage/database",
-    "storage/log_reader",    "storage/log_store", "storage/log_writer", "storage/retention", "storage/worker",
-    "broker/node/listeners", "broker/node/node",  "broker/node/startup"};
+constexpr std::string_view kAtomics[] = {"base/bytes.h",       "base/log",           "cluster/mailbox",
+                                         "cluster/shard",      "storage/ballast",    "storage/database",
+                                         "storage/log_reader", "storage/log_store",  "storage/log_writer",
+                                         "storage/retention",  "storage/worker",     "broker/node/listeners",
+                                         "broker/node/node",   "broker/node/startup"};
 constexpr std::string_view kUsePost = "post a batch to the owner's shard (cluster/shard.h)";
 constexpr std::string_view kUseSnapshot = "publish an immutable snapshot, or keep a counter per shard";
 constexpr std::string_view kUseClock = "take the time from the Clock of base/time.h";

@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "broker/alarms/disk_meter.h"
 #include "broker/alarms/memory_files.h"
 #include "tests/storage/directories.h"
 
@@ -129,16 +128,6 @@ TEST(MemoryMeter, CountsWhatThisProcessTouchesAndNotTheFilesItMaps) {
   const auto available = meter.available();
   ASSERT_TRUE(available);
   EXPECT_GT(available->bytes, *after);
-}
-
-TEST(DiskMeter, AsksTheVolumeOfAFolder) {
-  const ForgedMachine machine;
-  const auto free = disk_free_bytes(machine.root());
-  ASSERT_TRUE(free) << free.error().text;
-  EXPECT_GT(*free, 0u);
-  const auto missing = disk_free_bytes(machine.root() + "/missing");
-  ASSERT_FALSE(missing);
-  EXPECT_NE(missing.error().text.find("/missing"), std::string::npos);
 }
 
 }  // namespace

@@ -143,6 +143,10 @@ TEST_F(ApiTest, AnswersHealthChecksWithoutAUserAndFailsThemWith503) {
       EXPECT_NE(failed.body.find(R"("status":"failed")"), std::string::npos);
       EXPECT_NE(failed.body.find(R"("reason":)"), std::string::npos);
     }
+    view.state = ServiceState::serving;
+    view.stalling = "the disk does not answer";
+    EXPECT_EQ(get(target, "").body, R"({"status":"failed","reason":"the disk does not answer"})");
+    view.stalling.clear();
   }
 }
 

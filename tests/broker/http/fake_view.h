@@ -56,6 +56,7 @@ class FakeView final : public BrokerView {
   std::string_view cluster_name() const override { return "testers"; }
   std::string_view rabbitmq_version() const override { return "4.1.0"; }
   ServiceState service_state() const override { return state; }
+  std::string stalls() const override { return stalling; }
   std::vector<AlarmRow> alarms() const override { return raised; }
   bool is_loopback_user(std::string_view name) const override { return name == "guest"; }
   std::vector<std::string> quorum_critical() const override { return critical; }
@@ -122,6 +123,7 @@ class FakeView final : public BrokerView {
   std::uint64_t random() override { return ++index_; }
 
   ServiceState state = ServiceState::serving;
+  std::string stalling;
   std::vector<AlarmRow> raised;
   std::vector<std::string> critical;
   bool majority = true;

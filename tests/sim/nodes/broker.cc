@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "broker/node/stall_watch.h"
+
 namespace quorate::sim::nodes {
 
 using namespace std::chrono_literals;
@@ -86,6 +88,12 @@ std::unique_ptr<ShardPost> Broker::make_post(cluster::Shard& shard, ShardPost::O
     return around_.mesh.send(id(), to, lane, std::move(batch));
   };
   return std::make_unique<ShardPost>(shard, carry, after, std::move(on_dropped));
+}
+
+bool Broker::is_disk_well() {
+  const bool is_well = disk_.busy_for() < StallWatch::kDiskStallMax;
+  if (!is_well) stage_.seen(Seen::disk_stalled);
+  return is_well;
 }
 
 std::set<GroupId> Broker::groups_on_disk() {

@@ -86,7 +86,8 @@ class Broker final : public DiskOwner, public Ear, private NodeCoreOwner {
 
   // NodeCoreOwner
   std::unique_ptr<ShardPost> make_post(cluster::Shard& shard, ShardPost::OnDropped on_dropped) override;
-  bool is_disk_well() override { return true; }
+  bool is_disk_well() override;
+  void on_stuck_shards(std::uint64_t) override {}
   std::set<GroupId> groups_on_disk() override;
   void on_beat(NodeId, ShardPost&) override {}
   void on_node_live(NodeId node, bool live) override;

@@ -1,0 +1,102 @@
+#include "storage/ballast.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "storage/volume.h"
+
+namespace quorate::storage {
+namespace {
+
+constexpr std::uint64_t kMiB = 1u << 20;
+constexpr std::uint64_t kBlockBytes = 512;  // of st_blocks, whatever the file system
+
+bool is_whole(const std::string& path, std::uint64_t bytes) {
+  struct stat facts{};
+  if (::stat(path.c_str(), &facts) != 0) return false;
+  return static_cast<std::uint64_t>(facts.st_blocks) * kBlockBytes >= bytes;
+}
+
+}  // namespace
+
+std::uint64_t Ballast::bytes_for(std::uint64_t volume_bytes) {
+  return std::min(kBytesMax, volume_bytes / kVolumeShare);
+}
+
+Ballast::Ballast(const std::string& directory, std::uint64_t bytes)
+    : directory_(directory),
+      path_(directory + "/ballast"),
+      bytes_(bytes),
+      state_(is_whole(path_, bytes) ? State::held : State::away) {
+  if (state_ == State::away) throw_away();  // a part of it helps nobody
+}
+
+Ballast::~Ballast() { CHECK(stopped_); }
+
+void Ballast::stop() {
+  worker_.stop();
+  stopped_ = true;
+}
+
+Result<std::uint64_t> Ballast::free_bytes() {
+  const State before = state_;  // first: what is free then belongs to this state, or to one that has just begun
+  if (before == State::changing) return last_free_;
+  const auto volume = volume_of(directory_);
+  if (!volume) return std::unexpected(volume.error());
+  last_free_ = without_reserve(before, volume->free_bytes);
+  if (is_due(before, volume->free_bytes)) {
+    state_ = State::changing;
+    worker_.post([this, before] { change(before); });
+  }
+  return last_free_;
+}
+
+Result<std::uint64_t> Ballast::settle() {
+  const auto volume = volume_of(directory_);
+  if (!volume) return std::unexpected(volume.error());
+  if (is_due(state_, volume->free_bytes)) change(state_);
+  return free_bytes();
+}
+
+/// Thrown away when only half of it is left besides; taken in when that leaves as much again.
+bool Ballast::is_due(State state, std::uint64_t free) const {
+  return state == State::held ? free < bytes_ / 2 : free >= 2 * bytes_;
+}
+
+std::uint64_t Ballast::without_reserve(State state, std::uint64_t free) const {
+  return state == State::held ? free : free - std::min(free, bytes_);
+}
+
+void Ballast::change(State from) {
+  if (from == State::held) {
+    throw_away();
+    log::warn(log::Category::storage,
+              "storage.ballast_released path={} bytes={} reason=\"the volume is nearly full\" effect=\"room for what "
+              "must still be written; publishers do not get it\"",
+              path_, bytes_);
+    state_ = State::away;
+    return;
+  }
+  const bool is_there = take_in();
+  if (is_there) log::info(log::Category::storage, "storage.ballast_held path={} size={}MiB", path_, bytes_ / kMiB);
+  state_ = is_there ? State::held : State::away;
+}
+
+bool Ballast::take_in() const {
+  const int fd = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0640);
+  if (fd < 0) return false;
+  const bool is_there = ::posix_fallocate(fd, 0, static_cast<off_t>(bytes_)) == 0;
+  ::close(fd);
+  if (!is_there) throw_away();
+  return is_there;
+}
+
+void Ballast::throw_away() const { ::unlink(path_.c_str()); }
+
+}  // namespace quorate::storage
