@@ -19,6 +19,7 @@
 #include "broker/node/node_shard.h"
 #include "broker/node/orders.h"
 #include "broker/node/row_json.h"
+#include "broker/node/stall_watch.h"
 #include "cluster/cluster_watch.h"
 
 namespace quorate {
@@ -51,6 +52,7 @@ class NodeView final : public http::BrokerView {
   std::string_view cluster_name() const override { return config_.cluster_name; }
   std::string_view rabbitmq_version() const override;
   http::ServiceState service_state() const override { return state_; }
+  std::string stalls() const override { return parts_.stalls.reason(); }
   std::vector<http::AlarmRow> alarms() const override;
   bool is_loopback_user(std::string_view name) const override;
   std::vector<std::string> quorum_critical() const override;
