@@ -13,6 +13,7 @@ from usage import Meter, await_idle
 GRACE_SECONDS = 120  # what a generator may take to connect, declare, drain and end, besides its run
 TTL_MS = 1000
 COMPLAINTS = ("lost", "duplicated", "disordered", "nacked", "returned")
+CHURNERS = 16
 OUTRUN = 1.1  # a backlog that grows by less is not worth a note
 
 
@@ -161,12 +162,15 @@ def remove(stage, queues):
 
 
 def churn(kind, words=""):
-    """Things opened and closed, or declared and deleted, one after the other on each of 16 connections."""
-    said = f"--churn {kind} -x 16 {words}".strip()
+    """Things opened and closed, or declared and deleted, one after the other on each of CHURNERS connections."""
+    said = f"--churn {kind} -x {CHURNERS} {words}".strip()
 
     @measurement(f"`quorate-perf {said}`")
     def measure(stage):
-        found = stage.generate(said, stage.seconds)
+        try:
+            found = stage.generate(said, stage.seconds)
+        finally:
+            remove(stage, [f"quorate-perf-churn-{at}" for at in range(CHURNERS)])  # what was bound, when durable
         broker, operations = found["broker"], found["churn"]["operations"]
         if not operations:
             raise Failure("no operation succeeded")
