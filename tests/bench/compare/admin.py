@@ -82,15 +82,16 @@ def first_delivery(address, queue):
 
 
 def empty(address, queue):
-    """Takes every message by basic.get; the bodies."""
+    """Takes every message by basic.get until there is none; (the bodies, how many the queue says are left)."""
     connection = connect(address)
     bodies = []
     while True:
         connection.send(wire.method(CHANNEL, wire.BASIC_GET, b"\0\0" + wire.short(queue) + b"\1"))
         _, name, _ = connection.read_method()
         if name == wire.BASIC_GET_EMPTY:
+            _, left, _ = connection.declare(CHANNEL, queue, passive=True)
             connection.close()
-            return bodies
+            return bodies, left
         connection.read_frame()  # the content header
         bodies.append(connection.read_frame()[2])
 

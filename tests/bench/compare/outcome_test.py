@@ -13,6 +13,7 @@ import report  # noqa: E402
 import scenarios  # noqa: E402
 from measure import complaints, figures_of, queues_of  # noqa: E402
 from outcome import FIGURES, OURS, THEIRS, Aim, Floor, Spread, judge, notes, plain, ratio  # noqa: E402
+from striking import told_missing  # noqa: E402
 
 
 def rounds(figure, *numbers):
@@ -170,6 +171,13 @@ class Generators(unittest.TestCase):
     def test_queues(self):
         self.assertEqual(queues_of("-x 1 -u a"), ["a"])
         self.assertEqual(queues_of("-qp s-%d -qpf 2 -qpt 3"), ["s-2", "s-3"])
+
+
+class Losses(unittest.TestCase):
+    def test_ranges(self):
+        self.assertEqual(told_missing(set(), 9, 0), "")
+        expected = "4 confirmed messages lost (3–5, 9–9; 7 found, the queue says 2 are left)"
+        self.assertEqual(told_missing({9, 3, 5, 4}, 7, 2), expected)
 
 
 class Scenarios(unittest.TestCase):

@@ -33,12 +33,26 @@ def failover(freezes):
                 stage.broker.restart(0)
             stage.broker.await_ready()
             stage.pids[:] = stage.broker.pids()
-        there = {int(body) for body in admin.empty(stage.broker.addresses[1], queue)}
-        lost = len(publisher.confirmed - there)
+        bodies, left = admin.empty(stage.broker.addresses[1], queue)
+        missing = publisher.confirmed - {int(body) for body in bodies}
         remove(stage, [queue])
-        return {"figures": {"gap": publisher.longest_gap}, "note": f"{lost} confirmed messages lost" if lost else ""}
+        return {"figures": {"gap": publisher.longest_gap}, "note": told_missing(missing, len(bodies), left)}
 
     return measure
+
+
+def told_missing(missing, found, left):
+    """Which confirmed messages an emptied queue did not give; with what somebody needs who searches for them."""
+    if not missing:
+        return ""
+    ranges = []
+    for number in sorted(missing):
+        if ranges and ranges[-1][1] == number - 1:
+            ranges[-1][1] = number
+        else:
+            ranges.append([number, number])
+    where = ", ".join(f"{first}–{last}" for first, last in ranges)
+    return f"{len(missing)} confirmed messages lost ({where}; {found} found, the queue says {left} are left)"
 
 
 class ContinuousPublisher(threading.Thread):
