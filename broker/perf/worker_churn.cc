@@ -38,7 +38,9 @@ asio::awaitable<Result<void>> Worker::come_and_go(Connection& connection, Uri ur
   Result<void> done = co_await connection.open(std::move(uri));
   if (done) {
     const amqp::Method close = amqp::ConnectionClose{.reply_code = 200, .reply_text = "Goodbye"};
-    const auto closed = co_await connection.call(ChannelId{0}, close, amqp::MethodInfo<amqp::ConnectionCloseOk>::id);
+    const ChannelId connection_itself(0);
+    const auto closed =
+        co_await connection.call(connection_itself, close, amqp::MethodInfo<amqp::ConnectionCloseOk>::id);
     if (!closed) done = std::unexpected(closed.error());
   }
   connection.drop();

@@ -246,14 +246,10 @@ TEST_F(ClusterControlTest, TheLastMemberStays) {
 TEST_F(ClusterControlTest, OnlyASilentNodeIsForgotten) {
   EXPECT_EQ(error("forget_cluster_node", R"({"target":"rabbit@x"})"),
             "65 node rabbit@x is not a member of the cluster");
-  EXPECT_EQ(error("forget_cluster_node", R"({"target":"rabbit@b"})"),
-            "69 rabbit@b is running: stop it before it is taken out of the cluster");
+  EXPECT_EQ(error("forget_cluster_node", R"({"target":"rabbit@b"})"), "69 it is running");
   EXPECT_TRUE(
       error("forget_cluster_node", R"({"target":"rabbit@test"})").starts_with("69 a node cannot forget itself"));
   view.silent = {NodeId(2)};
-  view.majority = false;
-  EXPECT_TRUE(error("forget_cluster_node", R"({"target":"rabbit@b"})").starts_with("69 this node does not reach"));
-  view.majority = true;
   EXPECT_EQ(data("forget_cluster_node", R"({"target":"rabbit@b"})"), "null");
   EXPECT_EQ(view.topology()->nodes.size(), 2U);
   EXPECT_EQ(target(), "1");

@@ -145,7 +145,7 @@ TEST_F(ApiTest, AnswersHealthChecksWithoutAUserAndFailsThemWith503) {
     }
     view.state = ServiceState::serving;
     view.stalling = "the disk does not answer";
-    EXPECT_EQ(get(target, "").body, R"({"status":"failed","reason":"the disk does not answer"})");
+    EXPECT_EQ(get(target, "").body, R"({"reason":"the disk does not answer","status":"failed"})");
     view.stalling.clear();
   }
 }
