@@ -11,7 +11,10 @@
 namespace quorate::amqp {
 
 Channel::Channel(Session& session, ChannelId id)
-    : session_(session), id_(id), session_id_(session.surroundings_.begin(session)) {}
+    : session_(session),
+      id_(id),
+      session_id_(session.surroundings_.begin(session)),
+      shortest_timeout_(session.options_.consumer_timeout) {}
 
 Channel::~Channel() { CHECK(ended_); }
 

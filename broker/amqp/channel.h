@@ -15,6 +15,7 @@
 #include "broker/amqp/access.h"
 #include "broker/amqp/confirm_ledger.h"
 #include "broker/amqp/content.h"
+#include "broker/amqp/delivery_ages.h"
 #include "broker/amqp/frame.h"
 #include "broker/amqp/methods.h"
 #include "broker/amqp/properties.h"
@@ -41,6 +42,8 @@ class Channel {
   void flush();
   /// The client's socket has taken all that was sent: consumers may be sent more.
   void on_written();
+  /// Once a minute: what the client has had for too long closes the channel.
+  void on_tick(Instant now);
   /// The channel ends: consumers go, unsettled messages return, nothing is answered any more.
   void end();
 
@@ -58,6 +61,7 @@ class Channel {
     bool no_ack = false;
     bool exclusive = false;
     std::uint16_t prefetch = 0;
+    Duration timeout{};             // for a delivery to be settled
     std::string arguments;          // encoded table
     bool attached = false;          // the queue has agreed
     std::uint64_t window = 0;       // bytes that the queue may send ahead
@@ -182,6 +186,12 @@ class Channel {
   void flush_settlements();
   void on_taken(const queue::Taken& taken);
 
+  // --- channel_timeout.cc ---
+  static Duration to_timeout(std::int64_t ms);
+  Duration timeout_of(const cluster::Queue& queue) const;
+  Duration timeout_of(const Unacked& unacked) const;
+  std::expected<Duration, AmqpError> consumer_timeout(const BasicConsume& method, const cluster::Queue& queue);
+
   // --- channel_reply_to.cc ---
   Handled declare_reply_to(std::string_view name, bool no_wait);
   Handled consume_replies(const BasicConsume& method, std::string tag);
@@ -255,6 +265,8 @@ class Channel {
   std::uint16_t global_prefetch_ = 0;
   std::deque<Held> held_;
   UnackedLedger unacked_;
+  DeliveryAges ages_;
+  Duration shortest_timeout_;            // of all that were given to deliveries here
   std::vector<Unacked> taken_unacked_;   // scratch
   std::vector<Settlement> settlements_;  // since the last flush
 

@@ -64,6 +64,9 @@ Handled Channel::consume(const BasicConsume& method, const cluster::Queue& queue
                   "invalid arg 'x-priority' for " + describe(ResourceKind::queue, queue.name) +
                       ": \"expected integer, got " + std::string(asked->type_name()) + "\"");
   }
+  const auto timeout = consumer_timeout(method, queue);
+  if (!timeout) return std::unexpected(timeout.error());
+  shortest_timeout_ = std::min(shortest_timeout_, *timeout);
   const std::uint32_t link = ++last_link_;
   const std::uint64_t window =
       std::max(limits::kDeliveryWindowMinBytes, limits::kDeliveryWindowBytes / (1 + session_.consumer_count_));
@@ -74,6 +77,7 @@ Handled Channel::consume(const BasicConsume& method, const cluster::Queue& queue
                                     .no_ack = method.no_ack,
                                     .exclusive = method.exclusive,
                                     .prefetch = consumer_prefetch_,
+                                    .timeout = *timeout,
                                     .arguments = std::string(as_text(method.arguments.encoded)),
                                     .window = window});
   links_by_tag_.emplace(tag, link);
@@ -229,6 +233,7 @@ Handled Channel::on(const BasicGet& method) {
                       ". basic.get operations are not supported by quorum queues with single active consumer");
   }
   queues_touched_.insert(id);
+  shortest_timeout_ = std::min(shortest_timeout_, timeout_of(**queue));
   ask(id, queue::kGetLink, queue::Get{.session = session_id_, .no_ack = method.no_ack},
       [this, id, name = (*queue)->name](queue::SessionMail& mail) -> Handled {
         const auto* found = std::get_if<queue::GetOk>(&mail.what);

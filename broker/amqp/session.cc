@@ -371,8 +371,8 @@ std::optional<Instant> Session::next_deadline() const {
     case State::closing:
       return close_ok_deadline_;
     case State::running:
-      if (heartbeat_ == Duration::zero()) return std::nullopt;
-      return std::min(last_sent_ + heartbeat_ / 2, last_received_ + heartbeat_ * 5 / 2);
+      if (heartbeat_ == Duration::zero()) return tick_at_;
+      return std::min({tick_at_, last_sent_ + heartbeat_ / 2, last_received_ + heartbeat_ * 5 / 2});
     default:
       return handshake_deadline_;
   }
@@ -389,31 +389,41 @@ void Session::on_deadline(Instant now) {
     case State::closing:
       hang_up("the client did not answer connection.close");
       return;
-    case State::running: {
-      // Between two and three intervals without a byte, as RabbitMQ has it; not while we do not read ourselves.
-      const bool is_silent = now - last_received_ >= heartbeat_ * 5 / 2;
-      if (is_silent && is_reading()) {
-        ended_by_error_ = true;
-        hang_up("missed heartbeats from the client, timeout: " +
-                std::to_string(std::chrono::duration_cast<std::chrono::seconds>(heartbeat_).count()) + "s");
-        return;
-      }
-      const bool is_stuck = outbox_.size() > limits::kOutboxMaxBytes && now - last_written_ >= heartbeat_ * 3;
-      if (is_stuck) {
-        ended_by_error_ = true;
-        hang_up("the client does not read");
-        return;
-      }
-      if (is_silent) last_received_ = now;
-      if (now - last_sent_ >= heartbeat_ / 2) {
-        outbox_.heartbeat();
-        last_sent_ = now;
-      }
+    case State::running:
+      if (now >= tick_at_) tick();
+      if (heartbeat_ > Duration::zero()) keep_alive();
       return;
-    }
     default:
       ended_by_error_ = true;
       hang_up("handshake timeout in state " + std::string(name_of(state_)));
+  }
+}
+
+void Session::tick() {
+  tick_at_ = now_ + limits::kChannelTick;
+  for (const auto& [id, channel] : channels_) channel->on_tick(now_);
+}
+
+/// Between two and three intervals without a byte end a connection, as RabbitMQ has it; not while we do not read
+/// ourselves.
+void Session::keep_alive() {
+  const bool is_silent = now_ - last_received_ >= heartbeat_ * 5 / 2;
+  if (is_silent && is_reading()) {
+    ended_by_error_ = true;
+    hang_up("missed heartbeats from the client, timeout: " +
+            std::to_string(std::chrono::duration_cast<std::chrono::seconds>(heartbeat_).count()) + "s");
+    return;
+  }
+  const bool is_stuck = outbox_.size() > limits::kOutboxMaxBytes && now_ - last_written_ >= heartbeat_ * 3;
+  if (is_stuck) {
+    ended_by_error_ = true;
+    hang_up("the client does not read");
+    return;
+  }
+  if (is_silent) last_received_ = now_;
+  if (now_ - last_sent_ >= heartbeat_ / 2) {
+    outbox_.heartbeat();
+    last_sent_ = now_;
   }
 }
 

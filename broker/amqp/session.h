@@ -118,6 +118,8 @@ class Session {
   void hang_up(std::string reason, Duration linger = Duration::zero());
   void end_channels();
   void finish_client_close();
+  void tick();
+  void keep_alive();
   void forget_channel(ChannelId id);
   Table server_properties() const;
   void read_capabilities(const Table& client_properties);
@@ -136,7 +138,8 @@ class Session {
   std::uint64_t received_bytes_ = 0;
 
   State state_ = State::header;
-  Instant now_;  // as of the event being handled
+  Instant now_;        // as of the event being handled
+  Instant tick_at_{};  // while it runs
   FrameDecoder decoder_;
   Outbox outbox_;
   Access access_;

@@ -33,6 +33,7 @@ struct SessionOptions {
   cluster::QueueType default_queue_type = cluster::QueueType::classic;  // where the vhost says nothing else
   bool relaxed_redeclaration = false;                                   // of a quorum queue as a classic one
   Duration handshake_timeout = std::chrono::seconds(10);
+  Duration consumer_timeout = std::chrono::minutes(30);  // for a delivery to be settled; max() = any time
   std::vector<std::string> auth_mechanisms = {"PLAIN", "AMQPLAIN"};
   std::string anonymous_user;  // empty = nobody logs in anonymously
   std::string anonymous_password;

@@ -34,6 +34,17 @@ class UnackedLedger {
   void restore(const std::vector<Unacked>& unacked);
 
   std::size_t count() const { return unacked_.size(); }
+  DeliveryTag last_given() const { return last_tag_; }
+  /// The lowest tag that is not settled; above every one given out when there is none.
+  DeliveryTag oldest() const { return DeliveryTag(unacked_.empty() ? last_tag_.value() + 1 : unacked_.first()); }
+  /// Calls `visit(const Unacked&)` for those up to `last`, oldest first.
+  template <class Visit>
+  void for_each_up_to(DeliveryTag last, Visit&& visit) const {
+    if (last < oldest()) return;
+    unacked_.for_each([&](std::uint64_t tag, const Unacked& unacked) {
+      if (tag <= last.value()) visit(unacked);
+    });
+  }
 
  private:
   DeliveryTag next_tag() { return ++last_tag_; }

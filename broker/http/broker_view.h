@@ -35,6 +35,7 @@ struct ConsumerRow {
   std::string tag;
   std::string queue;
   bool ack_required = true;
+  std::int64_t timeout_ms = 0;  // for a delivery to be settled
   bool exclusive = false;
   std::uint32_t prefetch = 0;
   std::string arguments;  // encoded AMQP table

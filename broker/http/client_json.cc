@@ -11,9 +11,6 @@ namespace {
 
 namespace json = boost::json;
 
-/// Until queues have a timeout for consumers; clients demand a number.
-constexpr std::int64_t kConsumerTimeoutMs = 1'800'000;
-
 /// "[::1]:5672" or "127.0.0.1:5672".
 void read_end(std::string_view text, std::string& host, std::uint16_t& port) {
   const auto colon = text.rfind(':');
@@ -113,7 +110,7 @@ json::object consumer_json(const ConnectionRow& connection, const ChannelRow& ch
           {"active", true},
           {"activity_status", "up"},
           {"arguments", json_table(consumer.arguments)},
-          {"consumer_timeout", kConsumerTimeoutMs},
+          {"consumer_timeout", consumer.timeout_ms},
           {"queue", json::object{{"name", json_text(consumer.queue)}, {"vhost", json_text(connection.vhost)}}},
           {"channel_details", json::object{{"name", channel_name(connection, channel)},
                                            {"number", channel.number},

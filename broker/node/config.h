@@ -159,6 +159,7 @@ struct Config {
   std::uint32_t channel_max_per_node = kUnlimited;
   std::uint32_t connection_max = kUnlimited;
   std::uint32_t consumer_max_per_channel = kUnlimited;
+  std::uint32_t consumer_timeout_ms = 1'800'000;  // kUnlimited = any time
   std::uint64_t message_size_max_bytes = 16'777'216;
 
   // --- when publishers are blocked ---

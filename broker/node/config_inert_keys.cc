@@ -40,7 +40,6 @@ constexpr InertKey kInertKeys[] = {
     {"collect_statistics_interval", kOperations},
     {"config_entry_decoder.*", kOperations},
     {"consumer_disconnected_timeout", kQueues},
-    {"consumer_timeout", kQueues},
     {"credential_validator.*", kAuth},
     {"default_consumer_prefetch", kLimits},
     {"default_limits.vhosts.*", kLimits},

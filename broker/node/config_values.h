@@ -88,6 +88,7 @@ struct NumberOr {
 inline constexpr std::string_view kInfinity = "infinity";
 inline constexpr std::string_view kAuto = "auto";
 using Limit = NumberOr<0, kUnlimited - 1, kInfinity, kUnlimited>;
+using Timeout = NumberOr<1, kUnlimited - 1, kInfinity, kUnlimited>;
 
 template <std::uint64_t kMin, std::uint64_t kMax>
 struct Size {

@@ -19,6 +19,7 @@ http::ConsumerRow consumer_row(const amqp::Channel::Consumer& consumer) {
   return {.tag = consumer.tag,
           .queue = consumer.queue_name,
           .ack_required = !consumer.no_ack,
+          .timeout_ms = std::chrono::duration_cast<std::chrono::milliseconds>(consumer.timeout).count(),
           .exclusive = consumer.exclusive,
           .prefetch = consumer.prefetch,
           .arguments = consumer.arguments};

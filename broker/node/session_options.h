@@ -20,6 +20,9 @@ inline amqp::SessionOptions session_options(const Config& config) {
               config.default_queue_type == "quorum" ? cluster::QueueType::quorum : cluster::QueueType::classic,
           .relaxed_redeclaration = config.relaxed_redeclaration,
           .handshake_timeout = config.handshake_timeout,
+          .consumer_timeout = config.consumer_timeout_ms == kUnlimited
+                                  ? Duration::max()
+                                  : Duration(std::chrono::milliseconds(config.consumer_timeout_ms)),
           .auth_mechanisms = config.auth_mechanisms,
           .anonymous_user = config.anonymous_login_user,
           .anonymous_password = config.anonymous_login_pass,

@@ -127,7 +127,7 @@ struct Row {
 
 constexpr std::array kRows = {
     Row{"x-consumer-disconnected-timeout", Knows::quorum, check_count},
-    Row{"x-consumer-timeout", Knows::quorum, check_count},
+    Row{"x-consumer-timeout", Knows::quorum, check_count, Effective::yes},
     Row{"x-dead-letter-exchange", Knows::all, check_text, Effective::no, Compared::always},
     Row{"x-dead-letter-routing-key", Knows::all, check_dead_letter_key, Effective::no, Compared::always},
     Row{"x-dead-letter-strategy", Knows::quorum, check_strategy},

@@ -327,6 +327,8 @@ class Case {
         assign(options_.message_size_max_bytes, value);
       } else if (key == "consumer_max_per_channel") {
         assign(options_.consumer_max_per_channel, value);
+      } else if (key == "consumer_timeout") {
+        options_.consumer_timeout = parse_duration(value);
       } else if (key == "default_queue_type") {
         options_.default_queue_type = queue_type_of(value);
       } else if (key == "relaxed_redeclaration") {

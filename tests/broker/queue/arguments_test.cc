@@ -50,12 +50,12 @@ TEST(SettingsFrom, RejectingWithDeadLettersIsForClassicQueues) {
 
 TEST(IneffectiveArguments, AreThoseThatNobodyObeysYet) {
   const Table arguments{.fields = {{"x-max-length", number(7)},
-                                   {"x-consumer-timeout", number(7)},
+                                   {"x-delayed-retry-type", text("all")},
                                    {"x-queue-type", text("quorum")},
                                    {"x-dead-letter-exchange", text("d")},
                                    {"x-delivery-limit", number(3)},
                                    {"x-mine", number(1)}}};
-  EXPECT_EQ(ineffective_arguments(arguments), "x-consumer-timeout, x-dead-letter-exchange");
+  EXPECT_EQ(ineffective_arguments(arguments), "x-delayed-retry-type, x-dead-letter-exchange");
   EXPECT_EQ(ineffective_arguments({}), "");
 }
 
