@@ -20,7 +20,7 @@ class Ballast {
 
   /// As much as the log's memtables may flush at once, or this share of a small volume.
   static constexpr std::uint64_t kBytesMax = 256ull << 20;
-  static constexpr std::uint64_t kVolumeShare = 16;
+  static constexpr std::uint64_t kVolumeShare = 8;
   /// What a volume of this size should have.
   static std::uint64_t bytes_for(std::uint64_t volume_bytes);
 

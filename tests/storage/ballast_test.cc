@@ -60,7 +60,7 @@ TEST_F(BallastTest, APartOfItIsThrownAway) {
 }
 
 TEST(Ballast, IsASmallShareOfASmallVolume) {
-  EXPECT_EQ(Ballast::bytes_for(160 * kMiB), 10 * kMiB);
+  EXPECT_EQ(Ballast::bytes_for(160 * kMiB), 20 * kMiB);
   EXPECT_EQ(Ballast::bytes_for(1ull << 40), Ballast::kBytesMax);
 }
 

@@ -9,6 +9,8 @@ import subprocess
 from support.cluster import NotPossible
 from support.namespaces import is_root, run
 
+BLOCK = 4096
+
 
 class SmallDisk:
     def __init__(self, place, mib):
@@ -35,12 +37,13 @@ class SmallDisk:
         return facts.f_bavail * facts.f_frsize
 
     def fill(self, but_for=0):
-        """To the last byte, or until no more than this is left."""
-        with open(self.filler, "ab", buffering=0) as file:
-            size = 1 << 20
-            while size and self.free_bytes() > but_for:
+        """To the last block, or until no more than this is left; at once, so that nobody makes room meanwhile."""
+        with open(self.filler, "ab") as file:
+            length, size = file.tell(), max(self.free_bytes() - but_for, 0)
+            while size >= BLOCK:
                 try:
-                    file.write(bytes(size))
+                    os.posix_fallocate(file.fileno(), length, size)
+                    length, size = length + size, min(size, self.free_bytes() - but_for)
                 except OSError:
                     size //= 2
 
