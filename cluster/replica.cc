@@ -165,7 +165,8 @@ raft::LogPosition Replica::configuration_position() const {
 
 raft::Refusal Replica::step(raft::Input input) {
   const raft::Refusal refused = feed(std::move(input));
-  host_.mark_dirty(id_);
+  // A refusal is no news: who asks again at the end of each round of a turn would never let the turn end.
+  if (refused == raft::Refusal::none) host_.mark_dirty(id_);
   return refused;
 }
 

@@ -75,7 +75,7 @@ bool Shard::finish_turn() {
   for (Task& task : running_) task();
   running_.clear();
   bool more = true;
-  while (more) {
+  for (std::size_t rounds = 0; more && rounds < limits::kTurnRoundsMax; ++rounds) {
     while (!local_.empty()) {
       worked = true;
       running_.swap(local_);
@@ -87,6 +87,7 @@ bool Shard::finish_turn() {
     more |= !local_.empty();
     worked |= more;
   }
+  if (more) boost::asio::post(io_, [] {});  // the rest in a turn of its own
   hand_over();
   return worked;
 }

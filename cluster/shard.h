@@ -1,9 +1,9 @@
 // One core's worth of the node: a thread, an io_context, and everything that lives on it.
 // Operation: the thread works in turns. A turn runs a bounded number of ready handlers, then the tasks that other
 // shards and threads have put into the mailbox, then the turn hooks in the order they were added, round after round
-// until none of them has made more work, and at last hands what was gathered for other shards over, one batch per
-// shard. Concurrency: an object of a shard is touched by its thread only. post_from_outside() is the one entry for
-// others.
+// until none of them has made more work (kTurnRoundsMax of them at most), and at last hands what was gathered for other
+// shards over, one batch per shard. Concurrency: an object of a shard is touched by its thread only.
+// post_from_outside() is the one entry for others.
 #pragma once
 #include <boost/asio/io_context.hpp>
 #include <cstdint>

@@ -85,7 +85,8 @@ Options draw_options(std::uint64_t seed) {
 }
 
 /// The plane between nodes keeps its streams in order, and what a node has lost for ever needs a successor with another
-/// name. A limit of a few octets would only make the clients wait.
+/// name. A limit of a few octets would only make the clients wait, and the snapshot of a queue with its sessions would
+/// not arrive within the time that is given.
 Options draw_node_options(std::uint64_t seed) {
   Options options = draw_options(seed);
   options.whole_nodes = true;
@@ -99,6 +100,7 @@ Options draw_node_options(std::uint64_t seed) {
   limits.window_bytes = std::max<std::size_t>(limits.window_bytes, 16'000);
   limits.uncommitted_max_bytes = std::max<std::size_t>(limits.uncommitted_max_bytes, 64'000);
   limits.uncommitted_max_entries = std::max<std::size_t>(limits.uncommitted_max_entries, 32);
+  options.host.snapshot_part_bytes = std::max<std::size_t>(options.host.snapshot_part_bytes, 500);
   return options;
 }
 
