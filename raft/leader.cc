@@ -128,7 +128,8 @@ void Core::consider_steady(Output& out) {
       steady.dead.push_back(peer.replica());
       continue;
     }
-    const bool has_all = peer.state() == Progress::State::replicate && peer.match() == commit_ && peer.counts();
+    const bool has_all = peer.state() == Progress::State::replicate && peer.match() == commit_ &&
+                         peer.sent_commit == commit_ && peer.counts();
     const bool is_joining = std::ranges::binary_search(configuration().joining, peer.replica());
     if (!has_all || is_joining) return;
     all_agree &= peer.steady;

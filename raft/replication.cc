@@ -169,6 +169,7 @@ void Core::receive(const Message& message, const SteadyReply& body, Output&) {
     peer->steady = true;
   } else {
     leadership_->news_at = times_.now;
+    peer->sent_commit = LogIndex(0);  // the message that told it may be lost
   }
 }
 

@@ -104,6 +104,7 @@ class Queue final : public cluster::GroupClient {
   void on_follower() override;
   void on_leadership(raft::ReplicaId leader, Term term) override;
   void on_committed(LogIndex index) override;
+  bool is_followed_closely() const override { return false; }  // only the leader talks to sessions
   Bytes save() const override { return machine_.serialize(); }
   std::vector<std::pair<LogIndex, LogIndex>> live_entries() const override;
   std::uint64_t reclaimable_bytes() const override { return machine_.reclaimable_bytes(); }

@@ -111,6 +111,7 @@ void Script::nodes(const Words& words) {
                                          .learners = words.list("learners"),
                                          .joining = words.list("joining")}};
   setup.tells_commits_at_once = words.number("commits_at_once", 1) != 0;
+  if (words.has("idle_ms")) setup.timing.idle = std::chrono::milliseconds(words.number("idle_ms", 0));
   Core::Limits& limits = setup.limits;
   limits.window_messages = words.number("window", limits.window_messages);
   limits.window_bytes = words.number("window_bytes", limits.window_bytes);
