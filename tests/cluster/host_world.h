@@ -126,7 +126,7 @@ class HostWorld : public ::testing::Test {
     options.kept_entries = 5;
     options.snapshot_part_bytes = 64;
     options.limits.append_max_entries = 8;
-    options.limits.uncommitted_max_entries = 32;
+    options.limits.uncommitted_max_entries = 256;
     node.host = std::make_unique<GroupHost>(*node.shard, *node.disk, node.wire.get(), options,
                                             [this](const Error& error) { failures_.push_back(error.text); });
     node.shard->add_hook(*node.host);
