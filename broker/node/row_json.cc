@@ -1,109 +1,51 @@
 #include "broker/node/row_json.h"
 
 #include <algorithm>
+#include <boost/describe/class.hpp>
+#include <boost/describe/members.hpp>
 #include <boost/json/parse.hpp>
+#include <boost/mp11/algorithm.hpp>
+#include <boost/mp11/list.hpp>
+#include <boost/pfr/tuple_size.hpp>
 #include <chrono>
 #include <concepts>
 #include <string>
+#include <type_traits>
 #include <utility>
 
+// The keys of each row: the names of its fields.
+namespace quorate::http {
+BOOST_DESCRIBE_STRUCT(ListenerRow, (), (protocol, address, port, is_tls))
+BOOST_DESCRIBE_STRUCT(NodeRow, (),
+                      (name, running, being_drained, os_pid, uptime, processors, files_open, files_max, sockets_open,
+                       memory_used, memory_limit, memory_alarm, disk_free, disk_free_limit, disk_alarm, data_dir,
+                       log_files, config_files, listeners))
+BOOST_DESCRIBE_STRUCT(ConsumerRow, (), (tag, queue, ack_required, exclusive, prefetch, arguments))
+BOOST_DESCRIBE_STRUCT(ChannelRow, (),
+                      (number, transactional, confirm, prefetch, global_prefetch, unacknowledged, unconfirmed,
+                       uncommitted, acks_uncommitted, consumers))
+BOOST_DESCRIBE_STRUCT(ConnectionRow, (),
+                      (name, node, user, vhost, client_name, state, mechanism, client_properties, is_tls, heartbeat,
+                       frame_max, channel_max, connected_at, received_bytes, sent_bytes, waiting_bytes, channels))
+BOOST_DESCRIBE_STRUCT(ReplicaRow, (),
+                      (node, state, membership, last_index, last_written, last_applied, commit_index, snapshot_index,
+                       term, machine_version))
+}  // namespace quorate::http
+
 namespace quorate {
+BOOST_DESCRIBE_STRUCT(LedQueue, (), (id, ready, unacknowledged, message_bytes, consumers))
+
 namespace {
 
 namespace json = boost::json;
 
-// The keys of each row, in both directions.
-template <class Io>
-void fields(Io& io, http::ListenerRow& row) {
-  io("protocol", row.protocol);
-  io("address", row.address);
-  io("port", row.port);
-  io("is_tls", row.is_tls);
-}
-template <class Io>
-void fields(Io& io, http::NodeRow& row) {
-  io("name", row.name);
-  io("running", row.running);
-  io("being_drained", row.being_drained);
-  io("os_pid", row.os_pid);
-  io("uptime", row.uptime);
-  io("processors", row.processors);
-  io("files_open", row.files_open);
-  io("files_max", row.files_max);
-  io("sockets_open", row.sockets_open);
-  io("memory_used", row.memory_used);
-  io("memory_limit", row.memory_limit);
-  io("memory_alarm", row.memory_alarm);
-  io("disk_free", row.disk_free);
-  io("disk_free_limit", row.disk_free_limit);
-  io("disk_alarm", row.disk_alarm);
-  io("data_dir", row.data_dir);
-  io("log_files", row.log_files);
-  io("config_files", row.config_files);
-  io("listeners", row.listeners);
-}
-template <class Io>
-void fields(Io& io, http::ConsumerRow& row) {
-  io("tag", row.tag);
-  io("queue", row.queue);
-  io("ack_required", row.ack_required);
-  io("exclusive", row.exclusive);
-  io("prefetch", row.prefetch);
-  io("arguments", row.arguments);
-}
-template <class Io>
-void fields(Io& io, http::ChannelRow& row) {
-  io("number", row.number);
-  io("transactional", row.transactional);
-  io("confirm", row.confirm);
-  io("prefetch", row.prefetch);
-  io("global_prefetch", row.global_prefetch);
-  io("unacknowledged", row.unacknowledged);
-  io("unconfirmed", row.unconfirmed);
-  io("uncommitted", row.uncommitted);
-  io("acks_uncommitted", row.acks_uncommitted);
-  io("consumers", row.consumers);
-}
-template <class Io>
-void fields(Io& io, http::ConnectionRow& row) {
-  io("name", row.name);
-  io("node", row.node);
-  io("user", row.user);
-  io("vhost", row.vhost);
-  io("client_name", row.client_name);
-  io("state", row.state);
-  io("mechanism", row.mechanism);
-  io("client_properties", row.client_properties);
-  io("is_tls", row.is_tls);
-  io("heartbeat", row.heartbeat);
-  io("frame_max", row.frame_max);
-  io("channel_max", row.channel_max);
-  io("connected_at", row.connected_at);
-  io("received_bytes", row.received_bytes);
-  io("sent_bytes", row.sent_bytes);
-  io("waiting_bytes", row.waiting_bytes);
-  io("channels", row.channels);
-}
-template <class Io>
-void fields(Io& io, http::ReplicaRow& row) {
-  io("node", row.node);
-  io("state", row.state);
-  io("membership", row.membership);
-  io("last_index", row.last_index);
-  io("last_written", row.last_written);
-  io("last_applied", row.last_applied);
-  io("commit_index", row.commit_index);
-  io("snapshot_index", row.snapshot_index);
-  io("term", row.term);
-  io("machine_version", row.machine_version);
-}
-template <class Io>
-void fields(Io& io, LedQueue& row) {
-  io("id", row.id);
-  io("ready", row.ready);
-  io("unacknowledged", row.unacknowledged);
-  io("message_bytes", row.message_bytes);
-  io("consumers", row.consumers);
+/// visit(key, field) for each.
+template <class Row, class Visit>
+void for_each_field(Row& row, Visit&& visit) {
+  using Fields = boost::describe::describe_members<std::remove_const_t<Row>, boost::describe::mod_public>;
+  static_assert(boost::mp11::mp_size<Fields>::value == boost::pfr::tuple_size_v<std::remove_const_t<Row>>,
+                "a field of the row has no key");
+  boost::mp11::mp_for_each<Fields>([&](auto field) { visit(field.name, row.*field.pointer); });
 }
 
 class Writer {
@@ -119,19 +61,19 @@ class Writer {
   }
   void operator()(std::string_view key, WallTime time) { out_[key] = time.time_since_epoch().count(); }
   template <class Item>
-  void operator()(std::string_view key, std::vector<Item>& items) {
+  void operator()(std::string_view key, const std::vector<Item>& items) {
     json::array array;
-    for (Item& item : items) array.push_back(value_of(item));
+    for (const Item& item : items) array.push_back(value_of(item));
     out_[key] = std::move(array);
   }
 
  private:
-  static json::value value_of(std::string& text) { return json::value(text); }
+  static json::value value_of(const std::string& text) { return json::value(text); }
   template <class Row>
-  static json::value value_of(Row& row) {
+  static json::value value_of(const Row& row) {
     json::object object;
     Writer writer(object);
-    fields(writer, row);
+    for_each_field(row, writer);
     return object;
   }
 
@@ -184,7 +126,7 @@ class Reader {
   static bool take(const json::value& value, Row& row) {
     if (!value.is_object()) return false;
     Reader reader(value.get_object());
-    fields(reader, row);
+    for_each_field(row, reader);
     return true;
   }
 
@@ -192,10 +134,10 @@ class Reader {
 };
 
 template <class Row>
-json::value write(Row& row) {
+json::value write(const Row& row) {
   json::object object;
   Writer writer(object);
-  fields(writer, row);
+  for_each_field(row, writer);
   return object;
 }
 
@@ -204,16 +146,16 @@ std::optional<Row> read(const json::value& value) {
   if (!value.is_object()) return std::nullopt;
   Row row;
   Reader reader(value.get_object());
-  fields(reader, row);
+  for_each_field(row, reader);
   return row;
 }
 
 }  // namespace
 
-json::value to_json(http::NodeRow row) { return write(row); }
-json::value to_json(http::ConnectionRow row) { return write(row); }
-json::value to_json(http::ReplicaRow row) { return write(row); }
-json::value to_json(LedQueue row) { return write(row); }
+json::value to_json(const http::NodeRow& row) { return write(row); }
+json::value to_json(const http::ConnectionRow& row) { return write(row); }
+json::value to_json(const http::ReplicaRow& row) { return write(row); }
+json::value to_json(const LedQueue& row) { return write(row); }
 
 template <>
 std::optional<http::NodeRow> row_from(const json::value& value) {

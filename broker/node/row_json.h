@@ -23,10 +23,10 @@ struct LedQueue {
   bool operator==(const LedQueue&) const = default;
 };
 
-boost::json::value to_json(http::NodeRow row);
-boost::json::value to_json(http::ConnectionRow row);
-boost::json::value to_json(http::ReplicaRow row);
-boost::json::value to_json(LedQueue row);
+boost::json::value to_json(const http::NodeRow& row);
+boost::json::value to_json(const http::ConnectionRow& row);
+boost::json::value to_json(const http::ReplicaRow& row);
+boost::json::value to_json(const LedQueue& row);
 template <class Row>
 boost::json::value to_json(const std::vector<Row>& rows) {
   boost::json::array array;
