@@ -178,11 +178,11 @@ void version(Call call) { answer(call, json::value(call.view.rabbitmq_version())
 
 void overview(Call call) {
   BrokerView& view = call.view;
-  view.collect_queues([call = std::move(call)](std::vector<QueueRow> queues) mutable {
+  view.collect_queues([call = std::move(call)](const std::vector<QueueRow>& queues) mutable {
     Totals totals;
     add(totals, call, queues);
     BrokerView& next = call.view;
-    next.collect_connections([call = std::move(call), totals](std::vector<ConnectionRow> connections) mutable {
+    next.collect_connections([call = std::move(call), totals](const std::vector<ConnectionRow>& connections) mutable {
       add(totals, call, connections);
       answer_overview(call, totals);
     });
@@ -191,7 +191,7 @@ void overview(Call call) {
 
 void nodes(Call call) {
   BrokerView& view = call.view;
-  view.collect_nodes([call = std::move(call)](std::vector<NodeRow> members) mutable {
+  view.collect_nodes([call = std::move(call)](const std::vector<NodeRow>& members) mutable {
     json::array rows;
     for (const NodeRow& member : members) rows.push_back(node_row(member, call));
     answer_list(call, std::move(rows));
@@ -200,7 +200,7 @@ void nodes(Call call) {
 
 void node(Call call) {
   BrokerView& view = call.view;
-  view.collect_nodes([call = std::move(call)](std::vector<NodeRow> members) mutable {
+  view.collect_nodes([call = std::move(call)](const std::vector<NodeRow>& members) mutable {
     const auto found = std::ranges::find(members, call.path.at("name"), &NodeRow::name);
     if (found == members.end()) return answer_not_found(call);
     answer(call, node_row(*found, call));

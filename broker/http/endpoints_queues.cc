@@ -28,7 +28,7 @@ void queues(Call call) {
     return answer_not_found(call);
   }
   BrokerView& view = call.view;
-  view.collect_queues([call = std::move(call)](std::vector<QueueRow> queues) mutable {
+  view.collect_queues([call = std::move(call)](const std::vector<QueueRow>& queues) mutable {
     json::array rows;
     for (const QueueRow& row : queues) {
       const std::string& vhost = row.definition->vhost;

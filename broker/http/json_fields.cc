@@ -83,7 +83,7 @@ json::value value_of(const FieldValue& field, unsigned depth) {
                                                  std::pow(10.0, std::to_integer<int>(payload[0])));
     case 'S':
     case 'x':
-      return json::value(json_text(as_text(payload)));
+      return json::string(json_text(as_text(payload)));
     case 'A': {
       json::array items;
       FieldCursor cursor(payload);

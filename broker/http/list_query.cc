@@ -39,15 +39,15 @@ const json::value* follow(const json::value& from, std::string_view path) {
 
 /// A total order over what may stand in one column: what is missing counts as 0; numbers before texts.
 bool is_less(const json::value* a, const json::value* b) {
-  static const json::value zero(0);
+  static const json::value kZero(0);
   const auto rank = [](const json::value& value) { return value.is_string() ? 1 : 0; };
   const auto number = [](const json::value& value) {
     if (value.is_bool()) return value.get_bool() ? 1.0 : 0.0;
     if (value.is_number()) return value.to_number<double>();
     return 0.0;
   };
-  const json::value& left = a != nullptr ? *a : zero;
-  const json::value& right = b != nullptr ? *b : zero;
+  const json::value& left = a != nullptr ? *a : kZero;
+  const json::value& right = b != nullptr ? *b : kZero;
   if (rank(left) != rank(right)) return rank(left) < rank(right);
   if (left.is_string()) return left.get_string() < right.get_string();
   return number(left) < number(right);
