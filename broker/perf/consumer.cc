@@ -73,10 +73,10 @@ Consumer::Flow& Consumer::flow_of(unsigned producer) {
 
 Instant Consumer::pump(std::vector<std::byte>& out, std::size_t, Instant) {
   const std::uint32_t every = std::max(plan_.multi_ack_every, 1u);
-  const bool is_last = settles_all_ || is_finished();
+  const bool is_last = finishing_ || is_finished();
   const std::uint64_t due = is_last ? last_tag_ : last_tag_ - last_tag_ % every;
   if (!plan_.auto_ack && due > acked_tag_) append_acks(out, due);
-  if (is_finished()) append_farewell(out);
+  if (is_last) append_farewell(out);
   return Instant::max();
 }
 

@@ -24,8 +24,8 @@ class Consumer final : public Agent {
   bool is_finished() const { return plan_.consume_count != 0 && received_ >= plan_.consume_count; }
   /// What it subscribes by.
   const std::string& tag() const { return tag_; }
-  /// From now on whatever is not acknowledged goes with the next pump, be it less than -A.
-  void settle_all() { settles_all_ = true; }
+  /// It is over: with the next pump goes whatever is not acknowledged, be it less than -A, and the subscription ends.
+  void finish() { finishing_ = true; }
 
   bool on_method(const amqp::Method& method, Instant now) override;
   bool on_message(const Incoming& message, Instant now) override;
@@ -57,7 +57,7 @@ class Consumer final : public Agent {
   std::uint64_t surplus_tag_ = 0;  // of the newest that came when all was there; 0 = none to give back
   bool cancelled_ = false;
   std::uint64_t acked_tag_ = 0;  // all up to here are acknowledged
-  bool settles_all_ = false;
+  bool finishing_ = false;
   Pace pace_;  // counts from paced_from_
   std::uint64_t paced_from_ = 0;
   Instant resume_at_ = Instant::min();

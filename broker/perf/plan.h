@@ -72,6 +72,8 @@ struct Plan {
 
   /// Whether the run has queues of its own to declare.
   bool declares() const { return !predeclared && churn == Churn::none && idle_connections == 0; }
+  /// Whether its queues should be gone when it is over.
+  bool takes_queues_along() const { return declares() && auto_delete && consumers > 0; }
   unsigned producer_agents() const { return producers * producer_channels; }
   unsigned consumer_agents() const { return consumers * consumer_channels; }
   unsigned agent_queue(unsigned agent) const { return agent % static_cast<unsigned>(queues.size()); }

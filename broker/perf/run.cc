@@ -37,6 +37,7 @@ Run::Run(const Plan& plan, std::function<void(const std::string&)> say)
       signals_(io_, SIGINT, SIGTERM),
       news_(io_),
       declarations_(io_, clock_, "declarations", [](const std::string&) {}),
+      deletions_(io_, clock_, "deletions", [](const std::string&) {}),
       meter_(plan.broker_pids),
       run_begin_(clock_.now()) {}
 
@@ -153,7 +154,20 @@ asio::awaitable<void> Run::close() {
   for (const auto& worker : workers_) worker->close();
   const Condition are_closed = [this] { return closed_ == workers_.size(); };
   co_await wait_until(are_closed, clock_.now() + kAnswerMax);
+  co_await tidy_up();
   declarations_.drop();
+  deletions_.drop();
+}
+
+/// Whether it succeeds is nobody's concern.
+asio::awaitable<void> Run::tidy_up() {
+  if (!outcome_.failure.empty() || !plan_.takes_queues_along()) co_return;
+  asio::co_spawn(io_, delete_queues(plan_, deletions_), [this](const std::exception_ptr&, const Result<void>&) {
+    deleted_ = true;
+    news_.cancel();
+  });
+  const Condition is_done = [this] { return deleted_; };
+  co_await wait_until(is_done, clock_.now() + kAnswerMax);
 }
 
 asio::awaitable<void> Run::sample() {

@@ -39,6 +39,7 @@ class Run {
   boost::asio::awaitable<void> watch(Instant end);
   boost::asio::awaitable<void> drain();
   boost::asio::awaitable<void> close();
+  boost::asio::awaitable<void> tidy_up();
   boost::asio::awaitable<void> sample();
   /// False when the deadline came first.
   boost::asio::awaitable<bool> wait_until(Condition is_so, Instant deadline);
@@ -64,6 +65,8 @@ class Run {
   boost::asio::signal_set signals_;
   boost::asio::steady_timer news_;  // cancelled whenever a worker has said something
   Connection declarations_;
+  Connection deletions_;
+  bool deleted_ = false;  // nothing of deletions_ is under way
   BrokerMeter meter_;
   std::uint64_t resident_before_ = 0;  // of the broker, before the first connection
   Instant run_begin_;

@@ -52,4 +52,21 @@ asio::awaitable<Result<void>> declare_topology(const Plan& plan, Connection& con
   co_return done;
 }
 
+asio::awaitable<Result<void>> delete_queues(const Plan& plan, Connection& connection) {
+  Result<void> done = co_await connection.open(plan.uris.front());
+  if (done) done = co_await connection.open_channel(kChannel);
+  for (const std::string& queue : plan.queues) {
+    connection.send(kChannel, amqp::QueueDelete{.queue = queue, .if_unused = true});
+  }
+  for (std::size_t i = 0; done && i < plan.queues.size(); ++i) {
+    const auto deleted = co_await connection.answer(kChannel, id_of<amqp::QueueDeleteOk>);
+    if (!deleted) done = std::unexpected(deleted.error());
+  }
+  if (done) {
+    connection.start();
+    connection.close();
+  }
+  co_return done;
+}
+
 }  // namespace quorate::perf

@@ -90,7 +90,7 @@ bool Worker::is_quiet() const {
 
 void Worker::close() {
   asio::post(io_, [this] {
-    for (const auto& consumer : consumers_) consumer->settle_all();
+    for (const auto& consumer : consumers_) consumer->finish();
     for (const auto& connection : connections_) connection->close();
     asio::co_spawn(io_, await_close(), asio::detached);
   });

@@ -60,6 +60,13 @@ def one_to_one(broker):
 
 
 @scenario
+def one_after_the_other(broker):
+    """a run that has ended leaves no queue that goes while the next one uses it"""
+    for _ in range(5):
+        adds_up(perf(broker, "-f persistent -c 10 -C 20 -u again"), 20, 20)
+
+
+@scenario
 def many_to_many(broker):
     """several threads, channels and queues, and sizes from the compact stamp to several frames"""
     words = "-x 3 -X 2 -y 4 -Y 2 --threads 2 -qp many-%d -qpt 3 -s 12:200000 -c 20 -q 50 -C 100"

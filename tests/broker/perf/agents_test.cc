@@ -299,8 +299,9 @@ TEST(Consumer, AcknowledgesSeveralAtOnceAndTheRestAtTheEnd) {
   ConsumerWorld world(plan);
   for (std::uint64_t tag = 1; tag <= 7; ++tag) world.deliver(tag, tag - 1);
   EXPECT_EQ(world.pump(), Lines{"basic.ack delivery_tag=6 multiple=true"});
-  world.consumer.settle_all();
-  EXPECT_EQ(world.pump(), Lines{"basic.ack delivery_tag=7 multiple=true"});
+  world.consumer.finish();
+  EXPECT_EQ(world.pump(),
+            (Lines{"basic.ack delivery_tag=7 multiple=true", "basic.cancel consumer_tag=t-0 no_wait=true"}));
 }
 
 TEST(Consumer, AcknowledgesNothingWithAutoAck) {
@@ -308,8 +309,9 @@ TEST(Consumer, AcknowledgesNothingWithAutoAck) {
   plan.auto_ack = true;
   ConsumerWorld world(plan);
   world.deliver(1, 0);
-  world.consumer.settle_all();
   EXPECT_TRUE(world.pump().empty());
+  world.consumer.finish();
+  EXPECT_EQ(world.pump(), Lines{"basic.cancel consumer_tag=t-0 no_wait=true"});
 }
 
 TEST(Consumer, JudgesItsOwnRunOnly) {
