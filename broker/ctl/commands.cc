@@ -183,8 +183,8 @@ constexpr Command kCommands[] = {
      .options = "vhost=",
      .banner = "Listing queues for vhost {vhost} ...",
      .columns = "name messages | durable auto_delete exclusive arguments policy pid node type state leader members "
-                "online messages_ready messages_unacknowledged message_bytes consumers consumer_utilisation "
-                "consumer_capacity memory",
+                "online messages_ready messages_unacknowledged messages_delayed message_bytes consumers "
+                "consumer_utilisation consumer_capacity memory",
      .run = &run::list_queues,
      .help = "Lists queues"},
     {.name = "list_user_permissions",

@@ -25,8 +25,11 @@ struct QueueRow {
   std::string state;  // "running", "minority" of its members is there, "down": nobody answers for it
   std::uint64_t ready = 0;
   std::uint64_t unacknowledged = 0;
+  std::uint64_t delayed = 0;  // given back, to be tried again later
   std::uint64_t message_bytes = 0;
   std::size_t consumers = 0;
+
+  std::uint64_t messages() const { return ready + unacknowledged + delayed; }
   std::vector<std::string> members;  // of a replicated queue, by node
   std::vector<std::string> online;   // those of them that are there
 };

@@ -117,6 +117,7 @@ json::object overview_facts(const Call& call) {
 }
 
 struct Totals {
+  std::uint64_t messages = 0;
   std::uint64_t ready = 0;
   std::uint64_t unacknowledged = 0;
   std::uint64_t queues = 0;
@@ -129,6 +130,7 @@ void add(Totals& totals, const Call& call, const std::vector<QueueRow>& queues) 
   for (const QueueRow& queue : queues) {
     if (!call.sees_vhost(queue.definition->vhost)) continue;
     ++totals.queues;
+    totals.messages += queue.messages();
     totals.ready += queue.ready;
     totals.unacknowledged += queue.unacknowledged;
     totals.consumers += queue.consumers;
@@ -154,7 +156,7 @@ std::size_t count_exchanges(const Call& call) {
 void answer_overview(Call& call, const Totals& totals) {
   json::object body = overview_facts(call);
   json::object queue_totals;
-  put_counter(queue_totals, "messages", totals.ready + totals.unacknowledged);
+  put_counter(queue_totals, "messages", totals.messages);
   put_counter(queue_totals, "messages_ready", totals.ready);
   put_counter(queue_totals, "messages_unacknowledged", totals.unacknowledged);
   body["queue_totals"] = std::move(queue_totals);

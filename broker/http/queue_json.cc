@@ -37,11 +37,12 @@ json::object queue_json(const QueueRow& row) {
                       {"memory", 0},
                       {"message_bytes", row.message_bytes},
                       {"message_stats", json::object()}};
-  put_counter(object, "messages", row.ready + row.unacknowledged);
+  put_counter(object, "messages", row.messages());
   put_counter(object, "messages_ready", row.ready);
   put_counter(object, "messages_unacknowledged", row.unacknowledged);
   put_counter(object, "reductions", 0);
   if (!row.members.empty()) {
+    object["messages_delayed"] = row.delayed;
     object["leader"] = row.node;
     object["members"] = json_strings(row.members);
     object["online"] = json_strings(row.online);

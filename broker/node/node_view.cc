@@ -157,6 +157,7 @@ std::optional<NodeView::SeenQueue> NodeView::see(const NodeShard& shard, GroupId
   const queue::QueueMachine& machine = queue->machine();
   seen.counts.ready = machine.ready_count();
   seen.counts.unacknowledged = machine.unsettled_count();
+  seen.counts.delayed = machine.delayed_count();
   seen.counts.message_bytes = machine.message_bytes();
   seen.counts.consumers = machine.consumer_count();
   return seen;

@@ -129,6 +129,7 @@ http::QueueRow NodeView::row_of(const cluster::QueuePtr& definition, std::option
   if (counts == nullptr) return row;
   row.ready = counts->ready;
   row.unacknowledged = counts->unacknowledged;
+  row.delayed = counts->delayed;
   row.message_bytes = counts->message_bytes;
   row.consumers = static_cast<std::size_t>(counts->consumers);
   return row;

@@ -20,7 +20,7 @@ BOOST_DESCRIBE_STRUCT(NodeRow, (),
                       (name, running, being_drained, os_pid, uptime, processors, files_open, files_max, sockets_open,
                        memory_used, memory_limit, memory_alarm, disk_free, disk_free_limit, disk_alarm, data_dir,
                        log_files, config_files, listeners))
-BOOST_DESCRIBE_STRUCT(ConsumerRow, (), (tag, queue, ack_required, exclusive, prefetch, arguments))
+BOOST_DESCRIBE_STRUCT(ConsumerRow, (), (tag, queue, ack_required, timeout_ms, exclusive, prefetch, arguments))
 BOOST_DESCRIBE_STRUCT(ChannelRow, (),
                       (number, transactional, confirm, prefetch, global_prefetch, unacknowledged, unconfirmed,
                        uncommitted, acks_uncommitted, consumers))
@@ -33,7 +33,7 @@ BOOST_DESCRIBE_STRUCT(ReplicaRow, (),
 }  // namespace quorate::http
 
 namespace quorate {
-BOOST_DESCRIBE_STRUCT(LedQueue, (), (id, ready, unacknowledged, message_bytes, consumers))
+BOOST_DESCRIBE_STRUCT(LedQueue, (), (id, ready, unacknowledged, delayed, message_bytes, consumers))
 
 namespace {
 
@@ -53,7 +53,7 @@ class Writer {
   explicit Writer(json::object& out) : out_(out) {}
   void operator()(std::string_view key, const std::string& text) { out_[key] = text; }
   void operator()(std::string_view key, bool flag) { out_[key] = flag; }
-  void operator()(std::string_view key, std::unsigned_integral auto number) { out_[key] = std::uint64_t{number}; }
+  void operator()(std::string_view key, std::integral auto number) { out_[key] = number; }
   void operator()(std::string_view key, GroupId id) { out_[key] = id.value(); }
   template <class Rep, class Period>
   void operator()(std::string_view key, std::chrono::duration<Rep, Period> duration) {
@@ -91,7 +91,7 @@ class Reader {
     const json::value* value = in_.if_contains(key);
     if (value != nullptr && value->is_bool()) flag = value->get_bool();
   }
-  void operator()(std::string_view key, std::unsigned_integral auto& number) { number = integer(key, number); }
+  void operator()(std::string_view key, std::integral auto& number) { number = integer(key, number); }
   void operator()(std::string_view key, GroupId& id) { id = GroupId(integer(key, id.value())); }
   template <class Rep, class Period>
   void operator()(std::string_view key, std::chrono::duration<Rep, Period>& duration) {

@@ -18,6 +18,7 @@ struct LedQueue {
   GroupId id;
   std::uint64_t ready = 0;
   std::uint64_t unacknowledged = 0;
+  std::uint64_t delayed = 0;
   std::uint64_t message_bytes = 0;
   std::uint64_t consumers = 0;
   bool operator==(const LedQueue&) const = default;

@@ -127,14 +127,14 @@ struct Row {
 
 constexpr std::array kRows = {
     Row{"x-consumer-disconnected-timeout", Knows::quorum, check_count},
-    Row{"x-consumer-timeout", Knows::quorum, check_count, Effective::yes},
+    Row{"x-consumer-timeout", Knows::all, check_count, Effective::yes},
     Row{"x-dead-letter-exchange", Knows::all, check_text, Effective::no, Compared::always},
     Row{"x-dead-letter-routing-key", Knows::all, check_dead_letter_key, Effective::no, Compared::always},
     Row{"x-dead-letter-strategy", Knows::quorum, check_strategy},
-    Row{"x-delayed-retry-max", Knows::quorum},
-    Row{"x-delayed-retry-min", Knows::quorum},
-    Row{"x-delayed-retry-type", Knows::quorum},
-    Row{"x-delivery-limit", Knows::quorum, check_integer, Effective::yes},
+    Row{"x-delayed-retry-max", Knows::all, accept, Effective::yes},
+    Row{"x-delayed-retry-min", Knows::all, accept, Effective::yes},
+    Row{"x-delayed-retry-type", Knows::all, accept, Effective::yes},
+    Row{"x-delivery-limit", Knows::all, check_integer, Effective::yes},
     Row{"x-expires", Knows::all, check_expires, Effective::yes, Compared::always},
     Row{"x-initial-cluster-size", Knows::others},
     Row{"x-max-age", Knows::others},
@@ -142,7 +142,7 @@ constexpr std::array kRows = {
     Row{"x-max-in-memory-length", Knows::quorum, check_count},
     Row{"x-max-length", Knows::all, check_count, Effective::yes, Compared::always},
     Row{"x-max-length-bytes", Knows::all, check_count, Effective::yes, Compared::always},
-    Row{"x-max-priority", Knows::classic, check_priority_max, Effective::yes},
+    Row{"x-max-priority", Knows::all, check_priority_max, Effective::yes},
     Row{"x-message-ttl", Knows::all, check_message_ttl, Effective::yes, Compared::always},
     Row{"x-overflow", Knows::all, check_overflow, Effective::yes},
     Row{"x-queue-leader-locator", Knows::all, check_leader_locator, Effective::yes, Compared::no},
@@ -216,6 +216,25 @@ std::string ineffective_arguments(const Table& arguments) {
   return names;
 }
 
+/// As RabbitMQ 4.3, which does not look at these arguments when a queue is declared: what makes no sense has no effect.
+DelayedRetry delayed_retry_from(const Table& arguments) {
+  const auto milliseconds = [&](const char* name) -> std::uint64_t {
+    const Value* value = arguments.find(name);
+    std::int64_t number = 0;
+    return value != nullptr && value->integer(number) && number > 0 ? static_cast<std::uint64_t>(number) : 0;
+  };
+  const Value* type = arguments.find("x-delayed-retry-type");
+  const auto type_is = [&](std::string_view text) { return type != nullptr && *type == Value(std::string(text)); };
+  const std::uint64_t min_ms = milliseconds("x-delayed-retry-min");
+  if (min_ms == 0) return {};
+  const std::uint64_t max_ms = milliseconds("x-delayed-retry-max");
+  DelayedRetry retry{.failed = type_is("failed") || type_is("all"), .returned = type_is("returned") || type_is("all")};
+  if (!retry.is_on()) return {};
+  retry.min_ms = min_ms;
+  retry.max_ms = max_ms == 0 ? min_ms : max_ms;
+  return retry;
+}
+
 Configure settings_from(const Table& arguments, bool quorum) {
   const auto number = [&](std::string_view name) -> std::optional<std::int64_t> {
     const Value* value = arguments.find(name);
@@ -243,14 +262,13 @@ Configure settings_from(const Table& arguments, bool quorum) {
   // A quorum queue takes reject-publish-dlx for drop-head, and has its priorities without asking (features.md §1.8).
   const bool is_rejecting = overflow_is("reject-publish") || (!quorum && overflow_is("reject-publish-dlx"));
   settings.overflow = is_rejecting ? Overflow::reject_publish : Overflow::drop_head;
-  if (quorum) {
-    const std::int64_t limit = number("x-delivery-limit").value_or(kDeliveryLimitDefault);
-    if (limit >= 0) settings.delivery_limit = static_cast<std::uint32_t>(std::min<std::int64_t>(limit, UINT32_MAX));
-    settings.priority_max = kQuorumPriorityMax;
-  } else {
-    settings.priority_max =
-        static_cast<std::uint8_t>(std::min<std::uint64_t>(count("x-max-priority").value_or(0), UINT8_MAX));
+  const std::optional<std::int64_t> limit = number("x-delivery-limit");
+  if (const std::int64_t failures = limit.value_or(quorum ? kDeliveryLimitDefault : -1); failures >= 0) {
+    settings.delivery_limit = static_cast<std::uint32_t>(std::min<std::int64_t>(failures, UINT32_MAX));
   }
+  const std::uint64_t priorities = count("x-max-priority").value_or(quorum ? kQuorumPriorityMax : 0);
+  settings.priority_max = static_cast<std::uint8_t>(std::min<std::uint64_t>(priorities, UINT8_MAX));
+  settings.delayed_retry = delayed_retry_from(arguments);
   return settings;
 }
 

@@ -151,6 +151,16 @@ struct SessionsGone {
 
 enum class Overflow : std::uint8_t { drop_head = 0, reject_publish = 1 };
 
+/// What is given back waits before it is tried again: the nth failure n times as long as the first, up to a bound.
+struct DelayedRetry {
+  bool failed = false;    // what was rejected, or its consumer was lost
+  bool returned = false;  // what was given back by somebody who has not failed
+  std::uint64_t min_ms = 0;
+  std::uint64_t max_ms = 0;
+  bool is_on() const { return failed || returned; }
+  bool operator==(const DelayedRetry&) const = default;
+};
+
 /// How the queue behaves from here on; all of it, what is not said included.
 struct Configure {
   /// As quorum queues do: every message is kept over restarts, and what is given back is served first.
@@ -163,6 +173,7 @@ struct Configure {
   Overflow overflow = Overflow::drop_head;
   std::optional<std::uint64_t> message_ttl_ms;  // as Enqueue::ttl_ms, for all; the lesser one counts
   std::optional<std::uint64_t> expires_ms;      // the queue is deleted when nobody has used it for so long
+  DelayedRetry delayed_retry;
   bool operator==(const Configure&) const = default;
 };
 inline constexpr std::uint8_t kQuorumPriorityMax = 31;

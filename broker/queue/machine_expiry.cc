@@ -17,6 +17,19 @@ void QueueMachine::fix_expiry(const Enqueue& command, Position position) {
   expiries_.wait(position);
 }
 
+std::optional<WallTime> QueueMachine::next_due() const {
+  if (!next_retry()) return next_expiry();
+  return std::min(*next_retry(), next_expiry().value_or(WallTime::max()));
+}
+
+/// Before the commands of an entry see what the time has changed.
+void QueueMachine::pass_time(Effects& out) {
+  if (expiries_.is_due(now_)) expire_due(out);
+  if (!delayed_.is_due(now_)) return;
+  end_delays(out);
+  check_out(out);
+}
+
 void QueueMachine::expire_due(Effects& out) {
   while (expiries_.is_due(now_)) {
     dead_letter(backlog_.take_out(expiries_.first()), DeathReason::expired, out);

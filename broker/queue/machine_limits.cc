@@ -6,8 +6,9 @@ namespace quorate::queue {
 
 /// Whether one more would be too much. What a waiting consumer would get at once counts too, as everywhere.
 bool QueueMachine::is_full_for(const Enqueue& command) const {
-  if (settings_.max_length && backlog_.size() >= *settings_.max_length) return true;
-  return settings_.max_length_bytes && backlog_.body_bytes() + command.body_size > *settings_.max_length_bytes;
+  if (settings_.max_length && backlog_.size() + delayed_.size() >= *settings_.max_length) return true;
+  const std::uint64_t bytes = backlog_.body_bytes() + delayed_.body_bytes() + command.body_size;
+  return settings_.max_length_bytes && bytes > *settings_.max_length_bytes;
 }
 
 void QueueMachine::refuse(const Enqueue& command, Effects& out) {
@@ -30,10 +31,12 @@ void QueueMachine::skip(const Enqueue& command) {
 
 void QueueMachine::drop_excess(Effects& out) {
   const auto is_too_long = [&] {
-    return (settings_.max_length && backlog_.size() > *settings_.max_length) ||
-           (settings_.max_length_bytes && backlog_.body_bytes() > *settings_.max_length_bytes);
+    return (settings_.max_length && backlog_.size() + delayed_.size() > *settings_.max_length) ||
+           (settings_.max_length_bytes && backlog_.body_bytes() + delayed_.body_bytes() > *settings_.max_length_bytes);
   };
-  while (is_too_long()) dead_letter(backlog_.take_least(), DeathReason::maxlen, out);
+  while (is_too_long()) {
+    dead_letter(backlog_.empty() ? delayed_.take_first() : backlog_.take_least(), DeathReason::maxlen, out);
+  }
 }
 
 }  // namespace quorate::queue

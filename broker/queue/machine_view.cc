@@ -61,6 +61,13 @@ void QueueMachine::check_invariants() const {
   backlog_.for_each(count);
   CHECK_EQ(expiring, expiries_.waiting_count());
   CHECK(!expiries_.is_due(now_));
+  CHECK(!delayed_.is_due(now_));
+  std::uint64_t delayed_bytes = 0;
+  delayed_.for_each([&](WallTime, const MessageRef& message) {
+    delayed_bytes += message.body_size;
+    count(message);
+  });
+  CHECK_EQ(delayed_bytes, delayed_.body_bytes());
   std::uint64_t unsettled = 0;
   std::size_t attached = 0;
   for (const auto& [key, consumer] : consumers_) {
@@ -77,7 +84,7 @@ void QueueMachine::check_invariants() const {
   CHECK_EQ(bytes, message_bytes_);
   CHECK_EQ(unsettled, unsettled_count_);
   CHECK_EQ(attached, consumer_count_);
-  CHECK_EQ(messages, ready_count() + unsettled_count_);
+  CHECK_EQ(messages, ready_count() + delayed_count() + unsettled_count_);
   CHECK_EQ(acquired, acquired_.size());
   CHECK_EQ(expiring, expiries_.size());
   CHECK_EQ(live.size(), live_.size());

@@ -199,10 +199,11 @@ void Queue::answer(const Asked& asked) {
     send(asked.from, Counted{.ready = machine_.ready_count(), .consumers = machine_.consumer_count()}, number);
   } else if (delete_if->unused && machine_.consumer_count() > 0) {
     send(asked.from, Deleted{.outcome = DeleteOutcome::in_use}, number);
-  } else if (delete_if->empty && machine_.ready_count() > 0) {
+  } else if (delete_if->empty && machine_.ready_count() + machine_.delayed_count() > 0) {
     send(asked.from, Deleted{.outcome = DeleteOutcome::not_empty}, number);
   } else {
-    deleters_.push_back({.session = asked.from, .question = number, .count = machine_.ready_count()});
+    deleters_.push_back(
+        {.session = asked.from, .question = number, .count = machine_.ready_count() + machine_.delayed_count()});
     if (!std::exchange(deleting_, true)) surroundings_.request_delete(definition_->id);
   }
 }

@@ -19,7 +19,7 @@ Result<void> QueueMachine::apply(LogIndex index, WallTime ts, ByteView payload, 
   CHECK_GT(index, applied_);
   applied_ = index;
   follow_clock(ts);
-  if (expiries_.is_due(now_)) expire_due(out);
+  pass_time(out);
   skipped_message_ = false;
   senders_.begin_entry();
   ByteReader reader(payload);
@@ -53,7 +53,8 @@ void QueueMachine::on(const Enqueue& command, Effects& out) {
     return;
   }
   const bool says_priority = command.has_priority || command.priority > 0;
-  const std::uint8_t otherwise = settings_.quorum ? kQuorumPriorityDefault : 0;
+  const bool has_middle = settings_.quorum && settings_.priority_max == kQuorumPriorityMax;
+  const std::uint8_t otherwise = has_middle ? kQuorumPriorityDefault : 0;
   const MessageRef message{.position = Position::of(applied_, offset_),
                            .body_size = command.body_size,
                            .priority = says_priority ? command.priority : otherwise,
@@ -242,18 +243,24 @@ void QueueMachine::on(const Get& command, Effects& out) {
 }
 
 void QueueMachine::on(const Purge& command, Effects& out) {
-  const std::uint64_t count = ready_count();
+  const std::uint64_t count = ready_count() + delayed_count();
   answer(effect::Purged{.session = command.session, .count = count}, out);
   backlog_.for_each([&](const MessageRef& message) { bury(message, out); });
   backlog_.clear();
-}
-
-void QueueMachine::drop_transient(Effects& out) {
-  backlog_.remove_if([&](const MessageRef& message) {
-    if (message.persistent) return false;
+  delayed_.remove_if([&](const MessageRef& message) {
     bury(message, out);
     return true;
   });
+}
+
+void QueueMachine::drop_transient(Effects& out) {
+  const auto drop = [&](const MessageRef& message) {
+    if (message.persistent) return false;
+    bury(message, out);
+    return true;
+  };
+  backlog_.remove_if(drop);
+  delayed_.remove_if(drop);
 }
 
 /// Given up. Here dead-lettering will begin.
@@ -359,28 +366,6 @@ void QueueMachine::take_held(Consumer& consumer, const std::vector<IdRange>& ids
     unsettled_count_ -= consumer.held.take_range(range.first, range.last,
                                                  [&](std::uint64_t, const MessageRef& message) { visit(message); });
   }
-}
-
-/// Only a client that rejected it, or died of it, has failed; see ReturnReason.
-void QueueMachine::give_back(MessageRef message, ReturnReason reason, Effects& out) {
-  if (reason != ReturnReason::unseen) {
-    message.redelivered = true;
-    std::uint16_t& acquired = acquired_[message.position];
-    if (acquired < UINT16_MAX) ++acquired;
-  }
-  if (reason == ReturnReason::requeued) {
-    if (message.delivery_count < UINT16_MAX) ++message.delivery_count;
-    if (settings_.delivery_limit && message.delivery_count > *settings_.delivery_limit) {
-      dead_letter(message, DeathReason::delivery_limit, out);
-      return;
-    }
-  }
-  if (message.expires && expiries_.of(message.position) <= now_) {
-    dead_letter(message, DeathReason::expired, out);
-    return;
-  }
-  backlog_.give_back(message);
-  if (message.expires) expiries_.wait(message.position);
 }
 
 std::uint16_t QueueMachine::acquired_count(const MessageRef& message) const {

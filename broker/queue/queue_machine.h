@@ -2,7 +2,8 @@
 // the commands. It knows references to messages, never bodies; it has no clock, socket, disk or thread, and equal
 // commands lead to equal states on every replica.
 //
-// A message is in exactly one place: the backlog, or with one consumer. Consumers of one priority take turns.
+// A message is in exactly one place: the backlog, with one consumer, or delayed until it is tried again. Consumers of
+// one priority take turns.
 //
 // The commands of a session that numbers them (From) have their effect once and in order, whatever was lost, repeated
 // or overtaken on the way; answers to a repeated one are repeated. See senders.h.
@@ -23,6 +24,7 @@
 #include "base/time.h"
 #include "broker/queue/backlog.h"
 #include "broker/queue/commands.h"
+#include "broker/queue/delayed.h"
 #include "broker/queue/effects.h"
 #include "broker/queue/expiries.h"
 #include "broker/queue/numbered.h"
@@ -44,6 +46,7 @@ class QueueMachine {
 
   std::uint64_t ready_count() const { return backlog_.size(); }
   std::uint64_t unsettled_count() const { return unsettled_count_; }
+  std::uint64_t delayed_count() const { return delayed_.size(); }
   std::uint64_t message_bytes() const { return message_bytes_; }
   std::size_t consumer_count() const { return consumer_count_; }
   LogIndex applied() const { return applied_; }
@@ -51,6 +54,10 @@ class QueueMachine {
   WallTime now() const { return now_; }
   /// When the next message expires, unless it is handed out before.
   std::optional<WallTime> next_expiry() const { return expiries_.next(); }
+  /// When the next one that was given back is to be tried again.
+  std::optional<WallTime> next_retry() const { return delayed_.next(); }
+  /// The earlier of the two.
+  std::optional<WallTime> next_due() const;
   /// Messages given up for this reason since the machine was made; no part of the state.
   std::uint64_t death_count(DeathReason reason) const { return deaths_[static_cast<std::size_t>(reason)]; }
   const Configure& settings() const { return settings_; }
@@ -84,7 +91,8 @@ class QueueMachine {
   void mark_snapshot() { reclaimable_bytes_ = 0; }
   /// About how long serialize() is.
   std::uint64_t state_bytes() const {
-    return 64 + 5 * (ready_count() + unsettled_count_) + kExpiryBytes * expiries_.size();
+    return 64 + 5 * (ready_count() + unsettled_count_) + kExpiryBytes * expiries_.size() +
+           kDelayedBytes * delayed_.size();
   }
 
   /// The whole state; equal states give equal bytes. Grammar: docs/formats/queue_snapshot.md.
@@ -110,6 +118,7 @@ class QueueMachine {
     Numbered<MessageRef> held;        // by id: what is not settled
   };
   static constexpr std::uint64_t kExpiryBytes = 6;
+  static constexpr std::uint64_t kDelayedBytes = 15;
   static constexpr WallTime kTimeMax{std::chrono::milliseconds(std::int64_t{1} << 60)};
   static constexpr std::int64_t kWindowMax = std::int64_t{1} << 60;
   static constexpr std::uint64_t kNextIdMax = std::uint64_t{1} << 62;
@@ -156,12 +165,18 @@ class QueueMachine {
   template <class Visit>
   void take_held(Consumer& consumer, const std::vector<IdRange>& ids, Visit&& visit);
   void give_back(MessageRef message, ReturnReason reason, Effects& out);
+  std::uint64_t retry_delay(const MessageRef& message, ReturnReason reason) const;
+  void delay(const MessageRef& message, std::uint64_t delay_ms);
+  void end_delays(Effects& out);
+  void make_ready(const MessageRef& message);
+  bool is_expired(const MessageRef& message) const;
   void dead_letter(const MessageRef& message, DeathReason reason, Effects& out);
   std::uint16_t acquired_count(const MessageRef& message) const;
   void follow_clock(WallTime ts);
   void fix_expiry(const Enqueue& command, Position position);
   void expire_due(Effects& out);
   void obey_settings();
+  void pass_time(Effects& out);
   bool is_full_for(const Enqueue& command) const;
   void refuse(const Enqueue& command, Effects& out);
   effect::Refused refusal() const;
@@ -181,6 +196,7 @@ class QueueMachine {
   void count_live(LogIndex index);
   bool read_backlog(ByteReader& r, std::uint8_t format);
   bool read_level(ByteReader& r);
+  bool read_delayed(ByteReader& r);
   StoredMessage stored(const MessageRef& message) const;
   bool restore_details(const StoredMessage& stored);
   bool restore_waiting(const StoredMessage& stored);
@@ -199,6 +215,7 @@ class QueueMachine {
   Backlog backlog_;
   std::map<Position, std::uint16_t> acquired_;  // How often those were handed out that came back; all are redelivered.
   Expiries expiries_;                           // Invariant: those of the backlog wait, and later than now_.
+  Delayed delayed_;                             // Invariant: until later than now_.
   Senders senders_;
   Consumers consumers_;
   std::map<std::int32_t, std::deque<Consumer*>, std::greater<>> service_;  // Who can take a message, by priority.

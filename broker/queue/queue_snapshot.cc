@@ -1,5 +1,5 @@
 // The state of a QueueMachine as bytes.
-//   state := format:u8 applied:varint now:varint settings levels returned consumers turns senders
+//   state := format:u8 applied:varint now:varint settings levels returned delayed consumers turns senders
 // docs/formats/queue_snapshot.md has the grammar and the rules; the senders are written by senders.cc.
 #include <algorithm>
 #include <utility>
@@ -21,8 +21,9 @@ struct StoredMessage {
 
 namespace {
 
-constexpr std::uint8_t kFormat = 4;
-constexpr std::uint8_t kFormatBefore = 3;  // still read
+constexpr std::uint8_t kFormat = 5;
+constexpr std::uint8_t kFormatWithTime = 4;  // still read, and the one before
+constexpr std::uint8_t kFormatMin = 3;
 constexpr std::uint8_t kPersistent = 1;
 constexpr std::uint8_t kRedelivered = 2;
 constexpr std::uint8_t kExpires = 4;
@@ -101,6 +102,11 @@ Bytes QueueMachine::serialize() const {
   });
   w.write_varint(backlog_.returned_count());
   backlog_.for_each_returned([&](const MessageRef& message) { put(w, stored(message), {}); });
+  w.write_varint(delayed_.size());
+  delayed_.for_each([&](WallTime until, const MessageRef& message) {
+    put(w, until);
+    put(w, stored(message), {});
+  });
 
   w.write_varint(consumers_.size());
   std::map<const Consumer*, std::uint64_t> places;
@@ -136,7 +142,7 @@ Result<QueueMachine> QueueMachine::deserialize(ByteView bytes) {
   QueueMachine machine;
   ByteReader r(bytes);
   std::uint8_t format = 0;
-  const bool is_known = r.read(format) && (format == kFormat || format == kFormatBefore);
+  const bool is_known = r.read(format) && format >= kFormatMin && format <= kFormat;
   if (!is_known || !machine.read_backlog(r, format) || !machine.read_consumers(r) || !machine.senders_.read(r) ||
       !r.done() || !machine.restore_live_counts()) {
     return failure(ErrorCode::corruption, "not the snapshot of a queue");
@@ -149,7 +155,7 @@ bool QueueMachine::read_backlog(ByteReader& r, std::uint8_t format) {
   std::uint64_t levels = 0;
   if (!r.read_varint(applied)) return false;
   applied_ = LogIndex(applied);
-  if (format != kFormatBefore && !get(r, now_, kTimeMax)) return false;
+  if (format >= kFormatWithTime && !get(r, now_, kTimeMax)) return false;
   if (!get(r, settings_) || !r.read_varint(levels)) return false;
   obey_settings();
   for (; levels > 0; --levels) {
@@ -160,6 +166,21 @@ bool QueueMachine::read_backlog(ByteReader& r, std::uint8_t format) {
   StoredMessage next;
   for (; count > 0; --count) {
     if (!get(r, next, {}) || !backlog_.restore_returned(next.message) || !restore_waiting(next)) return false;
+  }
+  return format < kFormat || read_delayed(r);
+}
+
+bool QueueMachine::read_delayed(ByteReader& r) {
+  std::uint64_t count = 0;
+  if (!r.read_varint(count)) return false;
+  StoredMessage next;
+  WallTime until{};
+  WallTime before{};
+  for (; count > 0; --count) {
+    if (!get(r, until, WallTime::max()) || until <= now_ || until < before || !get(r, next, {})) return false;
+    const bool outlives_itself = next.message.expires && next.expiry < until;
+    if (outlives_itself || !restore_details(next) || !delayed_.add(until, next.message)) return false;
+    before = until;
   }
   return true;
 }
@@ -268,6 +289,7 @@ bool QueueMachine::restore_live_counts() {
     message_bytes_ += message.body_size;
   };
   backlog_.for_each(add);
+  delayed_.for_each([&](WallTime, const MessageRef& message) { add(message); });
   for (const auto& [key, consumer] : consumers_) {
     consumer->held.for_each([&](std::uint64_t, const MessageRef& message) { add(message); });
   }

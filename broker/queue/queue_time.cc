@@ -1,5 +1,5 @@
-// The queue and time: messages that expire, and a queue that nobody uses (features.md E020, E021). Only who leads looks
-// at a clock, and only to propose; what expires is decided by the time of the entry.
+// The queue and time: messages that expire or are tried again, and a queue that nobody uses (features.md E020, E021,
+// Q025). Only who leads looks at a clock, and only to propose; what is due is decided by the time of the entry.
 #include <algorithm>
 #include <utility>
 
@@ -18,12 +18,14 @@ void Queue::note_use() { used_at_ = surroundings_.shard->now(); }
 /// Asks to be woken when something will be due, unless that has been done.
 void Queue::watch_time() {
   if (!ready_ || deleting_) return;
-  const std::optional<WallTime> expiry = machine_.next_expiry();
+  const std::optional<WallTime> message_due = machine_.next_due();
   const std::optional<std::uint64_t> idle_limit = machine_.settings().expires_ms;
-  if (!expiry && !idle_limit) return;
+  if (!message_due && !idle_limit) return;
   const cluster::Shard& shard = *surroundings_.shard;
   Instant due = shard.now() + kSleepMax;
-  if (expiry) due = std::min<Instant>(due, shard.now() + std::max(*expiry - shard.wall(), WallTime::duration(0)));
+  if (message_due) {
+    due = std::min<Instant>(due, shard.now() + std::max(*message_due - shard.wall(), WallTime::duration(0)));
+  }
   if (idle_limit) due = std::min<Instant>(due, used_at_ + std::chrono::milliseconds(*idle_limit));
   due = std::max(due, rests_until_);
   if (wakes_at_ && *wakes_at_ <= due) return;
@@ -51,8 +53,8 @@ void Queue::act_on_time(Instant now) {
     rests_until_ = now + limits::kExpiryInterval;
     return propose_end();
   }
-  const std::optional<WallTime> expiry = machine_.next_expiry();
-  if (!expiry || *expiry > surroundings_.shard->wall()) return;
+  const std::optional<WallTime> message_due = machine_.next_due();
+  if (!message_due || *message_due > surroundings_.shard->wall()) return;
   rests_until_ = now + limits::kExpiryInterval;
   packer_.append(Command(Expire{}));
   surroundings_.mark_dirty(definition_->id);

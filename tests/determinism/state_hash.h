@@ -90,8 +90,8 @@ using StateHashes = std::array<std::uint32_t, 10>;
 
 /// A new value is right when a command was meant to do something else, or a snapshot to be written otherwise; nodes of
 /// the version before then compute other states.
-inline constexpr StateHashes kExpectedHashes = {0x00468f2e, 0x2371b335, 0x0cbf0e0a, 0xa870c95b, 0x38d8db8b,
-                                                0x82583997, 0xfea86b5b, 0x288d9740, 0x1f9cade3, 0xaf9cce15};
+inline constexpr StateHashes kExpectedHashes = {0xfb79c7bc, 0x3c37b841, 0x2d8e89ad, 0xd6fbc038, 0x9d2d242a,
+                                                0x0addc1eb, 0xfce626ad, 0x37a73b8e, 0x0888d89a, 0x7c5b0f5e};
 
 /// After each kCommandsPerHash commands: over all effects and every so many states until then.
 inline StateHashes hash_random_commands() {
