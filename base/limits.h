@@ -32,6 +32,8 @@ inline constexpr std::size_t kPublishInFlightMaxBytes = 8u << 20;
 inline constexpr std::size_t kReplicatedFlightWeight = 8;
 /// Frames that wait behind a pending request of their channel; beyond it the connection is not read.
 inline constexpr std::size_t kChannelBacklogMaxBytes = 1u << 20;
+/// Changes of the metadata that one channel asks for before the first is answered.
+inline constexpr std::size_t kPipelinedChangesMax = 256;
 /// Between two looks at how long the deliveries of a connection's channels have been out.
 inline constexpr std::chrono::nanoseconds kChannelTick = 60s;
 /// After sending connection.close we wait this long for close-ok.

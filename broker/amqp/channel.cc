@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "base/overloaded.h"
 #include "broker/amqp/method_codec.h"
+#include "broker/amqp/names.h"
 
 namespace quorate::amqp {
 
@@ -25,11 +26,40 @@ void Channel::on_frame(const Frame& frame) {
     process(frame);
     return;
   }
+  if (may_follow(frame) && follow(frame)) return;
   const std::size_t before = backlog_.size();
   append_frame_header(backlog_, frame.type, frame.channel, static_cast<std::uint32_t>(frame.payload.size()));
   backlog_.insert(backlog_.end(), frame.payload.begin(), frame.payload.end());
   backlog_.push_back(kFrameEnd);
   session_.backlog_bytes_ += backlog_.size() - before;
+}
+
+/// Many declarations in a row are asked for together, and share a commit.
+bool Channel::may_follow(const Frame& frame) const {
+  return !awaited_.empty() && awaited_.back().may_be_followed && awaited_.size() < limits::kPipelinedChangesMax &&
+         backlog_.empty() && !on_reply_ && !committing_ && !closing_ && frame.type == FrameType::method &&
+         content_.is_idle();
+}
+
+/// Asks for what the frame wants before those ahead of it are answered; the answers keep their order. False when that
+/// cannot be, or something is wrong with it, which is said when its turn comes: it waits in the backlog.
+bool Channel::follow(const Frame& frame) {
+  const auto method = decode_method(frame.payload);
+  if (!method) return false;
+  const auto is_new = [&](const QueueDeclare& declare) {
+    return !declare.passive && !declare.queue.text.empty() &&
+           topology().find_queue(vhost(), strip_line_breaks(declare.queue.text)) == nullptr;
+  };
+  const auto* declare = std::get_if<QueueDeclare>(&*method);
+  const auto* bind = std::get_if<QueueBind>(&*method);
+  const bool can_follow = (declare != nullptr && is_new(*declare)) || (bind != nullptr && !bind->queue.text.empty());
+  if (!can_follow) return false;
+  method_id_ = declare != nullptr ? MethodInfo<QueueDeclare>::id : MethodInfo<QueueBind>::id;
+  const std::size_t before = awaited_.size();
+  is_following_ = true;
+  static_cast<void>(dispatch(*method));
+  is_following_ = false;
+  return awaited_.size() > before;
 }
 
 void Channel::replay_backlog() {
@@ -53,7 +83,7 @@ void Channel::replay_backlog() {
     }
   }
   is_fenced_ = false;
-  if (on_metadata_) covered_ = backlog_.size();
+  if (!awaited_.empty()) covered_ = backlog_.size();
 }
 
 void Channel::process(const Frame& frame) {
@@ -95,13 +125,13 @@ void Channel::finish_or_fence(Handled handled, Again&& again) {
 
 void Channel::fence(std::move_only_function<Handled()> repeat) {
   CHECK(!is_waiting());
-  waiting_method_id_ = method_id_;
-  on_metadata_ = [this, repeat = std::move(repeat)](const MetadataReply&) mutable {
+  auto then = [this, repeat = std::move(repeat)](const MetadataReply&) mutable {
     is_fenced_ = true;
     Handled repeated = repeat();
     is_fenced_ = false;
     return repeated;
   };
+  awaited_.push_back({.then = std::move(then), .method_id = method_id_});
   session_.surroundings_.fence(session_id_);
 }
 
@@ -173,7 +203,8 @@ void Channel::end() {
   session_.backlog_bytes_ -= std::min(session_.backlog_bytes_, backlog_.size());
   backlog_.clear();
   covered_ = 0;
-  on_metadata_ = nullptr;
+  awaited_.clear();
+  early_replies_.clear();
   on_reply_ = nullptr;
   committing_ = false;
   session_.publishing_bytes_ -= std::min(session_.publishing_bytes_, publishing_bytes_);
@@ -193,22 +224,26 @@ Handled Channel::require(auth::Permission permission, auth::ResourceKind kind, s
 }
 
 void Channel::submit(cluster::MetadataCommand command, OnMetadata then) {
-  CHECK(!is_waiting());
-  on_metadata_ = std::move(then);
-  waiting_method_id_ = method_id_;
+  CHECK(!is_waiting() || is_following_);
+  awaited_.push_back({.then = std::move(then), .method_id = method_id_, .may_be_followed = true});
   session_.surroundings_.submit(session_id_, std::move(command));
 }
 
 void Channel::on_metadata(const MetadataReply& reply) {
-  if (!on_metadata_) return;
-  method_id_ = waiting_method_id_;
-  OnMetadata then = std::exchange(on_metadata_, nullptr);
-  finish(then(reply));
+  if (awaited_.empty()) return;
+  if (on_reply_) {
+    early_replies_.push_back(reply);  // a queue has still to say something about the one before
+    return;
+  }
+  Awaited answered = std::move(awaited_.front());
+  awaited_.erase(awaited_.begin());
+  method_id_ = answered.method_id;
+  finish(answered.then(reply));
   replay_backlog();
 }
 
 void Channel::ask(GroupId queue, std::uint32_t link, decltype(queue::QueueMail::what) request, OnMail then) {
-  CHECK(!is_waiting());
+  CHECK(!on_reply_ && !committing_);
   on_reply_ = std::move(then);
   asked_queue_ = queue;
   asked_link_ = link;
@@ -259,6 +294,7 @@ void Channel::on_answer(queue::SessionMail& mail) {
   method_id_ = waiting_method_id_;
   OnMail then = std::exchange(on_reply_, nullptr);
   finish(then(mail));
+  for (const MetadataReply& reply : std::exchange(early_replies_, {})) on_metadata(reply);
   replay_backlog();
 }
 

@@ -222,7 +222,9 @@ class Channel {
   bool is_answer(const queue::SessionMail& mail) const;
   void on_answer(queue::SessionMail& mail);
   void mail(GroupId queue, decltype(queue::QueueMail::what) what);
-  bool is_waiting() const { return on_metadata_ || on_reply_ || committing_; }
+  bool is_waiting() const { return !awaited_.empty() || on_reply_ || committing_; }
+  bool follow(const Frame& frame);
+  bool may_follow(const Frame& frame) const;
   void finish(Handled handled);
   bool may_lag() const { return !is_fenced_ && session_.surroundings_.may_lag(); }
   /// A name that is not known may have been declared on another node a moment ago: before a client hears that, `again`
@@ -245,7 +247,15 @@ class Channel {
   std::uint32_t waiting_method_id_ = 0;
   bool is_fenced_ = false;   // topology() is newer than what is being handled
   std::size_t covered_ = 0;  // octets at the front of the backlog that came before the metadata was last asked
-  OnMetadata on_metadata_;   // at most one of the two is set
+  /// A change of the metadata that was asked for, or a fence.
+  struct Awaited {
+    OnMetadata then;
+    std::uint32_t method_id = 0;
+    bool may_be_followed = false;
+  };
+  std::vector<Awaited> awaited_;  // in the order of the answers; more than one only of those that may be followed
+  bool is_following_ = false;     // what is being handled has others before it
+  std::vector<MetadataReply> early_replies_;  // to be heard after on_reply_
   OnMail on_reply_;
   std::uint32_t asked_link_ = queue::kGetLink;  // of the request behind on_reply_
   GroupId asked_queue_;

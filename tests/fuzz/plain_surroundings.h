@@ -64,6 +64,9 @@ class PlainSurroundings final : public Surroundings {
     if (const auto* deletion = std::get_if<cluster::DeleteQueue>(&command)) gone_.insert(deletion->id);
     elsewhere_.push_back(std::move(command));
   }
+  /// Done before anything that was asked and is not answered yet.
+  void do_first(cluster::MetadataCommand command) { apply(std::move(command)); }
+  std::size_t asked_count() const { return commands_.size(); }
   std::size_t fence_count() const { return fence_count_; }
   /// To queues.
   std::size_t published_count() const { return published_count_; }

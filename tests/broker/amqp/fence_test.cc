@@ -1,63 +1,12 @@
 // A client that uses on this node what was declared on another, of which this one has not heard yet.
 #include <gtest/gtest.h>
 
-#include "broker/amqp/method_codec.h"
-#include "broker/amqp/properties.h"
-#include "tests/fuzz/plain_surroundings.h"
+#include "tests/broker/amqp/one_client.h"
 
 namespace quorate::amqp {
 namespace {
 
-class Fence : public testing::Test {
- protected:
-  Fence() {
-    offer(login_bytes());
-    answer();
-    heard();
-  }
-  ~Fence() override {
-    session_.on_disconnected();
-    session_.flush();
-  }
-
-  void send(const Method& method) {
-    std::vector<std::byte> bytes;
-    append_method_frame(bytes, ChannelId(1), method);
-    offer(bytes);
-  }
-  void publish(std::string_view exchange, std::string_view routing_key, std::string_view body) {
-    send(BasicPublish{.exchange = exchange, .routing_key = routing_key});
-    std::vector<std::byte> bytes;
-    append_content_header(bytes, ChannelId(1), 60, body.size(), encode_properties(Properties{}));
-    append_body_frames(bytes, ChannelId(1), as_bytes(body), 8192);
-    offer(bytes);
-  }
-  void answer() {
-    while (surroundings_.answer(session_)) session_.flush();
-  }
-  /// The methods that the client has got since it last looked.
-  std::vector<std::string> heard() {
-    session_.flush();
-    OutboxBatch batch;
-    session_.outbox().take(batch);
-    std::vector<std::string> methods;
-    ByteView rest(batch.buffer);
-    while (!rest.empty()) {
-      const FrameResult result = FrameDecoder(0).next(rest);
-      const auto& frame = std::get<Frame>(result);
-      if (frame.type == FrameType::method) methods.push_back(print(*decode_method(frame.payload)));
-    }
-    return methods;
-  }
-  using Lines = std::vector<std::string>;
-
-  SessionOptions options_{.frame_max_bytes = 8192, .channel_max = 10};
-  PlainSurroundings surroundings_;
-  Session session_{options_, Peer{.name = "test", .is_loopback = true}, surroundings_, Instant{}};
-
- private:
-  void offer(ByteView bytes) { EXPECT_EQ(session_.on_bytes(bytes, Instant{}), bytes.size()); }
-};
+class Fence : public OneClient {};
 
 const cluster::MetadataCommand kDeclareQueue =
     cluster::DeclareQueue{.queue = {.vhost = "/", .name = "q", .durable = true}, .nodes = {NodeId(1)}};

@@ -1,0 +1,110 @@
+// Declarations that a client sends without waiting for the answers are asked for together, so that they share a commit.
+// What the client sees is the same.
+#include <gtest/gtest.h>
+
+#include "base/limits.h"
+#include "tests/broker/amqp/one_client.h"
+
+namespace quorate::amqp {
+namespace {
+
+class Pipelining : public OneClient {
+ protected:
+  void declare(std::string_view name) { send(QueueDeclare{.queue = name, .durable = true}); }
+  void bind(std::string_view queue, std::string_view key) {
+    send(QueueBind{.queue = queue, .exchange = "amq.direct", .routing_key = key});
+  }
+  static std::string declared(const std::string& name) {
+    return "queue.declare-ok queue=" + name + " message_count=0 consumer_count=0";
+  }
+};
+
+TEST_F(Pipelining, DeclarationsAreAskedForTogetherAndAnsweredInOrder) {
+  for (const char* name : {"a", "b", "c"}) declare(name);
+  EXPECT_EQ(surroundings_.asked_count(), 3u);
+  EXPECT_EQ(heard(), Lines{});
+  answer();
+  EXPECT_EQ(heard(), (Lines{declared("a"), declared("b"), declared("c")}));
+}
+
+TEST_F(Pipelining, BindingsToo) {
+  declare("a");
+  answer();
+  heard();
+  bind("a", "x");
+  bind("a", "y");
+  EXPECT_EQ(surroundings_.asked_count(), 2u);
+  answer();
+  EXPECT_EQ(heard(), (Lines{"queue.bind-ok", "queue.bind-ok"}));
+}
+
+TEST_F(Pipelining, WhatNeedsTheOneBeforeWaitsForIt) {
+  declare("a");
+  bind("a", "x");
+  bind("", "y");
+  send(QueueDeclare{.queue = "a", .passive = true});
+  declare("b");
+  EXPECT_EQ(surroundings_.asked_count(), 1u);
+  answer();
+  EXPECT_EQ(heard(), (Lines{declared("a"), "queue.bind-ok", "queue.bind-ok", declared("a"), declared("b")}));
+}
+
+TEST_F(Pipelining, WhatIsWrongIsSaidInItsTurnAndNothingBehindItHappens) {
+  declare("a");
+  declare("amq.mine");
+  declare("b");
+  EXPECT_EQ(surroundings_.asked_count(), 1u);
+  answer();
+  EXPECT_EQ(heard(), (Lines{declared("a"),
+                            "channel.close reply_code=403 reply_text=\"ACCESS_REFUSED - queue name 'amq.mine' contains "
+                            "reserved prefix 'amq.*'\" class_id=50 method_id=10"}));
+  EXPECT_EQ(surroundings_.topology()->find_queue("/", "b"), nullptr);
+}
+
+TEST_F(Pipelining, WhoeverWasFasterIsComparedWithInTurn) {
+  for (const char* name : {"a", "b", "c", "d"}) declare(name);
+  surroundings_.do_first(
+      cluster::DeclareQueue{.queue = {.vhost = "/", .name = "b", .durable = true}, .nodes = {NodeId(1)}});
+  answer();
+  EXPECT_EQ(heard(), (Lines{declared("a"), declared("b"), declared("c"), declared("d")}));
+}
+
+TEST_F(Pipelining, AChannelThatFailsOnTheWayHearsNoMore) {
+  for (const char* name : {"a", "b", "c"}) declare(name);
+  surroundings_.do_first(cluster::DeclareQueue{.queue = {.vhost = "/", .name = "b"}, .nodes = {NodeId(1)}});
+  answer();
+  EXPECT_EQ(heard(),
+            (Lines{declared("a"),
+                   "channel.close reply_code=406 reply_text=\"PRECONDITION_FAILED - inequivalent arg 'durable' "
+                   "for queue 'b' in vhost '/': received 'true' but current is 'false'\" class_id=50 "
+                   "method_id=10"}));
+}
+
+TEST_F(Pipelining, SoManyAndTheOthersWait) {
+  for (std::size_t i = 0; i < limits::kPipelinedChangesMax + 10; ++i) declare("q" + std::to_string(i));
+  EXPECT_EQ(surroundings_.asked_count(), limits::kPipelinedChangesMax);
+  answer();
+  EXPECT_EQ(heard().size(), limits::kPipelinedChangesMax + 10);
+}
+
+TEST_F(Pipelining, NobodyFollowsAFence) {
+  send(QueueDeclare{.queue = "a", .passive = true});
+  declare("b");
+  EXPECT_EQ(surroundings_.asked_count(), 0u);
+  surroundings_.do_elsewhere(
+      cluster::DeclareQueue{.queue = {.vhost = "/", .name = "a", .durable = true}, .nodes = {NodeId(1)}});
+  answer();
+  EXPECT_EQ(heard(), (Lines{declared("a"), declared("b")}));
+}
+
+TEST_F(Pipelining, AChannelThatIsClosedMeanwhileIsClosedBehindThem) {
+  declare("a");
+  declare("b");
+  send(ChannelClose{.reply_code = 200});
+  EXPECT_EQ(heard(), Lines{});
+  answer();
+  EXPECT_EQ(heard(), (Lines{declared("a"), declared("b"), "channel.close-ok"}));
+}
+
+}  // namespace
+}  // namespace quorate::amqp
