@@ -30,7 +30,8 @@ void NodeCore::announce_start() {
 void NodeCore::introduce_nodes(const cluster::TopologyPtr& topology) {
   std::vector<cluster::MetadataCommand> commands;
   const cluster::ClusterNode* row = topology->find_node(self());
-  if (row == nullptr && topology->nodes.empty()) {
+  const bool was_never_known = self() > topology->highest_node;  // as are all of those that found a cluster
+  if (row == nullptr && was_never_known) {
     for (const cluster::ClusterNode& node : record_.nodes) commands.emplace_back(cluster::PutNode{.node = node});
     commands.emplace_back(cluster::NodeStarted{.node = self(), .epoch = options_.epoch});
   } else if (row == nullptr) {
@@ -44,18 +45,19 @@ void NodeCore::introduce_nodes(const cluster::TopologyPtr& topology) {
   submit_all(std::move(commands), topology, [this](const cluster::TopologyPtr& now) { create_defaults(now); });
 }
 
-/// An empty cluster gets its default vhost and user.
+/// An empty cluster gets its default vhost and user. Several nodes may ask; the first is heard.
 void NodeCore::create_defaults(const cluster::TopologyPtr& topology) {
   std::vector<cluster::MetadataCommand> commands;
-  if (topology->vhosts.empty()) {
+  if (topology->vhosts.empty() && topology->users.empty()) {
     const Defaults& defaults = options_.defaults;
     auth::Salt salt;
     for (std::byte& octet : salt) octet = static_cast<std::byte>(options_.random.next());
-    commands.emplace_back(cluster::PutVhost{.name = defaults.vhost});
-    commands.emplace_back(cluster::PutUser{
-        .name = defaults.user, .password_hash = auth::hash_password(defaults.password, salt), .tags = defaults.tags});
     commands.emplace_back(
-        cluster::SetPermissions{.user = defaults.user, .vhost = defaults.vhost, .patterns = defaults.permissions});
+        cluster::CreateDefaults{.vhost = {.name = defaults.vhost},
+                                .user = {.name = defaults.user,
+                                         .password_hash = auth::hash_password(defaults.password, salt),
+                                         .tags = defaults.tags},
+                                .patterns = defaults.permissions});
   }
   submit_all(std::move(commands), topology, [this](const cluster::TopologyPtr& now) { begin_to_serve(now); });
 }

@@ -15,12 +15,14 @@ void put(const PutVhost& command, proto::MetadataCommand& out) {
 void put(const DeleteVhost& command, proto::MetadataCommand& out) {
   out.mutable_delete_vhost()->set_name(command.name);
 }
-void put(const PutUser& command, proto::MetadataCommand& out) {
-  proto::User& user = *out.mutable_put_user();
+proto::User to_proto(const PutUser& command) {
+  proto::User user;
   user.set_name(command.name);
   user.set_password_hash(command.password_hash);
   for (const std::string& tag : command.tags) user.add_tags(tag);
+  return user;
 }
+void put(const PutUser& command, proto::MetadataCommand& out) { *out.mutable_put_user() = to_proto(command); }
 void put(const DeleteUser& command, proto::MetadataCommand& out) { out.mutable_delete_user()->set_name(command.name); }
 void put(const SetPermissions& command, proto::MetadataCommand& out) {
   *out.mutable_set_permissions() = to_proto(command.user, command.vhost, command.patterns);
@@ -74,6 +76,18 @@ void put(const SetVhostMetadata& command, proto::MetadataCommand& out) {
   *out.mutable_set_vhost_metadata() = to_proto(command.name, command.metadata);
 }
 
+void put(const CreateDefaults& command, proto::MetadataCommand& out) {
+  proto::CreateDefaults& words = *out.mutable_create_defaults();
+  *words.mutable_vhost() = to_proto(command.vhost.name, command.vhost.metadata);
+  *words.mutable_user() = to_proto(command.user);
+  *words.mutable_permissions() = to_proto(command.user.name, command.vhost.name, command.patterns);
+}
+
+PutVhost vhost_from(const proto::Vhost& in) { return {.name = in.name(), .metadata = codec::metadata_from(in)}; }
+PutUser user_from(const proto::User& in) {
+  return {.name = in.name(), .password_hash = in.password_hash(), .tags = {in.tags().begin(), in.tags().end()}};
+}
+
 std::vector<NodeId> nodes_from(const auto& numbers) {
   std::vector<NodeId> nodes;
   for (const std::uint32_t number : numbers) nodes.emplace_back(number);
@@ -84,13 +98,11 @@ Result<MetadataCommand> get(const proto::MetadataCommand& in) {
   using Words = proto::MetadataCommand;
   switch (in.command_case()) {
     case Words::kPutVhost:
-      return PutVhost{.name = in.put_vhost().name(), .metadata = codec::metadata_from(in.put_vhost())};
+      return vhost_from(in.put_vhost());
     case Words::kDeleteVhost:
       return DeleteVhost{.name = in.delete_vhost().name()};
     case Words::kPutUser:
-      return PutUser{.name = in.put_user().name(),
-                     .password_hash = in.put_user().password_hash(),
-                     .tags = {in.put_user().tags().begin(), in.put_user().tags().end()}};
+      return user_from(in.put_user());
     case Words::kDeleteUser:
       return DeleteUser{.name = in.delete_user().name()};
     case Words::kSetPermissions:
@@ -131,6 +143,10 @@ Result<MetadataCommand> get(const proto::MetadataCommand& in) {
     case Words::kSetVhostMetadata:
       return SetVhostMetadata{.name = in.set_vhost_metadata().name(),
                               .metadata = codec::metadata_from(in.set_vhost_metadata())};
+    case Words::kCreateDefaults:
+      return CreateDefaults{.vhost = vhost_from(in.create_defaults().vhost()),
+                            .user = user_from(in.create_defaults().user()),
+                            .patterns = codec::patterns_from(in.create_defaults().permissions())};
     case Words::COMMAND_NOT_SET:
       break;
   }

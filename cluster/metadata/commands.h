@@ -97,10 +97,17 @@ struct SetVhostMetadata {
   VhostMetadata metadata;
 };
 
+/// Of a cluster that has neither users nor virtual hosts yet; otherwise nothing happens.
+struct CreateDefaults {
+  PutVhost vhost;
+  PutUser user;
+  PermissionPatterns patterns;  // of the user in the virtual host
+};
+
 using MetadataCommand =
     std::variant<PutVhost, DeleteVhost, PutUser, DeleteUser, SetPermissions, ClearPermissions, DeclareExchange,
                  DeleteExchange, DeclareQueue, DeleteQueue, Bind, Unbind, NodeStarted, ConnectionClosed, PutNode,
-                 ForgetNode, PlaceQueue, QueuePlaced, DrainNode, SetVhostMetadata>;
+                 ForgetNode, PlaceQueue, QueuePlaced, DrainNode, SetVhostMetadata, CreateDefaults>;
 
 /// What became of a command.
 enum class Outcome : std::uint8_t {

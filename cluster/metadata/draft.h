@@ -31,6 +31,7 @@ class Draft {
   Outcome on(const DeleteUser& command);
   Outcome on(const SetPermissions& command);
   Outcome on(const ClearPermissions& command);
+  Outcome on(const CreateDefaults& command);
   Outcome on(const DeclareExchange& command);
   Outcome on(const DeleteExchange& command);
   Outcome on(const DeclareQueue& command);
@@ -55,11 +56,11 @@ class Draft {
     return std::make_shared<const T>(std::move(value));
   }
 
-  /// A replica on each of `nodes`: those that are there stay who they are, others are new.
+  /// A replica on each of `nodes` that has not been forgotten: those that are there stay who they are, others are new.
   std::vector<raft::ReplicaId> place(const std::vector<NodeId>& nodes,
                                      const std::vector<raft::ReplicaId>& present) const;
-  /// An id is never given twice, not even after its node was forgotten: origins remember.
-  std::uint32_t next_node_id() const;
+  /// The cluster has nodes, and this is none of them.
+  bool is_gone(NodeId node) const;
   bool is_name_taken(const std::string& name) const;
 
   void put(ClusterNode node);

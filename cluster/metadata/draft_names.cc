@@ -90,6 +90,14 @@ Outcome Draft::on(const ClearPermissions& command) {
   return Outcome::done;
 }
 
+/// Every node asks for it when it starts, and whoever has deleted what it made once does not want it back.
+Outcome Draft::on(const CreateDefaults& command) {
+  if (!next_.vhosts.empty() || !next_.users.empty()) return Outcome::exists;
+  on(command.vhost);
+  on(command.user);
+  return on(SetPermissions{.user = command.user.name, .vhost = command.vhost.name, .patterns = command.patterns});
+}
+
 Outcome Draft::on(const DeclareExchange& command) {
   if (next_.find_vhost(command.exchange.vhost) == nullptr) return Outcome::not_found;
   if (next_.find_exchange(command.exchange.vhost, command.exchange.name) != nullptr) return Outcome::exists;
@@ -111,6 +119,10 @@ Outcome Draft::on(const DeclareQueue& command) {
   Queue queue = command.queue;
   queue.id = GroupId(next_id_++);
   queue.members = queue.durable ? place(command.nodes, {}) : std::vector<raft::ReplicaId>{};
+  // A node may be forgotten while a declaration from there is on its way.
+  const bool has_no_place = queue.durable ? queue.members.empty() && !command.nodes.empty() : is_gone(queue.node);
+  if (has_no_place || (queue.owner && is_gone(queue.owner->node))) return Outcome::refused;
+  if (is_gone(queue.node) && !queue.members.empty()) queue.node = raft::node_of(queue.members.front());
   put_queue(share(std::move(queue)));
   return Outcome::done;
 }

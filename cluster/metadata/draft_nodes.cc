@@ -40,15 +40,16 @@ Outcome Draft::on(const PutNode& command) {
     node.drained = before->drained;
     node.replica = before->replica;
   } else {
-    if (node.id.value() == 0) node.id = NodeId(next_node_id());
+    if (node.id.value() == 0) node.id = NodeId(next_.highest_node.value() + 1);
     if (node.replica == raft::kNoReplica) node.replica = raft::replica_on(node.id, next_.version);
     if (is_name_taken(node.name)) return Outcome::exists;
   }
+  next_.highest_node = std::max(next_.highest_node, node.id);
   put(std::move(node));
   return Outcome::done;
 }
 
-/// Queues that had no member elsewhere go with it; the others lose that member.
+/// Queues that had no member elsewhere, or an owner there, go with it; the others lose that member.
 Outcome Draft::on(const ForgetNode& command) {
   if (next_.find_node(command.id) == nullptr) return Outcome::not_found;
   next_.nodes = next_.nodes.without(std::uint64_t{command.id.value()});
@@ -57,7 +58,8 @@ Outcome Draft::on(const ForgetNode& command) {
   next_.queues_by_id.for_each([&](std::uint64_t, const QueuePtr& queue) {
     const auto is_elsewhere = [&](raft::ReplicaId replica) { return raft::node_of(replica) != command.id; };
     const bool survives = std::ranges::any_of(queue->members, is_elsewhere);
-    if (queue->members.empty() ? queue->node == command.id : !survives) {
+    const bool is_orphan = queue->owner && queue->owner->node == command.id;
+    if (is_orphan || (queue->members.empty() ? queue->node == command.id : !survives)) {
       lost.push_back(queue);
     } else if (queue->has_member_on(command.id)) {
       shrunk.push_back(queue);
@@ -66,9 +68,13 @@ Outcome Draft::on(const ForgetNode& command) {
   remove_queues(std::move(lost));
   std::ranges::sort(shrunk, {}, [](const QueuePtr& queue) { return queue->id; });
   for (const QueuePtr& queue : shrunk) {
+    const auto is_there = [&](raft::ReplicaId replica) { return raft::node_of(replica) == command.id; };
     Queue changed = *queue;
-    if (changed.target.empty()) changed.target = changed.members;
-    std::erase_if(changed.target, [&](raft::ReplicaId replica) { return raft::node_of(replica) == command.id; });
+    std::erase_if(changed.target, is_there);
+    if (changed.target.empty()) {  // it was to be there alone, or nothing was to change
+      changed.target = changed.members;
+      std::erase_if(changed.target, is_there);
+    }
     move_queue(std::move(changed));
   }
   return Outcome::done;
@@ -81,6 +87,7 @@ Outcome Draft::on(const PlaceQueue& command) {
   Queue changed = **found;
   if (!changed.target.empty()) return Outcome::in_use;
   changed.target = place(command.nodes, changed.members);
+  if (changed.target.empty()) return Outcome::refused;
   if (changed.target.size() > 1) changed.type = QueueType::quorum;
   if (changed.target == changed.members) changed.target.clear();
   move_queue(std::move(changed));
@@ -120,6 +127,7 @@ std::vector<raft::ReplicaId> Draft::place(const std::vector<NodeId>& nodes,
                                           const std::vector<raft::ReplicaId>& present) const {
   std::vector<raft::ReplicaId> members;
   for (const NodeId node : nodes) {
+    if (is_gone(node)) continue;
     const auto at = std::ranges::find(present, node, raft::node_of);
     members.push_back(at != present.end() ? *at : raft::replica_on(node, next_.version));
   }
@@ -128,13 +136,7 @@ std::vector<raft::ReplicaId> Draft::place(const std::vector<NodeId>& nodes,
   return members;
 }
 
-std::uint32_t Draft::next_node_id() const {
-  std::uint64_t highest = 0;
-  const auto consider = [&](std::uint64_t id, const auto&) { highest = std::max(highest, id); };
-  next_.nodes.for_each(consider);
-  next_.origins.for_each(consider);
-  return static_cast<std::uint32_t>(highest + 1);
-}
+bool Draft::is_gone(NodeId node) const { return !next_.nodes.empty() && next_.find_node(node) == nullptr; }
 
 bool Draft::is_name_taken(const std::string& name) const {
   bool taken = false;

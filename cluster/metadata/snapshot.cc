@@ -1,5 +1,6 @@
 #include "cluster/metadata/snapshot.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -69,6 +70,7 @@ Bytes encode_topology(const Topology& topology) {
     });
   });
   topology.nodes.for_each([&](std::uint64_t, const ClusterNode& node) { *words.add_nodes() = to_proto(node); });
+  words.set_highest_node(topology.highest_node.value());
   topology.origins.for_each([&](std::uint64_t, const Origin& origin) { *words.add_origins() = to_proto(origin); });
   Bytes out = Bytes::allocate(words.ByteSizeLong());
   CHECK(words.SerializeToArray(out.mutable_data(), static_cast<int>(out.size())));
@@ -80,7 +82,7 @@ Result<TopologyPtr> decode_topology(ByteView bytes, const MetadataMachine::Index
   if (!words.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
     return failure(ErrorCode::corruption, "the metadata snapshot does not parse");
   }
-  Topology topology{.version = words.applied()};
+  Topology topology{.version = words.applied(), .highest_node = NodeId(words.highest_node())};
   // What comes later takes its ids from later entries.
   const auto is_known_id = [&](std::uint64_t id) { return id != 0 && id / kIdsPerEntry <= topology.version; };
   for (const proto::Vhost& in : words.vhosts()) {
@@ -138,6 +140,7 @@ Result<TopologyPtr> decode_topology(ByteView bytes, const MetadataMachine::Index
   for (const proto::ClusterNode& in : words.nodes()) {
     if (topology.find_node(NodeId(in.id())) != nullptr) return misfit("node", in.name());
     topology.nodes = topology.nodes.with(std::uint64_t{in.id()}, from_proto(in));
+    topology.highest_node = std::max(topology.highest_node, NodeId(in.id()));
   }
   for (const proto::Origin& in : words.origins()) {
     topology.origins = topology.origins.with(std::uint64_t{in.node()}, from_proto(in));

@@ -137,6 +137,7 @@ struct Topology {
   PersistentMap<std::uint64_t, QueuePtr> queues_by_id;
   PersistentMap<std::string, PersistentMap<std::uint64_t, QueuePtr>> queues_by_owner;  // exclusive ones, by owner_key()
   PersistentMap<std::uint64_t, ClusterNode> nodes;                                     // by id
+  NodeId highest_node;                           // ever given, so that no id is given twice
   PersistentMap<std::uint64_t, Origin> origins;  // the last entry applied, by node
 
   const Vhost* find_vhost(std::string_view name) const {

@@ -60,6 +60,9 @@ inline std::vector<MetadataCommand> every_metadata_command() {
       QueuePlaced{.id = GroupId(77), .members = {raft::replica_on(NodeId(1), 1)}},
       DrainNode{.id = NodeId(3), .drained = true},
       SetVhostMetadata{.name = "v", .metadata = metadata},
+      CreateDefaults{.vhost = {.name = "v", .metadata = metadata},
+                     .user = {.name = "u", .password_hash = "hash", .tags = {"administrator"}},
+                     .patterns = {.configure = "c", .write = "w", .read = "r"}},
   };
 }
 
