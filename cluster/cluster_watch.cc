@@ -22,9 +22,9 @@ void ClusterWatch::stop() {
 }
 
 void ClusterWatch::set_others(const std::vector<NodeId>& others) {
-  std::erase_if(nodes_, [&](const auto& entry) { return std::ranges::find(others, entry.first) == others.end(); });
   for (const NodeId node : others) nodes_.try_emplace(node, Node{.silent_since = shard_.now()});
-  liveness_.set_peers(others);
+  liveness_.set_peers(others);  // tells the end of those that are gone
+  std::erase_if(nodes_, [&](const auto& entry) { return std::ranges::find(others, entry.first) == others.end(); });
   count_majority();
 }
 

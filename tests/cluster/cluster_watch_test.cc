@@ -109,5 +109,13 @@ TEST_F(ClusterWatchTest, ADiskThatHangsTakesItsNodeOutUntilItAnswers) {
   EXPECT_EQ(told(), "+1 majority");
 }
 
+TEST_F(ClusterWatchTest, ANodeThatLeavesTheClusterIsDownForEverybody) {
+  well_.watch().set_others({});
+  EXPECT_EQ(told(), "-1") << "the last that is told of it";
+  EXPECT_FALSE(well_.watch().is_live(kSick));
+  pass(1s);
+  EXPECT_EQ(told(), "") << "and nothing more is heard of it";
+}
+
 }  // namespace
 }  // namespace quorate::cluster
