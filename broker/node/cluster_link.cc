@@ -33,7 +33,8 @@ cluster::PlaneOptions plane_options(const ClusterOptions& options) {
   return plane;
 }
 
-ClusterLink::ClusterLink(const Config& config, const Clock& clock, storage::SnapshotStore& facts) : config_(config) {
+ClusterLink::ClusterLink(const Config& config, const Clock& clock, storage::SnapshotStore& facts)
+    : config_(config), log_limit_(clock) {
   if (config_.cluster.has_others()) {
     plane_ = std::make_unique<cluster::Plane>(plane_options(config_.cluster), clock, *this);
   }
@@ -81,10 +82,16 @@ void ClusterLink::connect(const std::vector<NodeShard*>& shards, cluster::Metada
       .watch = watch,
       .on_shortage = [this, &alarms](NodeId from,
                                      const alarms::Shortage& what) { alarms.set_remote(from, name_of(from), what); },
-      .on_unreadable =
-          [](NodeId from, std::string_view what) {
-            log::error(log::Category::cluster, "message.unreadable from={} kind={}", from.value(), what);
-          }});
+      .on_unreadable = [this](NodeId from, std::string_view what) { complain(from, what); }});
+}
+
+/// A node of another build may send nothing else: one line for each kind of it now and then.
+void ClusterLink::complain(NodeId from, std::string_view what) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!log_limit_.allows(std::to_string(from.value()) + " " + std::string(what))) return;
+  }
+  log::error(log::Category::cluster, "message.unreadable node={} what=\"{}\"", name_of(from), what);
 }
 
 void ClusterLink::open(const cluster::FormationRecord& record, Epoch epoch) {

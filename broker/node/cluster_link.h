@@ -17,6 +17,7 @@
 #include "cluster/cluster_watch.h"
 #include "cluster/formation.h"
 #include "cluster/metadata/host.h"
+#include "cluster/plane/log_limit.h"
 #include "cluster/plane/plane.h"
 #include "storage/log_reader.h"
 
@@ -80,6 +81,7 @@ class ClusterLink final : public cluster::PlaneClient {
   void on_question(std::string_view kind, Bytes question, cluster::AnswerFunction answer) override;
 
  private:
+  void complain(NodeId from, std::string_view what);
   void take_in(cluster::ClusterNode node, std::move_only_function<void(Result<cluster::ClusterNode>)> done);
   std::vector<cluster::PeerAddress> peers(const std::vector<cluster::ClusterNode>& nodes) const;
   std::string own_host() const;
@@ -93,6 +95,7 @@ class ClusterLink final : public cluster::PlaneClient {
   storage::LogReader* reader_ = nullptr;  // its chores wait for the disk
 
   mutable std::mutex mutex_;  // guards what the plane's thread looks at
+  cluster::LogLimit log_limit_;
   NodeId self_;
   std::uint64_t cluster_id_ = 0;
   std::vector<cluster::ClusterNode> nodes_;

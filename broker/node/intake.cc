@@ -43,7 +43,8 @@ Intake::Intake(Receivers receivers)
 }
 
 void Intake::on_frame(NodeId from, const Bytes& frame) {
-  if (!incoming_.on_frame(from, frame)) receivers_.on_unreadable(from, "frame");
+  const auto taken = incoming_.on_frame(from, frame);
+  if (!taken) receivers_.on_unreadable(from, "frame: " + taken.error().text);
 }
 
 void Intake::on_connection(NodeId peer, cluster::Lane lane, bool up) {

@@ -29,7 +29,7 @@ class Intake {
     cluster::ClusterWatch& watch;     // on shard 0
     /// On shard 0, of a node that is live.
     std::function<void(NodeId from, const alarms::Shortage& shortage)> on_shortage;
-    /// Any thread.
+    /// Any thread, as often as it happens.
     std::function<void(NodeId from, std::string_view what)> on_unreadable;
   };
   explicit Intake(Receivers receivers);

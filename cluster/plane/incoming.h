@@ -4,6 +4,7 @@
 // first frame. It outlives the shards' last turn.
 #pragma once
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -12,6 +13,7 @@
 
 #include "base/bytes.h"
 #include "base/ids.h"
+#include "base/result.h"
 #include "cluster/plane/items.h"
 #include "cluster/shard.h"
 
@@ -32,15 +34,24 @@ class Incoming {
   /// Every shard has a handler for every kind that may reach it.
   void handle(ShardId shard, ItemKind kind, Handler handler);
 
-  /// False, and nothing of it is delivered: it is malformed, or names a kind that no route or handler knows.
-  bool on_frame(NodeId from, const Bytes& frame);
+  /// What one shard may have before it that it has not read. A shard that is so far behind is as good as stuck; what
+  /// else comes for it is dropped, as when a stream breaks.
+  static constexpr std::size_t kUnreadBytesMax = 128u << 20;
+
+  /// An error, and nothing of it is delivered: it is malformed, or names a kind that no route or handler knows.
+  /// ErrorCode::unavailable: what was for a shard that is far behind was dropped.
+  Result<void> on_frame(NodeId from, const Bytes& frame);
 
  private:
+  /// False: the shard is too far behind.
+  bool deliver(std::size_t shard, NodeId from, std::vector<Item> items);
+
   using Handlers = std::array<Handler, kItemKindsMax>;
 
   std::vector<Shard*> shards_;
   std::array<decltype(Route::shard_of), kItemKindsMax> shard_of_{};
-  std::vector<Handlers> handlers_;  // by shard
+  std::vector<Handlers> handlers_;                      // by shard
+  std::vector<std::atomic<std::size_t>> unread_bytes_;  // by shard
 };
 
 // Ready-made places for routes.

@@ -179,6 +179,27 @@ TEST(Incoming, ItemsReachTheShardThatTheyAreFor) {
   EXPECT_EQ(world.heard_[2].back().body.text(), "audit");
 }
 
+TEST(Incoming, AShardThatReadsNothingIsNotFedForEver) {
+  ShardsWorld world;
+  std::vector<std::byte> large;
+  const std::size_t begin = begin_item(ItemKind::shard, 1, large);
+  large.resize(large.size() + (16u << 20));
+  end_item(begin, large);
+  const Bytes frame = Bytes::copy_of(large);  // one for all: what counts is what is said
+  std::vector<std::byte> small;
+  end_item(begin_item(ItemKind::shard, 2, small), small);
+  std::size_t taken = 0;
+  while (taken < 100 && world.incoming_->on_frame(kOne, frame)) ++taken;
+  EXPECT_EQ(taken, Incoming::kUnreadBytesMax / (16u << 20) + 1);
+  EXPECT_EQ(world.incoming_->on_frame(kOne, frame).error().code, ErrorCode::unavailable);
+  EXPECT_TRUE(world.incoming_->on_frame(kOne, Bytes::copy_of(small))) << "another shard is well";
+  world.run();
+  EXPECT_EQ(world.heard_[1].size(), taken);
+  EXPECT_EQ(world.heard_[2].size(), 1u);
+  EXPECT_TRUE(world.incoming_->on_frame(kOne, frame)) << "it has caught up";
+  world.run();
+}
+
 TEST(Incoming, NothingOfAMalformedFrameIsDelivered) {
   ShardsWorld world;
   std::vector<std::byte> frame;
@@ -188,7 +209,8 @@ TEST(Incoming, NothingOfAMalformedFrameIsDelivered) {
   frame.resize(frame.size() + 9);
   end_item(begin, frame);
   for (std::size_t size = 1; size < frame.size(); ++size) {
-    EXPECT_EQ(world.incoming_->on_frame(kOne, Bytes::copy_of(ByteView(frame).first(size))), size == good) << size;
+    const bool is_taken = world.incoming_->on_frame(kOne, Bytes::copy_of(ByteView(frame).first(size))).has_value();
+    EXPECT_EQ(is_taken, size == good) << size;
   }
   for (const unsigned kind : {0u, 4u, 31u, 32u, 255u}) {
     frame[good] = static_cast<std::byte>(kind);

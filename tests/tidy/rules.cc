@@ -90,11 +90,11 @@ constexpr std::string_view kThreads[] = {"broker/node/node",
                                          "storage/log_store",
                                          "storage/log_writer",
                                          "storage/worker"};
-constexpr std::string_view kAtomics[] = {"base/bytes.h",       "base/log",           "cluster/mailbox",
-                                         "cluster/shard",      "storage/ballast",    "storage/database",
-                                         "storage/log_reader", "storage/log_store",  "storage/log_writer",
-                                         "storage/retention",  "storage/worker",     "broker/node/listeners",
-                                         "broker/node/node",   "broker/node/startup"};
+constexpr std::string_view kAtomics[] = {"base/bytes.h",          "base/log",          "cluster/mailbox",
+                                         "cluster/shard",         "storage/ballast",   "storage/database",
+                                         "storage/log_reader",    "storage/log_store", "storage/log_writer",
+                                         "storage/retention",     "storage/worker",    "cluster/plane/incoming",
+                                         "broker/node/listeners", "broker/node/node",  "broker/node/startup"};
 constexpr std::string_view kUsePost = "post a batch to the owner's shard (cluster/shard.h)";
 constexpr std::string_view kUseSnapshot = "publish an immutable snapshot, or keep a counter per shard";
 constexpr std::string_view kUseClock = "take the time from the Clock of base/time.h";
