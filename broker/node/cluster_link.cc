@@ -241,16 +241,21 @@ void ClusterLink::take_in(cluster::ClusterNode node, std::move_only_function<voi
   shard.post_from_outside([this, node = std::move(node), done = std::move(done)]() mutable {
     const std::string name = node.name;
     const std::string directory = node.directory;
-    metadata_->submit(
-        cluster::PutNode{.node = std::move(node)},
-        [name, directory, done = std::move(done)](cluster::Outcome, const cluster::TopologyPtr& topology) mutable {
-          std::optional<cluster::ClusterNode> row;
-          topology->nodes.for_each([&](std::uint64_t, const cluster::ClusterNode& found) {
-            if (found.name == name && found.directory == directory) row = found;
-          });
-          if (row) return done(*row);
-          done(failure(ErrorCode::already_exists, "another node is called " + name));
-        });
+    // It asks again and again, and without a majority nobody can answer.
+    if (!joining_.insert(directory).second) {
+      return done(failure(ErrorCode::unavailable, name + " is being taken in already"));
+    }
+    metadata_->submit(cluster::PutNode{.node = std::move(node)},
+                      [this, name, directory, done = std::move(done)](cluster::Outcome,
+                                                                      const cluster::TopologyPtr& topology) mutable {
+                        joining_.erase(directory);
+                        std::optional<cluster::ClusterNode> row;
+                        topology->nodes.for_each([&](std::uint64_t, const cluster::ClusterNode& found) {
+                          if (found.name == name && found.directory == directory) row = found;
+                        });
+                        if (row) return done(*row);
+                        done(failure(ErrorCode::already_exists, "another node is called " + name));
+                      });
   });
 }
 

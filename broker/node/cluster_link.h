@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -91,6 +92,7 @@ class ClusterLink final : public cluster::PlaneClient {
   std::unique_ptr<cluster::Plane> plane_;
   std::unique_ptr<cluster::Formation> formation_;
   std::unique_ptr<Intake> intake_;
+  std::set<std::string> joining_;  // on shard 0: directories of nodes that are being taken in
   cluster::MetadataHost* metadata_ = nullptr;
   storage::LogReader* reader_ = nullptr;  // its chores wait for the disk
 

@@ -156,7 +156,7 @@ void Node::pause_clients(Readiness why, const std::string&) {
 }
 
 void Node::fail(const Error& error) {
-  failed_ = true;
+  if (failed_.exchange(true)) return;
   if (startup_) startup_->report(std::unexpected(error));
   on_failure_(error);
 }
