@@ -123,11 +123,12 @@ Table Channel::declared_arguments(const QueueDeclare& method, cluster::QueueType
   return *std::move(arguments);
 }
 
-/// Whom the queue begins with: the node that the client uses, or any of its members.
+/// Whom the queue begins with: the node that the client uses, or the member that has the least to do.
 NodeId Channel::first_leader(const Table& arguments, const std::vector<NodeId>& nodes) {
   const Value* locator = arguments.find("x-queue-leader-locator");
-  const bool is_local = locator == nullptr || *locator == Value(std::string("client-local"));
-  return is_local ? session_.surroundings_.node() : nodes[session_.surroundings_.random().below(nodes.size())];
+  const bool is_local =
+      locator == nullptr ? !session_.options_.balances_leaders : *locator == Value(std::string("client-local"));
+  return is_local ? session_.surroundings_.node() : session_.surroundings_.choose_leader(nodes);
 }
 
 Handled Channel::declare_new_queue(const QueueDeclare& method, std::string name) {

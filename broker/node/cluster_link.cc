@@ -117,12 +117,14 @@ void ClusterLink::close() {
 }
 
 cluster::ClusterNode ClusterLink::here(const cluster::FormationRecord& record) const {
+  const auto zone = config_.node_tags.find("zone");
   return {.id = record.self,
           .name = config_.node_name,
           .host = own_host(),
           .port = config_.cluster.port,
           .directory = directory(),
-          .replica = record.replica};
+          .replica = record.replica,
+          .zone = zone != config_.node_tags.end() ? zone->second : ""};
 }
 
 std::vector<cluster::PeerAddress> ClusterLink::peers(const std::vector<cluster::ClusterNode>& nodes) const {

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -120,6 +121,8 @@ struct Config {
   std::uint32_t shards = 0;  // 0 = auto: one per core
 
   ClusterOptions cluster;
+  std::map<std::string, std::string> node_tags;  // "zone" is where queues' members spread over
+  bool balances_leaders = false;                 // of new quorum queues: else the client's node leads
 
   // --- listeners ---
   std::vector<ListenAddress> tcp_listeners = {{.name = "default", .host = "", .port = 5672}};

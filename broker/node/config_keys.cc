@@ -117,6 +117,23 @@ constexpr ConfigKey listeners(std::string_view name, std::string_view doc) {
   return key;
 }
 
+/// name.tag = value.
+template <auto... kPath>
+constexpr ConfigKey tags(std::string_view name, std::string_view doc) {
+  return {.name = name,
+          .doc = doc,
+          .set = [](Config& config, std::string_view item, std::string_view value) -> Accepted {
+            return Text::parse(value, field<kPath...>(config)[std::string(item)]);
+          },
+          .clear = [](Config& config) { field<kPath...>(config).clear(); },
+          .print =
+              [](const Config& config, std::string_view key) {
+                std::vector<KeyValue> lines;
+                for (const auto& [tag, value] : field<kPath...>(config)) lines.push_back({with_item(key, tag), value});
+                return lines;
+              }};
+}
+
 /// name = none: the list name.$ is empty.
 template <auto... kPath>
 constexpr ConfigKey none(std::string_view name, std::string_view doc) {
@@ -262,8 +279,14 @@ constexpr ConfigKey kKeys[] = {
     one<Size<0, limits::kBodySizeMaxBytes>, &C::message_size_max_bytes>(
         "max_message_size", "Largest body of a message; a larger one closes its channel."),
     one<Text, &C::node_name>("node_name", "Name of this node in its cluster. Without it, rabbit@ and the host's name."),
+    tags<&C::node_tags>("node_tags.$tag",
+                        "What is to be known of this node. `zone`: members of a queue go to nodes of different zones."),
     fixed<kSha256>("password_hashing_module", "How passwords are stored: salted SHA-256."),
     fixed<kOff>("proxy_protocol", "The PROXY protocol in front of AMQP."),
+    one<OneOf<kLocators>, &C::balances_leaders>("queue_leader_locator",
+                                                "Where a quorum queue without x-queue-leader-locator begins: "
+                                                "client-local, on its client's node; balanced, on the "
+                                                "member that the fewest began with."),
     one<Number<1, 7>, &C::cluster, &K::initial_quorum_size>(
         "quorum_queue.initial_cluster_size",
         "Members of a quorum queue that does not name x-quorum-initial-group-size."),

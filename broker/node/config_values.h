@@ -211,6 +211,8 @@ inline constexpr std::array kPartitionHandlings = {Word{"pause_minority", Partit
 inline constexpr std::array kDiscoveries = {
     Word{"classic_config", PeerDiscovery::list}, Word{"rabbit_peer_discovery_classic_config", PeerDiscovery::list},
     Word{"dns", PeerDiscovery::dns}, Word{"rabbit_peer_discovery_dns", PeerDiscovery::dns}};
+inline constexpr std::array kLocators = {Word{"client-local", false}, Word{"balanced", true}, Word{"random", true},
+                                         Word{"least-leaders", true}, Word{"min-masters", true}};
 inline constexpr std::array<std::string_view, 2> kInternal = {"internal", "rabbit_auth_backend_internal"};
 inline constexpr std::array<std::string_view, 2> kOff = {"false", "off"};
 inline constexpr std::array<std::string_view, 1> kSha256 = {"rabbit_password_hashing_sha256"};

@@ -22,7 +22,7 @@ cluster::Birth NodeCore::birth_of_metadata() const {
 
 /// Leftovers of this node's earlier epochs go. Whatever the answer contains, this node knows now.
 void NodeCore::announce_start() {
-  submit_all({cluster::NodeStarted{.node = self(), .epoch = options_.epoch}}, metadata_->topology(),
+  submit_all({cluster::NodeStarted{.node = self(), .epoch = options_.epoch, .zone = here_.zone}}, metadata_->topology(),
              [this](const cluster::TopologyPtr& topology) { introduce_nodes(topology); });
 }
 
@@ -33,7 +33,7 @@ void NodeCore::introduce_nodes(const cluster::TopologyPtr& topology) {
   const bool was_never_known = self() > topology->highest_node;  // as are all of those that found a cluster
   if (row == nullptr && was_never_known) {
     for (const cluster::ClusterNode& node : record_.nodes) commands.emplace_back(cluster::PutNode{.node = node});
-    commands.emplace_back(cluster::NodeStarted{.node = self(), .epoch = options_.epoch});
+    commands.emplace_back(cluster::NodeStarted{.node = self(), .epoch = options_.epoch, .zone = here_.zone});
   } else if (row == nullptr) {
     return owner_.fail({.code = ErrorCode::unavailable,
                         .text = "the cluster has forgotten this node: to join again it needs an empty data directory"});

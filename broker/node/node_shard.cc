@@ -80,6 +80,7 @@ void NodeShard::connect(const std::vector<NodeShard*>& shards, cluster::Metadata
 
 void NodeShard::recover(const cluster::TopologyPtr& topology, std::function<void()> on_recovered) {
   follow(topology);
+  placement_.count(topology);
   if (auto recovered = queues_.recover(topology); !recovered) {
     options_.on_failure(recovered.error());
     return;
@@ -95,23 +96,17 @@ bool NodeShard::RecoveryWatch::on_turn_end() {
 
 void NodeShard::on_topology(const cluster::TopologyPtr& topology, const cluster::QueueChanges& changes) {
   follow(topology);
+  placement_.count(topology, changes);
   courier_.on_topology(changes);
   queues_.on_topology(topology, changes);
 }
 
-/// By chance, so that queues spread over the nodes without anybody counting them.
 std::vector<NodeId> NodeShard::place(std::size_t count) {
-  std::vector<NodeId> nodes = {options_.node};
   std::vector<NodeId> others;
   view_->nodes.for_each([&](std::uint64_t, const cluster::ClusterNode& node) {
     if (live_nodes_.contains(node.id) && !node.drained) others.push_back(node.id);
   });
-  while (nodes.size() < count && !others.empty()) {
-    const std::size_t chosen = random_.below(others.size());
-    nodes.push_back(others[chosen]);
-    others.erase(others.begin() + static_cast<std::ptrdiff_t>(chosen));
-  }
-  return nodes;
+  return placement_.choose(options_.node, others, count, random_);
 }
 
 void NodeShard::on_node_live(NodeId node, bool live, bool given_up) {

@@ -13,6 +13,7 @@
 #include "broker/amqp/surroundings.h"
 #include "broker/node/evacuation.h"
 #include "broker/node/node_counters.h"
+#include "broker/node/placement.h"
 #include "broker/queue/courier.h"
 #include "broker/queue/queue_directory.h"
 #include "broker/queue/switchboard.h"
@@ -107,6 +108,9 @@ class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
   void remark(std::string text) override;
   std::vector<NodeId> place(std::size_t count) override;
   std::size_t initial_quorum_size() const override { return options_.initial_quorum_size; }
+  NodeId choose_leader(const std::vector<NodeId>& members) override {
+    return placement_.choose_leader(members, random_);
+  }
   void submit(const queue::SessionId& from, cluster::MetadataCommand command) override;
   bool may_lag() const override { return view_->nodes.size() > 1 || shard_.shard_count() > 1; }
   void fence(const queue::SessionId& from) override;
@@ -148,6 +152,7 @@ class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
   amqp::ConnectionSet connections_;
   RecoveryWatch recovery_;
   Evacuation evacuation_;
+  Placement placement_;
   std::vector<NodeShard*> shards_;             // of the node, by id
   cluster::MetadataHost* metadata_ = nullptr;  // on shard 0
   cluster::TopologyPtr view_ = std::make_shared<const cluster::Topology>();

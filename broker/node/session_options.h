@@ -18,6 +18,7 @@ inline amqp::SessionOptions session_options(const Config& config) {
           .message_size_max_bytes = config.message_size_max_bytes,
           .default_queue_type =
               config.default_queue_type == "quorum" ? cluster::QueueType::quorum : cluster::QueueType::classic,
+          .balances_leaders = config.balances_leaders,
           .relaxed_redeclaration = config.relaxed_redeclaration,
           .handshake_timeout = config.handshake_timeout,
           .consumer_timeout = config.consumer_timeout_ms == kUnlimited

@@ -109,6 +109,7 @@ inline proto::ClusterNode to_proto(const ClusterNode& node) {
   out.set_epoch(node.epoch.value());
   out.set_drained(node.drained);
   out.set_replica(node.replica.value());
+  out.set_zone(node.zone);
   return out;
 }
 inline ClusterNode from_proto(const proto::ClusterNode& in) {
@@ -119,7 +120,8 @@ inline ClusterNode from_proto(const proto::ClusterNode& in) {
           .directory = in.directory(),
           .epoch = Epoch(in.epoch()),
           .drained = in.drained(),
-          .replica = raft::ReplicaId(in.replica())};
+          .replica = raft::ReplicaId(in.replica()),
+          .zone = in.zone()};
 }
 
 inline proto::Origin to_proto(const Origin& origin) {

@@ -52,6 +52,7 @@ void put(const Unbind& command, proto::MetadataCommand& out) { *out.mutable_unbi
 void put(const NodeStarted& command, proto::MetadataCommand& out) {
   out.mutable_node_started()->set_node(command.node.value());
   out.mutable_node_started()->set_epoch(command.epoch.value());
+  out.mutable_node_started()->set_zone(command.zone);
 }
 void put(const ConnectionClosed& command, proto::MetadataCommand& out) {
   *out.mutable_connection_closed()->mutable_owner() = to_proto(command.owner);
@@ -126,7 +127,9 @@ Result<MetadataCommand> get(const proto::MetadataCommand& in) {
     case Words::kUnbind:
       return Unbind{.binding = from_proto(in.unbind())};
     case Words::kNodeStarted:
-      return NodeStarted{.node = NodeId(in.node_started().node()), .epoch = Epoch(in.node_started().epoch())};
+      return NodeStarted{.node = NodeId(in.node_started().node()),
+                         .epoch = Epoch(in.node_started().epoch()),
+                         .zone = in.node_started().zone()};
     case Words::kConnectionClosed:
       return ConnectionClosed{.owner = from_proto(in.connection_closed().owner())};
     case Words::kPutNode:

@@ -64,12 +64,14 @@ struct Unbind {
 struct NodeStarted {
   NodeId node;
   Epoch epoch;
+  std::string zone;
 };
 struct ConnectionClosed {
   Owner owner;
 };
 
-/// A node joins, or is reached elsewhere from now on. Its epoch and whether it is drained are the machine's to keep.
+/// A node joins, or is reached elsewhere from now on. Its epoch, its zone and whether it is drained are the machine's
+/// to keep.
 struct PutNode {
   ClusterNode node;
 };

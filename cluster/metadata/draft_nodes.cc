@@ -16,6 +16,7 @@ Outcome Draft::on(const NodeStarted& command) {
   remove_queues(std::move(queues));
   if (const ClusterNode* node = next_.find_node(command.node); node != nullptr) {
     ClusterNode started = *node;
+    if (started.epoch <= command.epoch) started.zone = command.zone;
     started.epoch = std::max(started.epoch, command.epoch);
     put(std::move(started));
   }
@@ -38,6 +39,7 @@ Outcome Draft::on(const PutNode& command) {
   if (const ClusterNode* before = next_.find_node(node.id); before != nullptr) {
     node.epoch = std::max(node.epoch, before->epoch);
     node.drained = before->drained;
+    node.zone = before->zone;
     node.replica = before->replica;
   } else {
     if (node.id.value() == 0) node.id = NodeId(next_.highest_node.value() + 1);

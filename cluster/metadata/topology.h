@@ -82,6 +82,7 @@ struct ClusterNode {
   Epoch epoch;              // of its latest start that the cluster knows of
   bool drained = false;     // leads nothing and serves no clients until revived
   raft::ReplicaId replica;  // of the metadata group
+  std::string zone;         // as its latest start said: members of a queue go to different ones
   bool operator==(const ClusterNode&) const = default;
 };
 

@@ -96,6 +96,20 @@ TEST_F(MetadataNodes, AQueueOnItsWayToANodeThatIsForgottenStaysWhereElseItIs) {
   EXPECT_EQ(target("q"), (Nodes{1}));
 }
 
+TEST_F(MetadataNodes, AZoneIsWhatTheLatestStartSays) {
+  const auto zone = [this] { return topology().find_node(NodeId(1))->zone; };
+  submit(NodeStarted{.node = NodeId(1), .epoch = Epoch(2), .zone = "a"});
+  EXPECT_EQ(zone(), "a");
+  put(1);  // it has moved, or another founder tells of it
+  EXPECT_EQ(zone(), "a");
+  submit(NodeStarted{.node = NodeId(1), .epoch = Epoch(1), .zone = "old"});
+  EXPECT_EQ(zone(), "a");
+  ASSERT_TRUE(machine_.restore(machine_.serialize().view()));
+  EXPECT_EQ(zone(), "a");
+  submit(NodeStarted{.node = NodeId(1), .epoch = Epoch(3)});
+  EXPECT_EQ(zone(), "");
+}
+
 TEST_F(MetadataNodes, DefaultsComeOnceAndNeverBack) {
   const CreateDefaults defaults{.vhost = {.name = "d"},
                                 .user = {.name = "guest", .password_hash = "h", .tags = {"administrator"}},

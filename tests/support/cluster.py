@@ -166,7 +166,8 @@ class ProcessNode(Process, Node):
         self.program = program()
         os.makedirs(self.data, exist_ok=True)
 
-    def configure(self, nodes):
+    def configure(self, nodes, more=()):
+        """`more`: lines for this node only."""
         lines = [f"listeners.tcp.1 = {self.host}:{self.amqp_port}", "loopback_users.guest = false"]
         lines += [f"node_name = rabbit@{self.name}"]
         lines += [f"management.tcp.ip = {self.host}", f"management.tcp.port = {self.http_port}"]
@@ -175,6 +176,7 @@ class ProcessNode(Process, Node):
         for number, node in enumerate(nodes, 1):
             peer = f"rabbit@{node.name}@{node.host}:{node.peer_port}"
             lines.append(f"cluster_formation.classic_config.nodes.{number} = {peer}")
+        lines += more
         with open(self.config, "w") as file:
             file.write("\n".join(lines) + "\n")
 
@@ -267,10 +269,13 @@ class ProcessCluster(Cluster):
 
 
 @contextlib.contextmanager
-def three_nodes(folder):
-    """A cluster of processes that is ready for clients."""
+def three_nodes(folder, settings=None):
+    """A cluster of processes that is ready for clients. `settings(name)`: more lines for the configuration of a node."""
     cluster = ProcessCluster(folder)
     try:
+        if settings is not None:
+            for node in cluster.nodes.values():
+                node.configure(cluster.nodes.values(), settings(node.name))
         yield cluster.start_all()
     finally:
         cluster.close()

@@ -1,0 +1,77 @@
+#include "broker/node/placement.h"
+
+#include <algorithm>
+#include <iterator>
+#include <tuple>
+#include <utility>
+
+#include "base/check.h"
+
+namespace quorate {
+
+void Placement::add(const cluster::Queue& queue, std::int64_t times) {
+  for (const raft::ReplicaId member : queue.target.empty() ? queue.members : queue.target) {
+    loads_[raft::node_of(member)].members += times;
+  }
+  if (queue.type == cluster::QueueType::quorum) loads_[queue.node].leaders += times;
+}
+
+void Placement::count(const cluster::TopologyPtr& topology) {
+  counted_ = topology;
+  loads_.clear();
+  topology->queues_by_id.for_each([this](std::uint64_t, const cluster::QueuePtr& queue) { add(*queue, 1); });
+}
+
+void Placement::count(const cluster::TopologyPtr& topology, const cluster::QueueChanges& changes) {
+  if (!counted_) return count(topology);
+  const cluster::TopologyPtr before = std::exchange(counted_, topology);
+  const auto recount = [&](const cluster::QueuePtr& queue) {
+    if (const cluster::Queue* was = before->find_queue(queue->id); was != nullptr) add(*was, -1);
+    if (const cluster::Queue* is = topology->find_queue(queue->id); is != nullptr) add(*is, 1);
+  };
+  for (const auto* list : {&changes.created, &changes.deleted, &changes.moved}) std::ranges::for_each(*list, recount);
+}
+
+Placement::Load Placement::load_of(NodeId node) const {
+  const auto at = loads_.find(node);
+  return at != loads_.end() ? at->second : Load();
+}
+
+std::string Placement::zone_of(NodeId node) const {
+  const cluster::ClusterNode* row = counted_ ? counted_->find_node(node) : nullptr;
+  return row != nullptr ? row->zone : "";
+}
+
+std::vector<NodeId> Placement::choose(NodeId first, const std::vector<NodeId>& others, std::size_t count,
+                                      Random& random) const {
+  struct Candidate {
+    NodeId node;
+    std::string zone;
+    std::int64_t members = 0;
+    std::uint64_t luck = 0;
+  };
+  std::vector<Candidate> left;
+  for (const NodeId node : others) {
+    left.push_back({.node = node, .zone = zone_of(node), .members = load_of(node).members, .luck = random.next()});
+  }
+  std::vector<NodeId> chosen = {first};
+  std::map<std::string, std::size_t> in_zone = {{zone_of(first), 1}};
+  while (chosen.size() < count && !left.empty()) {
+    const auto best = std::ranges::min_element(left, {}, [&](const Candidate& candidate) {
+      return std::tuple(in_zone[candidate.zone], candidate.members, candidate.luck);
+    });
+    chosen.push_back(best->node);
+    ++in_zone[best->zone];
+    left.erase(best);
+  }
+  return chosen;
+}
+
+NodeId Placement::choose_leader(const std::vector<NodeId>& members, Random& random) const {
+  CHECK(!members.empty());
+  std::vector<std::tuple<std::int64_t, std::uint64_t, NodeId>> candidates;
+  for (const NodeId node : members) candidates.emplace_back(load_of(node).leaders, random.next(), node);
+  return std::get<NodeId>(std::ranges::min(candidates));
+}
+
+}  // namespace quorate
