@@ -121,8 +121,10 @@ struct Config {
   std::uint32_t shards = 0;  // 0 = auto: one per core
 
   ClusterOptions cluster;
-  std::map<std::string, std::string> node_tags;  // "zone" is where queues' members spread over
-  bool balances_leaders = false;                 // of new quorum queues: else the client's node leads
+  std::map<std::string, std::string> node_tags;         // "zone" is where queues' members spread over
+  bool balances_leaders = false;                        // of new quorum queues: else the client's node leads
+  std::chrono::seconds leader_rebalancing_interval{0};  // 0 = never
+  std::uint32_t leader_rebalancing_transfers = 5;       // in each
 
   // --- listeners ---
   std::vector<ListenAddress> tcp_listeners = {{.name = "default", .host = "", .port = 5672}};

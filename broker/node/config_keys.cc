@@ -246,6 +246,12 @@ constexpr ConfigKey kKeys[] = {
     one<Number<0, 65'535>, &C::heartbeat>("heartbeat",
                                           "Seconds between heartbeats suggested to clients; 0 suggests none."),
     one<FrameSize, &C::initial_frame_max_bytes>("initial_frame_max", "Largest frame before the client has logged in."),
+    one<NumberOr<1, 86'400, kNone, 0>, &C::leader_rebalancing_interval>(
+        "leader_rebalancing.interval",
+        "Seconds between looks whether a node leads clearly more than its share of quorum queues; `none`: leaders "
+        "stay."),
+    one<Number<1, 1'000>, &C::leader_rebalancing_transfers>("leader_rebalancing.transfers",
+                                                            "Leaders that one such look moves at most."),
     none<&C::tls_listeners>("listeners.ssl", "`none`: no TLS listener."),
     listeners<&C::tls_listeners>("listeners.ssl.$name",
                                  "Address for AMQP over TLS, usually port 5671: `port`, `ip:port` or `[ipv6]:port`."),

@@ -53,6 +53,7 @@ Result<void> Node::start() {
   core_->first_shard().post_from_outside([this] {
     served_ = true;
     alarms_->start();
+    leader_keeper_->start();
     core_->serve();
   });
   return {};
@@ -195,6 +196,7 @@ void Node::stop() {
   storage_.flush();
   if (!failed_ && (served_ || !storage_.after_crash())) storage_.note_clean_end();
   doors_.reset();
+  leader_keeper_.reset();
   view_.reset();
   listeners_.reset();
   alarms_.reset();
@@ -207,6 +209,7 @@ void Node::stop() {
 void Node::stop_clients() {
   core_->first_shard().post_from_outside([this] {
     core_->refuse_clients();
+    leader_keeper_->stop();
     listeners_->stop();
     doors_->stop();
   });

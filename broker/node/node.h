@@ -14,6 +14,7 @@
 #include "broker/node/cluster_link.h"
 #include "broker/node/config.h"
 #include "broker/node/early_doors.h"
+#include "broker/node/leader_keeper.h"
 #include "broker/node/listeners.h"
 #include "broker/node/node_core.h"
 #include "broker/node/node_storage.h"
@@ -93,8 +94,9 @@ class Node final : private NodeCoreOwner {
   std::unique_ptr<alarms::AlarmWatch> alarms_;  // on shard 0
   StallWatch stalls_;                           // on shard 0
   std::unique_ptr<Listeners> listeners_;
-  std::unique_ptr<NodeView> view_;        // on shard 0
-  std::unique_ptr<OperatorDoors> doors_;  // on shard 0
+  std::unique_ptr<NodeView> view_;               // on shard 0
+  std::unique_ptr<LeaderKeeper> leader_keeper_;  // on shard 0
+  std::unique_ptr<OperatorDoors> doors_;         // on shard 0
 
   std::shared_ptr<Startup> startup_;  // while start() waits
   bool running_ = false;

@@ -62,6 +62,9 @@ void Node::build_doors() {
                                                      .stalls = stalls_,
                                                      .orders = orders_});
   doors_ = std::make_unique<OperatorDoors>(config_, *view_, core_->first_shard().io());
+  leader_keeper_ =
+      std::make_unique<LeaderKeeper>(*view_, LeaderKeeper::Options{.interval = config_.leader_rebalancing_interval,
+                                                                   .moves_max = config_.leader_rebalancing_transfers});
   link_->set_on_control(answer_on(core_->first_shard(), *doors_));
   link_->set_on_question([this](std::string_view kind, Bytes words, cluster::AnswerFunction answer) {
     if (kind != NodeView::kQuestion) {

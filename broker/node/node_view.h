@@ -46,6 +46,8 @@ class NodeView final : public http::BrokerView {
   /// What the view of another node asks.
   void on_question(const Bytes& words, cluster::AnswerFunction answer);
   static constexpr std::string_view kQuestion = "view";
+  NodeShard& home() const { return *shards_.front(); }
+  bool is_live(NodeId node) const { return node == self() || parts_.watch.is_live(node); }
 
   const cluster::TopologyPtr& topology() const override { return home().topology(); }
   std::string_view node_name() const override { return config_.node_name; }
@@ -94,9 +96,7 @@ class NodeView final : public http::BrokerView {
     boost::json::value value;
   };
 
-  NodeShard& home() const { return *shards_.front(); }
   NodeId self() const { return home().node(); }
-  bool is_live(NodeId node) const { return node == self() || parts_.watch.is_live(node); }
 
   // node_view.cc: this node
   static std::optional<SeenQueue> see(const NodeShard& shard, GroupId queue);

@@ -1,6 +1,7 @@
-"""Where new queues go: zones, queue_leader_locator."""
+"""Where new queues go, and leaders that move by themselves: zones, queue_leader_locator, leader_rebalancing."""
 
 import functools
+import re
 
 from support.broker import wait_until
 from support.clients import connect_to
@@ -9,13 +10,16 @@ from support.scenarios import Scenarios, check, equal
 
 SECONDS = 60
 ZONES = {"n1": "a", "n2": "a", "n3": "b"}
+TRANSFERS = 2
 
 
 def settings(name):
-    """n1 and n2 in one zone, n3 in another; new leaders are balanced."""
+    """n1 and n2 in one zone, n3 in another; new leaders are balanced, and old ones are looked at each second."""
     return [
         f"node_tags.zone = {ZONES[name]}",
         "queue_leader_locator = balanced",
+        "leader_rebalancing.interval = 1",
+        f"leader_rebalancing.transfers = {TRANSFERS}",
     ]
 
 
@@ -60,7 +64,19 @@ def members_spread_over_zones(cluster):
 
 @scenario
 def new_leaders_are_balanced(cluster):
-    """queue_leader_locator decides where the declaration does not"""
+    """queue_leader_locator decides where the declaration does not; rebalancing would have left a difference of three"""
     declare(cluster, "n1", [f"even-{number}" for number in range(6)])
     found = leaders(cluster)
     check(max(found) - min(found) <= 2, f"leaders of n1, n2 and n3: {found}")
+
+
+@scenario
+def leaders_of_one_node_move_until_it_has_about_its_share(cluster):
+    """a few at a time, and not further: a node may lead some more than its share"""
+    declare(cluster, "n1", [f"pile-{number}" for number in range(24)], **{"x-queue-leader-locator": "client-local"})
+    share = (len(queues(cluster)) + 2) // 3
+    tolerated = share + max(share // 10, 2)
+    wait_until(lambda: leaders(cluster)[0] <= tolerated, SECONDS, f"n1 leads at most {tolerated}")
+    log = "".join(node.log_since() for node in cluster.nodes.values())
+    equal({int(moves) for moves in re.findall(r"leaders\.rebalanced moves=(\d+)", log)} - {1, TRANSFERS}, set())
+    check(f"leaders.rebalanced moves={TRANSFERS}" in log, "the log says so")
