@@ -1,7 +1,10 @@
 #include "cluster/shard.h"
 
+#include <pthread.h>
+
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
+#include <string>
 #include <utility>
 
 #include "base/check.h"
@@ -25,6 +28,8 @@ void Shard::connect(std::vector<Shard*> shards) {
 void Shard::start() {
   CHECK(!shards_.empty());
   thread_ = std::thread([this] { run(); });
+  // What top -H and a debugger call it.
+  ::pthread_setname_np(thread_.native_handle(), ("shard " + std::to_string(id_.value())).c_str());
 }
 
 void Shard::stop() {

@@ -1,4 +1,4 @@
-// Evacuation: takes the leaders of one shard to other nodes as long as this node is drained or its disk hangs: a few at
+// Evacuation: takes the leaders of one shard to other nodes as long as this node is drained or not well: a few at
 // a time, and again when one comes back. Lives on the shard, and ends with it.
 #pragma once
 #include <boost/asio/steady_timer.hpp>

@@ -96,10 +96,15 @@ void NodeCore::build_watch() {
           .on_beat = [this](std::uint64_t stuck_shards) { look_at_itself(stuck_shards); }});
 }
 
-/// Followers go on with a leader whose words still come, so one whose disk hangs sees to its successor itself.
+/// Followers go on with a leader whose words still come, so one whose disk hangs, or whose neighbour stands still, sees
+/// to its successor itself.
 void NodeCore::look_at_itself(std::uint64_t stuck_shards) {
   owner_.on_stuck_shards(stuck_shards);
-  if (!owner_.is_disk_well()) on_every_shard([](NodeShard& shard) { shard.hand_over_leaders(); });
+  if (owner_.is_disk_well() && stuck_shards == 0) return;
+  on_every_shard([stuck_shards](NodeShard& shard) {
+    const bool was_stuck = (stuck_shards >> shard.shard().id().value() & 1) != 0;  // old news when it moves again
+    if (!was_stuck) shard.hand_over_leaders();
+  });
 }
 
 // --- at work ---
