@@ -78,6 +78,22 @@ TEST_F(QueueTest, APersistentMessageIsTakenOnlyAfterTheSync) {
   EXPECT_EQ(got(), "taken1");
 }
 
+/// It outlives this node's memory: what it holds must be what the log says after a loss of power.
+TEST_F(QueueTest, ASessionOfAnotherNodeGetsNothingBeforeTheSyncWhoeverCausedIt) {
+  settle();
+  const SessionId afar{.node = NodeId(2), .epoch = Epoch(1), .serial = make_serial(ShardId(0), 1)};
+  send_from_afar(afar, 1, Attach{.consumer = {.session = afar, .link = 1}, .window = 1u << 30});
+  settle();
+  EXPECT_EQ(got(), "attached through1");
+  const std::uint64_t before = syncs();
+  publish("a", kDurable, false);
+  turn();
+  EXPECT_EQ(got(), "");
+  settle();
+  EXPECT_EQ(got(), "1:a taken1");
+  EXPECT_GT(syncs(), before);
+}
+
 TEST_F(QueueTest, ATransientQueueTakesAtOnce) {
   settle();
   publish("a", kTransient);

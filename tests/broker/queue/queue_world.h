@@ -26,7 +26,7 @@ namespace quorate::queue {
 inline constexpr GroupId kDurable{64 + 1};  // declared at entry 1 of the metadata
 inline constexpr GroupId kTransient{64 + 2};
 
-class QueueWorld : public MailReceiver, public ::testing::Test {
+class QueueWorld : public MailReceiver, public RemotePost, public ::testing::Test {
  protected:
   static constexpr NodeId kNode{1};
 
@@ -43,7 +43,7 @@ class QueueWorld : public MailReceiver, public ::testing::Test {
     storage_ = std::make_unique<storage::DiskStorage>(*log_, *writer_, *reader_, *snapshots_);
     shard_ = std::make_unique<cluster::Shard>(ShardId(0), clock_);
     shard_->connect({shard_.get()});
-    switchboard_ = std::make_unique<Switchboard>(*shard_, kNode, nullptr);
+    switchboard_ = std::make_unique<Switchboard>(*shard_, kNode, this);
     switchboard_->connect({this});
     groups_ = std::make_unique<cluster::GroupHost>(
         *shard_, *storage_, nullptr, cluster::HostOptions{.node = kNode, .epoch = Epoch(epoch_)}, note_failure());
@@ -132,6 +132,14 @@ class QueueWorld : public MailReceiver, public ::testing::Test {
     send(number, Settle{.consumer = consumer(number), .ids = {{.first = first, .last = last}}}, queue);
   }
 
+  /// From a session of another node. Through a queue's life its parcels have one leader.
+  void send_from_afar(const SessionId& session, std::uint64_t number, QueueMailBody what, GroupId queue = kDurable) {
+    Parcel parcel{.queue = queue, .from = session, .term = this->queue(queue).leadership().term, .first = number};
+    parcel.commands.push_back(std::move(what));
+    switchboard_->send(kNode, std::move(parcel));
+  }
+  std::uint64_t syncs() const { return writer_->counters().syncs; }
+
   // --- what sessions got ---
   /// As "1:a 2:b! taken attached", since the last call.
   std::string got() {
@@ -192,6 +200,12 @@ class QueueWorld : public MailReceiver, public ::testing::Test {
   void on_mail(QueueMail mail) override { directory_of_queues_->on_mail(std::move(mail)); }
   void on_mail(SessionMail mail) override { mail_.push_back(std::move(mail)); }
   void on_mail(Parcel parcel) override { directory_of_queues_->on_mail(std::move(parcel)); }
+
+  // What leaves for other nodes stands among the rest.
+  void send(NodeId, const SessionMail& mail) override { mail_.push_back(mail); }
+  void send(NodeId, const Parcel&) override {}
+  void send(NodeId, const Leadership&) override {}
+  void send(NodeId, const WhoLeads&) override {}
 
   template <class T>
   static T must(Result<T> result) {
