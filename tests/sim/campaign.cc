@@ -5,7 +5,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <csignal>
 #include <cstdio>
 #include <new>
 #include <string>
@@ -13,6 +15,7 @@
 
 #include "base/time.h"
 #include "tests/sim/run.h"
+#include "tests/sim/stage.h"
 
 namespace quorate::sim {
 namespace {
@@ -24,6 +27,11 @@ struct Slot {
   double virtual_seconds = 0;
   std::uint64_t events = 0;
   Coverage coverage;
+};
+
+struct Failure {
+  std::uint64_t seed = 0;
+  bool is_hung = false;  // it took too much real time
 };
 
 class Campaign {
@@ -76,7 +84,8 @@ class Campaign {
     workers_[number] = 0;
     --running_;
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
-    failed_.push_back(slots_[number].seed);
+    const bool is_hung = WIFEXITED(status) ? WEXITSTATUS(status) == kHangExit : WTERMSIG(status) == SIGALRM;
+    failed_.push_back({.seed = slots_[number].seed, .is_hung = is_hung});
     const bool goes_on = !options_.stops_at_failure;
     if (goes_on) start(number, slots_[number].seed + options_.jobs);
   }
@@ -120,11 +129,15 @@ class Campaign {
 
   void report_failures() const {
     std::printf("failed seeds:");
-    for (const std::uint64_t seed : failed_) std::printf(" %llu", static_cast<unsigned long long>(seed));
+    for (const Failure& failure : failed_) {
+      std::printf(" %llu%s", static_cast<unsigned long long>(failure.seed), failure.is_hung ? " (hung)" : "");
+    }
     std::printf("\n");
-    if (!options_.shrinks) return;
-    const Options first = options_.options_of(failed_.front());
-    std::printf("first failing seed, as small as it gets: sim %s --trace\n", rerun_words(shrink(first)).c_str());
+    // To make a run smaller that hangs would hang again and again.
+    const auto first = std::ranges::find(failed_, false, &Failure::is_hung);
+    if (!options_.shrinks || first == failed_.end()) return;
+    const std::string words = rerun_words(shrink(options_.options_of(first->seed)));
+    std::printf("first failing seed, as small as it gets: sim %s --trace\n", words.c_str());
   }
 
   SystemClock clock_;
@@ -134,7 +147,7 @@ class Campaign {
   Slot* slots_ = nullptr;
   std::vector<pid_t> workers_;
   unsigned running_ = 0;
-  std::vector<std::uint64_t> failed_;
+  std::vector<Failure> failed_;
 };
 
 }  // namespace

@@ -1,6 +1,6 @@
-// Campaign: many seeds on several processes. A process that finds a violation dies with it; the campaign notes the
-// seed, starts another one for the rest, and at the end makes the first failing seed smaller and prints how to repeat
-// it.
+// Campaign: many seeds on several processes. A process that finds a violation dies with it, and so does one whose run
+// does not end; the campaign notes the seed, starts another one for the rest, and at the end makes the first failing
+// seed smaller and prints how to repeat it.
 #pragma once
 #include <cstdint>
 #include <optional>

@@ -19,14 +19,14 @@ void Stage::run_until(WorldTime end) {
   }
 }
 
-void Stage::violated(const std::string& what) const {
+void Stage::end(const std::string& what, int code) const {
   trace.print(stdout);
   std::fflush(stdout);
   std::fprintf(stderr, "seed %llu at %.6f s, event %llu: %s\n", static_cast<unsigned long long>(options.seed),
                static_cast<double>(schedule.now().time_since_epoch().count()) / 1e9,
                static_cast<unsigned long long>(schedule.events()), what.c_str());
   std::fflush(stderr);
-  std::_Exit(kViolationExit);
+  std::_Exit(code);
 }
 
 }  // namespace quorate::sim

@@ -13,6 +13,10 @@
 
 namespace quorate::sim {
 
+/// What a process ends with that found a violation, or was stopped for its time.
+inline constexpr int kViolationExit = 7;
+inline constexpr int kHangExit = 8;
+
 struct Stage {
   explicit Stage(const Options& drawn)
       : options(drawn), streams(drawn.seed), trace(schedule, drawn.keep_lines || drawn.trace, drawn.trace) {}
@@ -33,10 +37,12 @@ struct Stage {
     trace.line(std::forward<Write>(write));
   }
   /// A promise is broken: prints the trace and ends the process.
-  [[noreturn]] void violated(const std::string& what) const;
-};
+  [[noreturn]] void violated(const std::string& what) const { end(what, kViolationExit); }
+  /// The same for a run that has taken too much real time.
+  [[noreturn]] void hung() const { end("takes too long", kHangExit); }
 
-/// What a process that found a violation ends with.
-inline constexpr int kViolationExit = 7;
+ private:
+  [[noreturn]] void end(const std::string& what, int code) const;
+};
 
 }  // namespace quorate::sim
