@@ -97,6 +97,7 @@ constexpr std::array<std::string_view, kSeenCount> kNames = {
     "confirmed",
     "confirmed in group of one",
     "publication unknown",
+    "publication refused",
     "delivered",
     "redelivered",
     "settled",

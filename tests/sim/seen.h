@@ -102,6 +102,7 @@ enum class Seen : std::uint8_t {
   confirmed,
   confirmed_in_group_of_one,
   publication_unknown,
+  publication_refused,
   delivered,
   redelivered,
   settled,

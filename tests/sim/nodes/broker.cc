@@ -64,6 +64,7 @@ Broker::Broker(Around& around, Start start, Disk& disk, NodeClock& clock)
 
 Broker::~Broker() {
   lifetime_.end();
+  around_.sightings.on_down(id());
   around_.mesh.detach(id(), false);
   for (const auto& connection : std::exchange(connections_, {})) connection->die();
   core_.reset();
@@ -186,6 +187,7 @@ void Broker::run_turns() {
 }
 
 void Broker::beat() {
+  look_around();
   if (!ending_) post(ShardId(0), [this] { core_->watch().beat(); });
   for (NodeShard* shard : shards()) {
     post(shard->shard().id(), [this, id = shard->shard().id()] {
@@ -200,6 +202,25 @@ void Broker::beat() {
 
 void Broker::evacuate(NodeShard& shard) {
   lifetime_.after(shard.evacuate(), [this, &shard] { post(shard.shard().id(), [this, &shard] { evacuate(shard); }); });
+}
+
+void Broker::on_submit(const std::vector<storage::GroupWrite>& writes) {
+  lifetime_.note_writes(writes);
+  for (const storage::GroupWrite& write : writes) {
+    around_.sightings.on_submit(write);
+    if (write.row && write.row->installing) stage_.seen(Seen::snapshot_installed);
+  }
+}
+
+/// Now and then: what has changed in the groups since.
+void Broker::look_around() {
+  const auto look_at = [this](GroupId group) {
+    const cluster::Replica* found = replica(group);
+    if (found != nullptr && found->is_open()) around_.sightings.on_turn_end(id(), group, *found);
+  };
+  look_at(kMetadataGroup);
+  metadata().topology()->queues_by_id.for_each(
+      [&](std::uint64_t, const cluster::QueuePtr& queue) { look_at(queue->id); });
 }
 
 bool Broker::survives(Step step) {

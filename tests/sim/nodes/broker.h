@@ -9,6 +9,7 @@
 
 #include "broker/node/intake.h"
 #include "broker/node/node_core.h"
+#include "tests/sim/checkers/sightings.h"
 #include "tests/sim/lifetime.h"
 #include "tests/sim/node_clock.h"
 #include "tests/sim/nodes/connection.h"
@@ -22,6 +23,7 @@ class Broker final : public DiskOwner, public Ear, private NodeCoreOwner {
   struct Around {
     Stage& stage;
     Mesh& mesh;
+    Sightings& sightings;
     std::function<void(NodeId, const std::string& why)> on_death;
     std::function<void(const std::string&)> on_dismissal;
   };
@@ -68,7 +70,7 @@ class Broker final : public DiskOwner, public Ear, private NodeCoreOwner {
   bool survives(Step step) override;
   WorldTime runs_from() const override { return lifetime_.runs_from(); }
   void wake() override { lifetime_.wake(); }
-  void on_submit(const std::vector<storage::GroupWrite>& writes) override { lifetime_.note_writes(writes); }
+  void on_submit(const std::vector<storage::GroupWrite>& writes) override;
   void on_syncing(const StoredWrite&) override {}
   void on_snapshot_saved(GroupId, const storage::Snapshot&) override { stage_.seen(Seen::snapshot_saved); }
 
@@ -102,6 +104,7 @@ class Broker final : public DiskOwner, public Ear, private NodeCoreOwner {
   void run_turns();
   void beat();
   void evacuate(NodeShard& shard);
+  void look_around();
 
   Around& around_;
   Stage& stage_;

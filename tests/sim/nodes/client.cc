@@ -16,15 +16,24 @@ namespace {
 constexpr ChannelId kChannel{1};
 constexpr std::uint16_t kBasicClass = 60;
 constexpr std::uint32_t kFrameMax = 131'072;
+
+std::optional<std::int64_t> delivery_count_in(ByteView properties) {
+  const auto parsed = amqp::PropertiesView::parse(properties);
+  if (!parsed || !parsed->headers()) return std::nullopt;
+  const auto value = amqp::find_field(parsed->headers()->encoded, "x-delivery-count");
+  std::int64_t count = 0;
+  if (!value || !value->integer(count)) return std::nullopt;
+  return count;
+}
 }  // namespace
 
 Client::Client(Stage& stage, Doors& doors, Ledger& ledger, std::string name)
     : stage_(stage), doors_(doors), ledger_(ledger), name_(std::move(name)) {}
 
-bool Client::is_answered(std::string& what) const {
-  if (retired_) return true;
-  what = !open_ ? "to be connected" : asked_;
-  return open_ && asked_.empty();
+std::optional<std::string> Client::missing() const {
+  if (retired_) return std::nullopt;
+  if (!open_) return "to be connected";
+  return asked_.empty() ? std::nullopt : std::optional(asked_);
 }
 
 std::string Client::describe() const {
@@ -55,21 +64,36 @@ void Client::send(const amqp::Method& method) {
   connection_->send(std::move(bytes));
 }
 
-void Client::publish(std::string_view queue, bool persistent, std::string_view body) {
+void Client::publish(const Publication& publication) {
   std::vector<std::byte> bytes;
-  amqp::append_method_frame(bytes, kChannel, amqp::BasicPublish{.routing_key = queue, .mandatory = true});
-  const amqp::Properties properties{.delivery_mode = static_cast<std::uint8_t>(persistent ? 2 : 1)};
-  amqp::append_content_header(bytes, kChannel, kBasicClass, body.size(), amqp::encode_properties(properties));
-  amqp::append_body_frames(bytes, kChannel, as_bytes(body), kFrameMax);
+  amqp::append_method_frame(
+      bytes, kChannel,
+      amqp::BasicPublish{.exchange = publication.exchange, .routing_key = publication.routing_key, .mandatory = true});
+  const amqp::Properties properties{.delivery_mode = static_cast<std::uint8_t>(publication.persistent ? 2 : 1)};
+  amqp::append_content_header(bytes, kChannel, kBasicClass, publication.body.size(),
+                              amqp::encode_properties(properties));
+  amqp::append_body_frames(bytes, kChannel, as_bytes(publication.body), kFrameMax);
   connection_->send(std::move(bytes));
 }
 
-void Client::declare(const std::string& queue, bool is_quorum, bool durable, bool exclusive, bool auto_delete) {
-  const std::vector<std::byte> arguments =
-      amqp::encode_table(Table{.fields = {{"x-queue-type", Value(std::string(is_quorum ? "quorum" : "classic"))}}});
-  ask("queue.declare " + queue);
-  send(amqp::QueueDeclare{
-      .queue = queue, .durable = durable, .exclusive = exclusive, .auto_delete = auto_delete, .arguments = arguments});
+void Client::declare(const Declaration& declaration) {
+  const std::vector<std::byte> arguments = amqp::encode_table(declaration.arguments);
+  ask("queue.declare " + declaration.queue, amqp::QueueDeclare{.queue = declaration.queue,
+                                                               .durable = declaration.durable,
+                                                               .exclusive = declaration.exclusive,
+                                                               .auto_delete = declaration.auto_delete,
+                                                               .arguments = arguments});
+}
+
+void Client::ask(std::string what) {
+  stage_.tell([&] { return fmt::format("{} asks {}", name_, what); });
+  asked_ = std::move(what);
+  asked_at_ = stage_.schedule.now();
+}
+
+void Client::answered() {
+  stage_.tell([&] { return fmt::format("{} is answered: {}", name_, asked_); });
+  asked_.clear();
 }
 
 void Client::hang_up() {
@@ -111,38 +135,47 @@ void Client::on_bytes(ByteView bytes) {
     const amqp::FrameResult result = decoder.next(rest);
     const auto* frame = std::get_if<amqp::Frame>(&result);
     if (frame == nullptr) break;
-    if (frame->type == amqp::FrameType::method) {
-      const auto method = amqp::decode_method(frame->payload);
-      if (!method) stage_.violated("a method that no client can read");
-      const bool announces = std::holds_alternative<amqp::BasicDeliver>(*method) ||
-                             std::holds_alternative<amqp::BasicGetOk>(*method) ||
-                             std::holds_alternative<amqp::BasicReturn>(*method);
-      if (announces) {
-        announcement_.assign(frame->payload.begin(), frame->payload.end());
-        has_header_ = false;
-        body_.clear();
-      } else {
-        on_frame_method(*method);
-      }
-      continue;
-    }
-    if (frame->type == amqp::FrameType::header) {
-      body_missing_ = amqp::decode_content_header(frame->payload).body_size;
-      has_header_ = true;
-    } else if (frame->type == amqp::FrameType::body) {
-      body_ += as_text(frame->payload);
-      body_missing_ -= frame->payload.size();
-    }
-    if (has_header_ && body_missing_ == 0 && !announcement_.empty()) {
-      const std::vector<std::byte> announcement = std::exchange(announcement_, {});
-      on_content(*amqp::decode_method(announcement), body_);
-    }
+    on_frame(*frame);
   }
   if (connection_ == connection) input_.insert(input_.begin(), rest.begin(), rest.end());
 }
 
-void Client::on_frame_method(const amqp::Method& method) {
-  if (open_) return on_method(method);
+void Client::on_frame(const amqp::Frame& frame) {
+  if (frame.type == amqp::FrameType::method) {
+    const auto method = amqp::decode_method(frame.payload);
+    if (!method) stage_.violated("a method that no client can read");
+    return on_frame_method(*method, frame.payload);
+  }
+  if (frame.type == amqp::FrameType::header) {
+    const amqp::ContentHeader header = amqp::decode_content_header(frame.payload);
+    body_missing_ = header.body_size;
+    delivery_count_ = delivery_count_in(header.properties);
+    has_header_ = true;
+  } else if (frame.type == amqp::FrameType::body) {
+    body_ += as_text(frame.payload);
+    body_missing_ -= frame.payload.size();
+  }
+  if (!has_header_ || body_missing_ > 0 || announcement_.empty()) return;
+  const std::vector<std::byte> announcement = std::exchange(announcement_, {});
+  on_content(*amqp::decode_method(announcement), {.body = body_, .delivery_count = delivery_count_});
+}
+
+void Client::on_frame_method(const amqp::Method& method, ByteView payload) {
+  const bool announces = std::holds_alternative<amqp::BasicDeliver>(method) ||
+                         std::holds_alternative<amqp::BasicGetOk>(method) ||
+                         std::holds_alternative<amqp::BasicReturn>(method);
+  if (announces) {
+    announcement_.assign(payload.begin(), payload.end());
+    has_header_ = false;
+    body_.clear();
+  } else if (open_) {
+    on_method(method);
+  } else {
+    on_handshake(method);
+  }
+}
+
+void Client::on_handshake(const amqp::Method& method) {
   if (std::holds_alternative<amqp::ConnectionStart>(method)) {
     constexpr std::string_view kGuest("\0guest\0guest", 12);
     send(amqp::ConnectionStartOk{.mechanism = "PLAIN", .response = kGuest, .locale = "en_US"});

@@ -3,11 +3,14 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/sim/nemesis.h"
-#include "tests/sim/nodes/actors.h"
+#include "tests/sim/nodes/binder.h"
 #include "tests/sim/nodes/ledger.h"
+#include "tests/sim/nodes/operator.h"
+#include "tests/sim/nodes/queue_plan.h"
 #include "tests/sim/nodes/rest.h"
 #include "tests/sim/nodes/site.h"
 
@@ -19,23 +22,31 @@ class Cluster {
   void run();
 
  private:
-  void make_queues();
+  template <class Kind, class... Arguments>
+  Kind& add_client(std::string name, Arguments&&... arguments) {
+    auto client =
+        std::make_unique<Kind>(stage_, site_, ledger_, std::move(name), std::forward<Arguments>(arguments)...);
+    Kind& added = *client;
+    clients_.push_back(std::move(client));
+    return added;
+  }
   void make_clients();
+  void make_clients_of(const QueuePlan& queue);
   void drain();
   void within(Duration bound, const std::string& what, const std::function<Rest::Missing()>& missing);
   Rest::Missing all_answered() const;
+  Rest::Missing all_agree();
   std::vector<std::string> queue_names() const;
 
   Stage& stage_;
   Site site_;
   Ledger ledger_;
   Nemesis nemesis_;
+  Operator operator_;
   Rest rest_;
-  std::vector<QueueName> queues_;
-  std::vector<std::unique_ptr<Publisher>> publishers_;
-  std::vector<std::unique_ptr<Settler>> settlers_;
-  std::vector<std::unique_ptr<Churner>> churners_;
-  std::vector<Client*> clients_;
+  std::vector<QueuePlan> queues_;
+  std::vector<std::unique_ptr<Client>> clients_;
+  std::vector<const Binder*> binders_;  // among them
 };
 
 }  // namespace quorate::sim::nodes

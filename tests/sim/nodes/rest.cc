@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include "raft/print.h"
 
 namespace quorate::sim::nodes {
 
@@ -15,6 +15,7 @@ Rest::Missing Rest::all_serve() {
 }
 
 Rest::Missing Rest::are_empty(const std::vector<std::string>& queues) {
+  if (Missing missing = all_serve()) return missing;  // one may have started again to recover
   for (const std::string& name : queues) {
     for (const NodeId id : site_.nodes()) {
       const cluster::Queue* definition = broker(id).metadata().topology()->find_queue("/", name);
@@ -29,10 +30,11 @@ Rest::Missing Rest::are_empty(const std::vector<std::string>& queues) {
 }
 
 Rest::Missing Rest::all_agree() {
+  if (Missing missing = all_serve()) return missing;
   if (Missing missing = metadata_agrees()) return missing;
+  if (Missing missing = nobody_is_left()) return missing;
   Missing missing;
-  const cluster::TopologyPtr& topology = broker(site_.nodes().front()).metadata().topology();
-  topology->queues_by_id.for_each([&](std::uint64_t, const cluster::QueuePtr& definition) {
+  topology().queues_by_id.for_each([&](std::uint64_t, const cluster::QueuePtr& definition) {
     if (!missing) missing = agrees(*definition);
   });
   return missing;
@@ -55,6 +57,30 @@ Rest::Missing Rest::metadata_agrees() {
   return std::nullopt;
 }
 
+/// Exclusive queues went with their connections.
+Rest::Missing Rest::nobody_is_left() {
+  Missing missing;
+  topology().queues_by_id.for_each([&](std::uint64_t, const cluster::QueuePtr& queue) {
+    if (queue->owner) missing = "there is still " + describe(*queue);
+    if (!queue->target.empty()) missing = "still on its way: " + describe(*queue);
+  });
+  return missing;
+}
+
+/// Its members are those that the metadata names, and they know it.
+Rest::Missing Rest::group_agrees(const cluster::Queue& definition, NodeId at) {
+  if (definition.members.empty()) return std::nullopt;
+  const cluster::Replica* replica = broker(at).replica(definition.id);
+  if (replica == nullptr || !replica->is_open())
+    return fmt::format("node {} has not opened {}", at.value(), definition.name);
+  const raft::Core& core = replica->core();
+  if (core.is_recovering()) return fmt::format("node {} recovers {}", at.value(), definition.name);
+  const raft::Configuration& now = core.configuration();
+  const bool is_there = now.voters == definition.members && !now.is_joint() && now.joining.empty();
+  if (is_there) return std::nullopt;
+  return fmt::format("on node {} the members of {} are {}", at.value(), describe(definition), raft::print(now));
+}
+
 Rest::Missing Rest::agrees(const cluster::Queue& definition) {
   const queue::Queue* one = nullptr;
   for (const NodeId id : site_.nodes()) {
@@ -64,6 +90,7 @@ Rest::Missing Rest::agrees(const cluster::Queue& definition) {
       return fmt::format("node {} {} {}", id.value(), replica != nullptr ? "has" : "lacks", describe(definition));
     }
     if (replica == nullptr) continue;
+    if (Missing missing = group_agrees(definition, id)) return missing;
     if (one == nullptr) one = replica;
     if (replica->machine().applied() != one->machine().applied()) return describe(definition);
     compare(definition, *one, *replica, id);
@@ -71,8 +98,9 @@ Rest::Missing Rest::agrees(const cluster::Queue& definition) {
   if (one == nullptr) return std::nullopt;
   one->machine().check_invariants();
   // Nobody is there any more.
-  if (one->machine().sessions().empty()) return std::nullopt;
-  const queue::SessionId& left = one->machine().sessions().front();
+  const std::vector<queue::SessionId> sessions = one->machine().sessions();
+  if (sessions.empty()) return std::nullopt;
+  const queue::SessionId& left = sessions.front();
   return fmt::format("{} still knows sessions, the first of node {} epoch {} serial {}", describe(definition),
                      left.node.value(), left.epoch.value(), left.serial);
 }
@@ -100,8 +128,14 @@ std::string Rest::describe(const cluster::Queue& queue) {
                         state.consumer_count(), known.leader ? known.leader->value() : 0, known.term.value(),
                         replica->is_ready() ? ", takes mail" : "");
     if (replica->is_ready()) text += describe_holders(state);
+    text += describe_member(queue.id, id);
   }
   return text;
+}
+
+std::string Rest::describe_member(GroupId group, NodeId at) {
+  const cluster::Replica* member = broker(at).replica(group);
+  return member != nullptr && member->is_open() ? " (" + raft::print(member->core()) + ")" : "";
 }
 
 std::string Rest::describe_holders(const queue::QueueMachine& machine) {
@@ -122,7 +156,9 @@ std::string Rest::describe_holders(const queue::QueueMachine& machine) {
 std::string Rest::describe() {
   std::string text;
   for (const NodeId id : site_.nodes()) {
-    text += site_.broker(id) != nullptr ? broker(id).describe() : fmt::format("node {} is down", id.value());
+    const bool is_up = site_.broker(id) != nullptr;
+    text += is_up ? broker(id).describe() + describe_member(kMetadataGroup, id)
+                  : fmt::format("node {} is down", id.value());
     text += "\n";
   }
   if (Broker* first = site_.broker(site_.nodes().front())) {

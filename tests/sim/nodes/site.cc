@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -15,8 +16,10 @@ using namespace std::chrono_literals;
 Site::Site(Stage& stage)
     : stage_(stage),
       mesh_(stage),
+      sightings_(stage),
       around_{.stage = stage,
               .mesh = mesh_,
+              .sightings = sightings_,
               .on_death = [this](NodeId id, const std::string& why) { on_death(id, why); },
               .on_dismissal = [this](const std::string& words) { last_dismissal_ = words; }} {
   make_machines();
@@ -99,10 +102,15 @@ void Site::stop_for(NodeId id, Death death, Duration downtime) {
   stage_.schedule.after(downtime, [this, id] { start(id); });
 }
 
-/// A process may end by itself where a trap was set, or because its disk failed; for nothing else.
+/// A process may end by itself where a trap was set, because its disk failed or holds what cannot be read; for nothing
+/// else.
 void Site::on_death(NodeId id, const std::string& why) {
   stage_.tell([&] { return fmt::format("node {}: ends by itself: {}", id.value(), why); });
-  const bool has_reason = why == kTrapped || machine(id).broker->disk().has_failed();
+  const Disk& disk = machine(id).disk;
+  const bool is_rotten = std::ranges::any_of(disk.current().groups, [&](const auto& group) {
+    return disk.rotten(group.first) > 0 && why.find("start again to recover") != std::string::npos;
+  });
+  const bool has_reason = why == kTrapped || machine(id).broker->disk().has_failed() || is_rotten;
   if (!has_reason) stage_.violated(fmt::format("node {} fails: {}", id.value(), why));
   Random& random = stage_.streams.nodes;
   stop_for(id, draw_chance(random, 0.5) ? Death::kill : Death::power_loss, draw_exponential(random, 1s));

@@ -84,6 +84,7 @@ class Site final : public Victims, public Doors {
   Stage& stage_;
   Mesh mesh_;
   Harm harm_;
+  Sightings sightings_;
   std::vector<NodeId> ids_;
   cluster::FormationRecord founding_;  // without who reads it
   Broker::Around around_;
