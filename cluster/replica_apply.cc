@@ -160,6 +160,9 @@ void Replica::repair(LogIndex index, std::move_only_function<void()> then) {
 
 void Replica::ask_for_repair() {
   repairs_->ask_at = host_.shard().now() + kRepairAskAgain;
+  for (const LogIndex index : std::set(repairs_->indexes)) {
+    if (!is_live(index)) give_up_log_to(index);  // there may be nobody who still has it
+  }
   std::erase_if(repairs_->indexes, [&](LogIndex index) { return !is_in_log(index) && !is_live(index); });
   if (repairs_->indexes.empty()) return end_repairs();
   for (const raft::ReplicaId member : core_->configuration().members()) {
