@@ -119,6 +119,9 @@ void GroupHost::read(GroupId group, LogIndex from, LogIndex to, std::size_t byte
     const bool others_have_it = !result && result.error().code == ErrorCode::corruption && replica != nullptr &&
                                 replica->is_open() && replica->core().configuration().is_replicated();
     if (!others_have_it) return done(std::move(result));
+    const auto live = replica->next_live(from);
+    if (!live || *live > to) return done(std::vector<raft::Entry>());
+    if (*live > from) return read(group, *live, to, bytes_max, std::move(done));  // nobody needs what is damaged
     replica->repair(from, [this, group, from, to, bytes_max, done = std::move(done)]() mutable {
       read(group, from, to, bytes_max, std::move(done));
     });

@@ -60,6 +60,8 @@ class Replica {
   /// Has the other members send the entry at `index`, which is damaged or missing here; `then` follows when it is back,
   /// or when nobody needs it any more.
   void repair(LogIndex index, std::move_only_function<void()> then);
+  /// The first entry from `index` on that the machine still needs.
+  std::optional<LogIndex> next_live(LogIndex index) const;
 
   const raft::Core& core() const { return *core_; }
   bool is_open() const { return core_ != nullptr; }

@@ -173,10 +173,13 @@ void Replica::ask_for_repair() {
   }
 }
 
-bool Replica::is_live_now(LogIndex index) const {
+std::optional<LogIndex> Replica::next_live(LogIndex index) const {
   const auto ranges = client_.live_entries();
-  return std::ranges::any_of(ranges, [&](const auto& range) { return range.first <= index && index <= range.second; });
+  const auto at = std::ranges::find_if(ranges, [&](const auto& range) { return range.second >= index; });
+  return at == ranges.end() ? std::nullopt : std::optional(std::max(at->first, index));
 }
+
+bool Replica::is_live_now(LogIndex index) const { return next_live(index) == index; }
 
 /// To the machine, or to a snapshot that is being sent.
 bool Replica::is_live(LogIndex index) const {
