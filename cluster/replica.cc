@@ -33,8 +33,11 @@ Result<void> Replica::open(const Birth& birth) {
   }
   auto leftover = *row ? Result<std::optional<storage::Snapshot>>() : host_.storage().load_snapshot(id_);
   if (!leftover) return std::unexpected(leftover.error());
+  auto leftover_log = *row ? Result<storage::LogSummary>() : host_.storage().summarize(id_, LogIndex(0));
+  if (!leftover_log) return std::unexpected(leftover_log.error());
   const bool is_outlived = *row && (*row)->self != birth.self && is_newer(birth.self, (*row)->self);
-  if (is_outlived || *leftover) {
+  const bool has_leftovers = *leftover || leftover_log->damaged || leftover_log->last > LogIndex(0);
+  if (is_outlived || has_leftovers) {
     begin_anew(birth);
     return {};
   }
@@ -62,7 +65,8 @@ Result<void> Replica::open(const Birth& birth) {
 }
 
 /// What lies here belongs to a replica that was placed here before and is no more. Its snapshot goes first, so that
-/// nothing of it can be taken for the new one's.
+/// nothing of it can be taken for the new one's. It comes back when a disk loses the end of its log with the drop in
+/// it.
 void Replica::begin_anew(const Birth& birth) {
   host_.storage().drop_snapshot(id_, later<Result<void>>([this, birth](Result<void> dropped) {
                                   if (!dropped) return host_.fail(dropped.error());
