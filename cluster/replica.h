@@ -101,6 +101,7 @@ class Replica {
   bool is_live(LogIndex index) const;
   bool is_live_now(LogIndex index) const;
   void ask_for_repair();
+  bool is_repair_hopeless(Instant now);
   void end_repairs();
   void consider_snapshot();
   void take_snapshot();
@@ -173,6 +174,7 @@ class Replica {
     std::set<LogIndex> indexes;
     std::vector<std::move_only_function<void()>> then;  // what stopped at one of them
     Instant ask_at{};
+    std::optional<Instant> stuck_since;  // one of them is not applied yet
   };
   std::unique_ptr<Repairs> repairs_;
   std::map<raft::ReplicaId, SnapshotSending> sending_;

@@ -13,6 +13,7 @@ namespace quorate::cluster {
 namespace {
 
 constexpr Duration kRepairAskAgain = std::chrono::milliseconds(500);
+constexpr Duration kRepairPatience = std::chrono::seconds(10);
 
 }  // namespace
 
@@ -165,6 +166,12 @@ void Replica::ask_for_repair() {
   }
   std::erase_if(repairs_->indexes, [&](LogIndex index) { return !is_in_log(index) && !is_live(index); });
   if (repairs_->indexes.empty()) return end_repairs();
+  if (is_repair_hopeless(host_.shard().now())) {
+    return host_.fail({.code = ErrorCode::corruption,
+                       .text = client_.describe() + ": log entry " +
+                               std::to_string(repairs_->indexes.rbegin()->value()) +
+                               " is damaged and no member has sent it; the node has to start again to recover"});
+  }
   for (const raft::ReplicaId member : core_->configuration().members()) {
     if (member == core_->self()) continue;
     for (const LogIndex index : repairs_->indexes) {
@@ -177,6 +184,18 @@ std::optional<LogIndex> Replica::next_live(LogIndex index) const {
   const auto ranges = client_.live_entries();
   const auto at = std::ranges::find_if(ranges, [&](const auto& range) { return range.second >= index; });
   return at == ranges.end() ? std::nullopt : std::optional(std::max(at->first, index));
+}
+
+/// What is not applied stops everything behind it, and the others may have compacted it, or never have got it from
+/// here. A start finds out what is lost, and a leader makes it good.
+bool Replica::is_repair_hopeless(Instant now) {
+  const bool is_stuck = *repairs_->indexes.rbegin() > applied_;
+  if (!is_stuck) {
+    repairs_->stuck_since.reset();
+    return false;
+  }
+  if (!repairs_->stuck_since) repairs_->stuck_since = now;
+  return now - *repairs_->stuck_since >= kRepairPatience;
 }
 
 bool Replica::is_live_now(LogIndex index) const { return next_live(index) == index; }
