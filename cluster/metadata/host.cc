@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "cluster/metadata/transient.h"
 
 namespace quorate::cluster {
 namespace {
@@ -46,8 +47,11 @@ void MetadataHost::pack_gathered() {
   for (std::size_t begin = 0; begin < commands.size(); begin += kMetadataCommandsMax) {
     const std::size_t end = std::min(commands.size(), begin + kMetadataCommandsMax);
     Asked asked{.number = ++last_number_};
+    // What is under way may change what these commands are about.
+    asked.transient = std::ranges::all_of(asked_, &Asked::transient);
     MetadataEntry entry{.origin = Origin{.node = options_.node, .epoch = options_.epoch, .number = asked.number}};
     for (std::size_t i = begin; i < end; ++i) {
+      asked.transient = asked.transient && is_transient(*machine_.topology(), commands[i]);
       entry.commands.push_back(std::move(commands[i]));
       asked.done.push_back(std::move(done[i]));
     }
@@ -124,12 +128,19 @@ bool MetadataHost::send(Asked& asked) {
   if (leader_ == raft::kNoReplica) return false;
   if (raft::node_of(leader_) != options_.node) {
     options_.forward(raft::node_of(leader_), asked.entry);
-  } else if (!leading_ || !groups_.propose(kMetadataGroup, asked.entry, storage::Durability::synced)) {
+  } else if (!leading_ || !groups_.propose(kMetadataGroup, asked.entry, durability_of(asked))) {
     return false;
   }
   asked.sent = true;
   asked.sent_at = shard_.now();
   return true;
+}
+
+/// A replica that others count on must not forget; one that is alone may lose with the power what its restart ends.
+storage::Durability MetadataHost::durability_of(const Asked& asked) const {
+  const Replica* replica = groups_.replica(kMetadataGroup);
+  const bool may_be_lost = asked.transient && replica != nullptr && !replica->core().configuration().is_replicated();
+  return may_be_lost ? storage::Durability::buffered : storage::Durability::synced;
 }
 
 void MetadataHost::send_again() {

@@ -81,6 +81,7 @@ class MetadataHost final : public GroupClient, public TurnHook {
     std::uint64_t number = 0;
     Bytes entry;
     std::vector<Done> done;
+    bool transient = false;  // nothing of it outlives a restart of the only node
     bool sent = false;
     Instant sent_at{};
   };
@@ -109,6 +110,7 @@ class MetadataHost final : public GroupClient, public TurnHook {
   void pass_fences();
   bool send_unsent();
   bool send(Asked& asked);
+  storage::Durability durability_of(const Asked& asked) const;
   void send_again();
   std::vector<Done> take_asked(std::uint64_t number);
 

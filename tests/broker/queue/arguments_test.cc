@@ -23,23 +23,44 @@ TEST(SettingsFrom, EveryArgumentThatTheQueueItselfObeys) {
                                    {"x-expires", number(60'000)},
                                    {"x-max-priority", number(10)},
                                    {"x-delivery-limit", number(3)},
+                                   {"x-delayed-retry-type", text("failed")},
+                                   {"x-delayed-retry-min", number(100)},
+                                   {"x-delayed-retry-max", number(700)},
                                    {"x-single-active-consumer", Value(true)}}};
   Configure expected{.single_active_consumer = true,
                      .priority_max = 10,
+                     .delivery_limit = 3,
                      .max_length = 7,
                      .max_length_bytes = 1'000,
                      .overflow = Overflow::reject_publish,
                      .message_ttl_ms = 0,
-                     .expires_ms = 60'000};
+                     .expires_ms = 60'000,
+                     .delayed_retry = {.failed = true, .min_ms = 100, .max_ms = 700}};
   EXPECT_EQ(settings_from(arguments, false), expected);
   expected.quorum = true;
-  expected.priority_max = kQuorumPriorityMax;
-  expected.delivery_limit = 3;
   EXPECT_EQ(settings_from(arguments, true), expected);
 }
 
 TEST(SettingsFrom, ANegativeDeliveryLimitIsNone) {
   EXPECT_EQ(settings_from({.fields = {{"x-delivery-limit", number(-1)}}}, true).delivery_limit, std::nullopt);
+}
+
+// Q025: RabbitMQ does not look at these arguments of a queue; what makes no sense has no effect.
+TEST(SettingsFrom, DelayedRetry) {
+  const auto retry = [](Value type, Value min, Value max) {
+    const Table arguments{
+        .fields = {{"x-delayed-retry-type", type}, {"x-delayed-retry-min", min}, {"x-delayed-retry-max", max}}};
+    EXPECT_TRUE(check_arguments(arguments, "queue 'q'").has_value());
+    return settings_from(arguments, true).delayed_retry;
+  };
+  EXPECT_EQ(retry(text("all"), number(5), number(9)),
+            (DelayedRetry{.failed = true, .returned = true, .min_ms = 5, .max_ms = 9}));
+  EXPECT_EQ(retry(text("returned"), number(5), text("none")),
+            (DelayedRetry{.returned = true, .min_ms = 5, .max_ms = 5}));
+  EXPECT_EQ(retry(text("disabled"), number(5), number(9)), DelayedRetry{});
+  EXPECT_EQ(retry(text("failed"), text("5"), number(9)), DelayedRetry{});
+  EXPECT_EQ(retry(number(1), number(5), number(9)), DelayedRetry{});
+  EXPECT_EQ(retry(text("failed"), number(-5), number(9)), DelayedRetry{});
 }
 
 TEST(SettingsFrom, RejectingWithDeadLettersIsForClassicQueues) {
@@ -50,12 +71,12 @@ TEST(SettingsFrom, RejectingWithDeadLettersIsForClassicQueues) {
 
 TEST(IneffectiveArguments, AreThoseThatNobodyObeysYet) {
   const Table arguments{.fields = {{"x-max-length", number(7)},
-                                   {"x-delayed-retry-type", text("all")},
+                                   {"x-dead-letter-strategy", text("at-least-once")},
                                    {"x-queue-type", text("quorum")},
                                    {"x-dead-letter-exchange", text("d")},
                                    {"x-delivery-limit", number(3)},
                                    {"x-mine", number(1)}}};
-  EXPECT_EQ(ineffective_arguments(arguments), "x-delayed-retry-type, x-dead-letter-exchange");
+  EXPECT_EQ(ineffective_arguments(arguments), "x-dead-letter-strategy, x-dead-letter-exchange");
   EXPECT_EQ(ineffective_arguments({}), "");
 }
 
@@ -67,11 +88,11 @@ TEST(CheckArguments, EachRowIsForSomeTypeOrNone) {
     bool quorum;
   };
   for (const Case& c :
-       {Case{"x-message-ttl", number(1), true, true}, Case{"x-max-priority", number(1), true, false},
+       {Case{"x-message-ttl", number(1), true, true}, Case{"x-max-priority", number(1), true, true},
         Case{"x-queue-version", number(2), true, false},
         Case{"x-dead-letter-strategy", text("at-least-once"), false, true},
-        Case{"x-consumer-timeout", number(1), false, true}, Case{"x-max-in-memory-length", number(1), false, true},
-        Case{"x-delayed-retry-type", text("all"), false, true}, Case{"x-initial-cluster-size", number(1), false, false},
+        Case{"x-consumer-timeout", number(1), true, true}, Case{"x-max-in-memory-length", number(1), false, true},
+        Case{"x-delayed-retry-type", text("all"), true, true}, Case{"x-initial-cluster-size", number(1), false, false},
         Case{"x-mine", text("anything"), true, true}}) {
     Table arguments{.fields = {{c.name, c.value}}};
     EXPECT_EQ(check_arguments(arguments, "queue 'q'").has_value(), c.classic) << c.name;

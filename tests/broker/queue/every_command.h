@@ -38,7 +38,8 @@ inline std::vector<Command> every_command() {
                 .max_length_bytes = 300,
                 .overflow = Overflow::reject_publish,
                 .message_ttl_ms = 0,
-                .expires_ms = 1'800'000},
+                .expires_ms = 1'800'000,
+                .delayed_retry = {.failed = true, .returned = true, .min_ms = 300, .max_ms = kMost}},
       Expire{},
   };
 }

@@ -91,7 +91,7 @@ TEST(RandomCommands, GoThroughEveryKindOfCommandAndEffect) {
   QueueMachine machine;
   std::array<int, std::variant_size_v<Command>> commands{};
   std::array<int, std::variant_size_v<Effect>> effects{};
-  for (int i = 0; i < 5'000; ++i) {
+  for (int i = 0; i < 10'000; ++i) {
     const LogEntry entry = random.next(machine);
     ByteReader reader(entry.payload);
     for (Command command; decode_command(reader, command);) ++commands[command.index()];

@@ -63,9 +63,10 @@ class NaiveQueue {
  public:
   std::vector<std::string> apply(LogIndex index, WallTime ts, ByteView payload) {
     now_ = std::max(now_, ts);
-    expire();
     said_.clear();
     heard_.clear();
+    expire();
+    if (retry()) serve();
     from_ = {};
     bool has_messages = false;
     ByteReader reader(payload);
@@ -102,6 +103,7 @@ class NaiveQueue {
   }
 
   std::size_t ready_count() const { return ready_.size(); }
+  std::size_t delayed_count() const { return delayed_.size(); }
   std::size_t unsettled_count() const {
     std::size_t count = 0;
     for (const auto& [key, consumer] : consumers_) count += consumer.held.size();
@@ -110,6 +112,7 @@ class NaiveQueue {
   std::uint64_t message_bytes() const {
     std::uint64_t bytes = 0;
     for (const Message& message : ready_) bytes += message.body_size;
+    for (const Message& message : delayed_) bytes += message.body_size;
     for (const auto& [key, consumer] : consumers_) {
       for (const auto& [id, message] : consumer.held) bytes += message.body_size;
     }
@@ -132,10 +135,12 @@ class NaiveQueue {
   }
 
  private:
+  static constexpr std::uint64_t kLongest = limits::kTtlMaxMs;
   struct Message : MessageRef {
     std::uint16_t acquired = 0;
     std::optional<WallTime> expiry;
     std::uint64_t returned = 0;  // its turn among those that came back
+    WallTime until{};            // delayed
   };
   struct Consumer {
     bool is_attached = false;
@@ -272,7 +277,7 @@ class NaiveQueue {
     Message message;
     message.position = position_;
     message.body_size = c.body_size;
-    message.priority = says_priority ? c.priority : settings_.quorum ? 4 : 0;
+    message.priority = says_priority ? c.priority : settings_.quorum && settings_.priority_max == 31 ? 4 : 0;
     message.persistent = c.persistent;
     for (const auto& ttl_ms : {c.ttl_ms, settings_.message_ttl_ms}) {
       if (!ttl_ms) continue;
@@ -293,12 +298,18 @@ class NaiveQueue {
   }
   bool is_above(std::uint64_t more, std::uint64_t more_bytes) const {
     for (const Message& message : ready_) more_bytes += message.body_size;
-    return (settings_.max_length && ready_.size() + more > *settings_.max_length) ||
+    for (const Message& message : delayed_) more_bytes += message.body_size;
+    return (settings_.max_length && ready_.size() + delayed_.size() + more > *settings_.max_length) ||
            (settings_.max_length_bytes && more_bytes > *settings_.max_length_bytes);
   }
   /// The oldest of the least priority goes; of what a quorum queue got back only the first in turn is looked at.
   void drop_excess() {
     while (settings_.overflow == Overflow::drop_head && is_above(0, 0)) {
+      if (ready_.empty()) {
+        bury(*first_delayed());
+        delayed_.erase(first_delayed());
+        continue;
+      }
       auto victim = next_ready();
       for (auto at = ready_.begin(); at != ready_.end(); ++at) {
         const bool is_passed_over = settings_.quorum && at->returned > 0;
@@ -399,9 +410,9 @@ class NaiveQueue {
     if (c.no_ack) perhaps_dead_.insert(reply.delivery.message.position.index());
   }
   void on(const Purge& c) {
-    answer_.count = ready_.size();
-    answer(effect::Purged{.session = c.session, .count = ready_.size()});
-    bury_ready_if([](const Message&) { return true; });
+    answer_.count = ready_.size() + delayed_.size();
+    answer(effect::Purged{.session = c.session, .count = answer_.count});
+    bury_waiting_if([](const Message&) { return true; });
   }
   void on(const Down& c) {
     remove_if([&](const SessionId& session) { return session == c.session; });
@@ -429,7 +440,7 @@ class NaiveQueue {
     const auto said_now = said_.begin() + static_cast<std::ptrdiff_t>(said_before);
     said_.erase(std::remove(said_now, said_.end(), EffectText{}(effect::Unused{})), said_.end());
     end_all(c.node, c.epoch);
-    if (!settings_.quorum) bury_ready_if([](const Message& message) { return !message.persistent; });
+    if (!settings_.quorum) bury_waiting_if([](const Message& message) { return !message.persistent; });
     for (Message& message : ready_) message.redelivered = message.redelivered || c.after_crash;
   }
 
@@ -515,9 +526,39 @@ class NaiveQueue {
       ++expired_messages_;
       return bury(message);
     }
+    const DelayedRetry& retry = settings_.delayed_retry;
+    if (reason == ReturnReason::requeued ? retry.failed : reason == ReturnReason::released && retry.returned) {
+      std::uint64_t delay = 0;
+      for (int i = 0; i < std::max<int>(1, message.delivery_count); ++i) delay += std::min(retry.min_ms, kLongest);
+      delay = std::min({delay, retry.max_ms, limits::kTtlMaxMs});
+      message.until = now_ + std::chrono::milliseconds(delay);
+      if (message.expiry) message.until = std::min(message.until, *message.expiry);
+      if (delay > 0) return delayed_.push_back(message);
+    }
+    make_ready(message);
+  }
+  void make_ready(Message message) {
     message.returned = 1;
     for (const Message& other : ready_) message.returned = std::max(message.returned, other.returned + 1);
     ready_.push_back(message);
+  }
+  std::list<Message>::iterator first_delayed() {
+    return std::ranges::min_element(delayed_, {}, [](const Message& m) { return std::tuple(m.until, m.position); });
+  }
+  /// Whether there was anything to try again.
+  bool retry() {
+    bool any = false;
+    for (; !delayed_.empty() && first_delayed()->until <= now_; any = true) {
+      const Message message = *first_delayed();
+      delayed_.erase(first_delayed());
+      if (is_expired(message)) {
+        ++expired_messages_;
+        bury(message);
+      } else {
+        make_ready(message);
+      }
+    }
+    return any;
   }
   void detach(const ConsumerKey& key) {
     const auto at = consumers_.find(key);
@@ -551,10 +592,19 @@ class NaiveQueue {
       return is_one;
     });
   }
+  template <class Matches>
+  void bury_waiting_if(Matches&& matches) {
+    bury_ready_if(matches);
+    std::erase_if(delayed_, [&](const Message& message) {
+      if (matches(message)) bury(message);
+      return matches(message);
+    });
+  }
   void bury(const Message& message) { perhaps_dead_.insert(message.position.index()); }
   bool is_alive(LogIndex index) const {
     const auto is_of_entry = [&](const Message& message) { return message.position.index() == index; };
-    return std::ranges::any_of(ready_, is_of_entry) || std::ranges::any_of(consumers_, [&](const auto& entry) {
+    return std::ranges::any_of(ready_, is_of_entry) || std::ranges::any_of(delayed_, is_of_entry) ||
+           std::ranges::any_of(consumers_, [&](const auto& entry) {
              return std::ranges::any_of(entry.second.held, is_of_entry, [](const auto& held) { return held.second; });
            });
   }
@@ -566,6 +616,7 @@ class NaiveQueue {
   bool yields_ = false;
   Position position_;
   std::list<Message> ready_;
+  std::list<Message> delayed_;
   std::set<LogIndex> perhaps_dead_;  // a message of theirs died
   std::map<ConsumerKey, Consumer> consumers_;
   std::map<SessionId, Known> known_;  // who numbers commands

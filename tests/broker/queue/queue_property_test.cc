@@ -48,6 +48,7 @@ TEST_P(QueueProperty, AgreesWithTheNaiveQueueAndWithItsOwnSnapshots) {
     ASSERT_EQ(texts(effects), in_order(naive.apply(index, ts, payload))) << "entry " << index.value();
     machine.check_invariants();
     ASSERT_EQ(machine.ready_count(), naive.ready_count());
+    ASSERT_EQ(machine.delayed_count(), naive.delayed_count());
     ASSERT_EQ(machine.unsettled_count(), naive.unsettled_count());
     ASSERT_EQ(machine.message_bytes(), naive.message_bytes());
     ASSERT_EQ(machine.consumers(), naive.consumers());

@@ -185,6 +185,10 @@ class RandomCommands {
     if (one_in(2)) command.overflow = Overflow::reject_publish;
     if (one_in(3)) command.message_ttl_ms = ttl();
     if (one_in(3)) command.expires_ms = below(1'000);
+    if (one_in(3)) {
+      command.delayed_retry = {.failed = one_in(2), .returned = true, .min_ms = below(50), .max_ms = below(200)};
+      if (command.delayed_retry.failed) command.delayed_retry.returned = one_in(2);
+    }
     return command;
   }
   Command suspicion() {
