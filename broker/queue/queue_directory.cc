@@ -20,6 +20,15 @@ std::size_t weight(const Parcel& parcel) {
   return bytes;
 }
 
+/// Of those that a queue has or is to have.
+std::optional<raft::ReplicaId> replica_on(NodeId node, const cluster::Queue& queue) {
+  for (const auto* replicas : {&queue.members, &queue.target}) {
+    const auto at = std::ranges::find(*replicas, node, raft::node_of);
+    if (at != replicas->end()) return *at;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 QueueDirectory::QueueDirectory(cluster::Shard& shard, QueueSurroundings surroundings)
@@ -96,17 +105,19 @@ void QueueDirectory::create(const cluster::QueuePtr& definition) {
   if (auto started = at->second->start(true); !started) surroundings_.on_failure(started.error());
 }
 
-/// A replica of this node's stays, comes, or is not wanted any more.
+/// A replica of this node's stays, comes, or is not wanted any more; or it went and came while nobody looked, and what
+/// runs here is the one that went.
 void QueueDirectory::move(const cluster::QueuePtr& definition) {
-  const auto at = queues_.find(definition->id);
-  if (at == queues_.end()) {
-    if (is_mine(*definition)) create(definition);
-    return;
+  if (const auto at = queues_.find(definition->id); at != queues_.end()) {
+    const NodeId here = surroundings_.node;
+    const bool stays =
+        is_mine(*definition) && replica_on(here, at->second->definition()) == replica_on(here, *definition);
+    at->second->on_moved(definition);
+    if (stays) return;
+    surroundings_.groups.drop(definition->id);
+    queues_.erase(at);
   }
-  at->second->on_moved(definition);
-  if (is_mine(*definition)) return;
-  surroundings_.groups.drop(definition->id);
-  queues_.erase(at);
+  if (is_mine(*definition)) create(definition);
 }
 
 void QueueDirectory::on_node_health(NodeId node) {
