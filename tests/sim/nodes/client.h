@@ -47,7 +47,7 @@ class Client : public ClientEnd {
   /// What it waits for; nothing when everything that it has asked for is answered.
   virtual std::optional<std::string> missing() const;
   /// Nothing new from now on; what is under way is brought to its end.
-  void stop() { stopped_ = true; }
+  virtual void stop() { stopped_ = true; }
   std::string describe() const;
 
   void on_bytes(ByteView bytes) final;

@@ -132,6 +132,12 @@ void Consumer::consume() {
   ask("basic.consume " + queue_.name, amqp::BasicConsume{.queue = queue_.name, .consumer_tag = "it"});
 }
 
+/// Who has a queue for itself comes back with a larger window, or to empty it would take all day.
+void Consumer::stop() {
+  Settler::stop();
+  if (queue_.single_active) hang_up();
+}
+
 void Consumer::grow_restless() {
   later(draw_exponential(chance(), 4s), [this] {
     if (is_stopped()) return;

@@ -55,6 +55,7 @@ class Settler : public Client {
 class Consumer final : public Settler {
  public:
   using Settler::Settler;
+  void stop() override;
 
  private:
   void on_method(const amqp::Method& method) override;
