@@ -224,8 +224,13 @@ void Node::stop_clients() {
     for (auto& answer : answers) sum += answer.get();
     return sum;
   };
+  // All of them first: a consumer that goes on one shard may be the last one of a queue on another.
   ask([](NodeShard& shard) {
-    shard.shut_down("broker forced connection closure with reason 'shutdown'");
+    shard.begin_to_stop();
+    return std::size_t{0};
+  });
+  ask([](NodeShard& shard) {
+    shard.pause_clients("broker forced connection closure with reason 'shutdown'");
     return shard.connections().size();
   });
   // With a failed disk every further moment could only mislead them.

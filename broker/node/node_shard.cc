@@ -229,11 +229,6 @@ void NodeShard::report_placed(GroupId queue, std::vector<raft::ReplicaId> member
                  [](cluster::Outcome, const cluster::TopologyPtr&) {});
 }
 
-void NodeShard::shut_down(std::string_view reason) {
-  stopping_ = true;
-  connections_.shut_down(reason);
-}
-
 /// There and back: the command goes to the shard of the metadata, and `done` is called here.
 void NodeShard::submit_command(cluster::MetadataCommand command, cluster::MetadataHost::Done done) {
   shard_.post(kMetadataShard, [this, command = std::move(command), done = std::move(done)]() mutable {

@@ -5,6 +5,7 @@ other broker that can be started by a command line. `{port}` and `{data}` are fi
 """
 
 import os
+import random
 import shlex
 import signal
 import socket
@@ -43,9 +44,15 @@ def wait_until(condition, seconds, what):
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return probe.getsockname()[1]
+    """One that nobody listens on, outside the range from which outgoing connections get theirs."""
+    while True:
+        port = random.randrange(15_000, 32_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+            return port
 
 
 def answers(port, host=HOST):

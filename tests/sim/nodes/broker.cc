@@ -136,7 +136,7 @@ void Broker::refuse_clients() {
   ending_ = true;
   post(ShardId(0), [this] {
     core_->refuse_clients();
-    core_->on_every_shard([](NodeShard& shard) { shard.shut_down("shutdown"); });
+    core_->on_every_shard([](NodeShard& shard) { shard.begin_to_stop(); });
     dismiss_clients("shutdown");
   });
 }
