@@ -1,6 +1,7 @@
 // An immutable map that shares what two versions have in common (a hash array mapped trie, Bagwell 2001).
 // The metadata machine derives a new version per command in O(log n) and hands it to every shard; a reader needs no
-// lock because no node ever changes. Iteration follows the hash, the same for equal contents on every node and run.
+// lock because no node changes once its version is shown. Iteration follows the hash, the same for equal contents on
+// every node and run.
 #pragma once
 #include <bit>
 #include <cstddef>
@@ -55,12 +56,15 @@ class PersistentMap {
     return nullptr;
   }
 
-  PersistentMap with(Key key, Value value) const {
+  /// `edit`: whoever makes many changes and shows nobody what lies between passes a number of its own, never used
+  /// before, and then nodes that were made under this number are changed in place: this map is spent, and only the one
+  /// that comes back is good for anything. 0: this map stays as it is.
+  PersistentMap with(Key key, Value value, std::uint64_t edit = 0) const {
     const std::uint64_t hash = stable_hash(key);
     bool added = false;
     auto leaf = std::make_shared<const std::pair<Key, Value>>(std::move(key), std::move(value));
     PersistentMap next;
-    next.root_ = insert(root_.get(), std::move(leaf), hash, 0, added);
+    next.root_ = insert(root_, std::move(leaf), {.hash = hash, .edit = edit}, 0, added);
     next.size_ = size_ + (added ? 1 : 0);
     return next;
   }
@@ -99,14 +103,33 @@ class PersistentMap {
     std::uint32_t child_bits = 0;  // and their counts are the lengths of the two vectors (but for the deepest lists).
     std::vector<Leaf> leaves;
     std::vector<Child> children;
+    std::uint64_t edit = 0;  // under which it was made
+  };
+  struct Insertion {
+    std::uint64_t hash = 0;
+    std::uint64_t edit = 0;
   };
 
   static std::size_t index_of(std::uint32_t bits, std::uint32_t bit) {
     return static_cast<std::size_t>(std::popcount(bits & (bit - 1)));
   }
 
-  static Child insert(const Node* node, Leaf leaf, std::uint64_t hash, unsigned shift, bool& added) {
-    auto next = node != nullptr ? std::make_shared<Node>(*node) : std::make_shared<Node>();
+  /// The node itself if it may be changed, or a copy with room for a leaf more.
+  static std::shared_ptr<Node> editable(const Child& node, std::uint64_t edit) {
+    if (edit != 0 && node != nullptr && node->edit == edit) return std::const_pointer_cast<Node>(node);
+    auto copy = std::make_shared<Node>();
+    copy->edit = edit;
+    if (node == nullptr) return copy;
+    copy->leaf_bits = node->leaf_bits;
+    copy->child_bits = node->child_bits;
+    copy->leaves.reserve(node->leaves.size() + 1);
+    copy->leaves.assign(node->leaves.begin(), node->leaves.end());
+    copy->children = node->children;
+    return copy;
+  }
+
+  static Child insert(const Child& node, Leaf leaf, const Insertion& how, unsigned shift, bool& added) {
+    std::shared_ptr<Node> next = editable(node, how.edit);
     if (shift >= kHashBits) {
       for (Leaf& present : next->leaves) {
         if (present->first != leaf->first) continue;
@@ -117,10 +140,10 @@ class PersistentMap {
       added = true;
       return next;
     }
-    const std::uint32_t bit = 1u << ((hash >> shift) & kMask);
+    const std::uint32_t bit = 1u << ((how.hash >> shift) & kMask);
     if ((next->child_bits & bit) != 0) {
       Child& child = next->children[index_of(next->child_bits, bit)];
-      child = insert(child.get(), std::move(leaf), hash, shift + kBits, added);
+      child = insert(child, std::move(leaf), how, shift + kBits, added);
       return next;
     }
     const std::size_t at = index_of(next->leaf_bits, bit);
@@ -139,9 +162,9 @@ class PersistentMap {
     next->leaves.erase(next->leaves.begin() + static_cast<std::ptrdiff_t>(at));
     next->leaf_bits &= ~bit;
     bool moved_added = false;
-    const std::uint64_t moved_hash = stable_hash(moved->first);
-    Child child = insert(nullptr, std::move(moved), moved_hash, shift + kBits, moved_added);
-    child = insert(child.get(), std::move(leaf), hash, shift + kBits, added);
+    const Insertion how_moved{.hash = stable_hash(moved->first), .edit = how.edit};
+    Child child = insert(nullptr, std::move(moved), how_moved, shift + kBits, moved_added);
+    child = insert(child, std::move(leaf), how, shift + kBits, added);
     const std::size_t slot = index_of(next->child_bits, bit);
     next->child_bits |= bit;
     next->children.insert(next->children.begin() + static_cast<std::ptrdiff_t>(slot), std::move(child));
@@ -153,6 +176,7 @@ class PersistentMap {
   template <class Lookup>
   static Child erase(const Node& node, const Lookup& key, std::uint64_t hash, unsigned shift) {
     auto next = std::make_shared<Node>(node);
+    next->edit = 0;
     if (shift >= kHashBits) {
       std::erase_if(next->leaves, [&](const Leaf& leaf) { return leaf->first == key; });
       return next->leaves.empty() ? nullptr : next;

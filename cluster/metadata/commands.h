@@ -122,7 +122,7 @@ enum class Outcome : std::uint8_t {
 };
 
 /// One entry holds no more commands than this; decode_commands() refuses it.
-inline constexpr std::size_t kMetadataCommandsMax = 8;
+inline constexpr std::size_t kMetadataCommandsMax = 64;
 
 /// The payload of one log entry. Without an origin it is applied as often as it is logged.
 struct MetadataEntry {

@@ -9,9 +9,9 @@ namespace {
 /// `outer` with `value` at outer[key][inner_key]; without_inner() undoes it and leaves no empty map behind.
 template <class Inner, class InnerKey, class Value>
 PersistentMap<std::string, Inner> with_inner(const PersistentMap<std::string, Inner>& outer, const std::string& key,
-                                             const InnerKey& inner_key, const Value& value) {
+                                             const InnerKey& inner_key, const Value& value, std::uint64_t edit) {
   const Inner* found = outer.find(key);
-  return outer.with(key, (found != nullptr ? *found : Inner{}).with(inner_key, value));
+  return outer.with(key, (found != nullptr ? *found : Inner{}).with(inner_key, value, edit), edit);
 }
 template <class Inner, class InnerKey>
 PersistentMap<std::string, Inner> without_inner(const PersistentMap<std::string, Inner>& outer, const std::string& key,
@@ -26,7 +26,7 @@ PersistentMap<std::string, Inner> without_inner(const PersistentMap<std::string,
 
 Draft::Draft(const MetadataMachine::IndexFactory& make_index, const Topology& before, LogIndex index,
              MetadataEffects& out)
-    : make_index_(make_index), next_id_(index.value() * kIdsPerEntry), out_(out), next_(before) {
+    : make_index_(make_index), edit_(index.value()), next_id_(index.value() * kIdsPerEntry), out_(out), next_(before) {
   next_.version = index.value();
 }
 
@@ -42,14 +42,14 @@ void Draft::put(ClusterNode node) {
 
 void Draft::put(Vhost vhost) {
   std::string name = vhost.name;
-  next_.vhosts = next_.vhosts.with(std::move(name), share(std::move(vhost)));
+  next_.vhosts = next_.vhosts.with(std::move(name), share(std::move(vhost)), edit_);
 }
 
 void Draft::put(Exchange exchange) {
   const ExchangePtr shared = share(std::move(exchange));
   Vhost vhost = *next_.find_vhost(shared->vhost);
-  vhost.exchanges = vhost.exchanges.with(shared->name, shared);
-  next_.exchanges_by_id = next_.exchanges_by_id.with(shared->id, shared);
+  vhost.exchanges = vhost.exchanges.with(shared->name, shared, edit_);
+  next_.exchanges_by_id = next_.exchanges_by_id.with(shared->id, shared, edit_);
   put(std::move(vhost));
 }
 
@@ -76,10 +76,11 @@ void Draft::move_queue(Queue changed) {
 /// Into every table that holds queues.
 void Draft::enter(const QueuePtr& queue) {
   Vhost vhost = *next_.find_vhost(queue->vhost);
-  vhost.queues = vhost.queues.with(queue->name, queue);
-  next_.queues_by_id = next_.queues_by_id.with(queue->id.value(), queue);
+  vhost.queues = vhost.queues.with(queue->name, queue, edit_);
+  next_.queues_by_id = next_.queues_by_id.with(queue->id.value(), queue, edit_);
   if (queue->owner) {
-    next_.queues_by_owner = with_inner(next_.queues_by_owner, owner_key(*queue->owner), queue->id.value(), queue);
+    next_.queues_by_owner =
+        with_inner(next_.queues_by_owner, owner_key(*queue->owner), queue->id.value(), queue, edit_);
   }
   put(std::move(vhost));
 }
@@ -129,7 +130,7 @@ void Draft::unbind(const Binding& binding) {
 void Draft::remember_destination(const BindingPtr& binding) {
   Vhost vhost = *next_.find_vhost(binding->vhost);
   const std::string key = destination_key(binding->kind, binding->destination);
-  vhost.bindings_to = with_inner(vhost.bindings_to, key, binding_identity(*binding), binding);
+  vhost.bindings_to = with_inner(vhost.bindings_to, key, binding_identity(*binding), binding, edit_);
   put(std::move(vhost));
 }
 

@@ -83,6 +83,7 @@ class Draft {
   void clear_permissions(User user, const std::string& vhost);
 
   const MetadataMachine::IndexFactory& make_index_;
+  const std::uint64_t edit_;  // of the maps: nobody sees what lies between the commands of an entry
   std::uint64_t next_id_;
   MetadataEffects& out_;
   Topology next_;

@@ -143,7 +143,7 @@ Outcome Draft::on(const Bind& command) {
   if (source->bindings.find(identity) != nullptr) return Outcome::exists;
   const BindingPtr shared = share(binding);
   Exchange changed = *source;
-  changed.bindings = changed.bindings.with(identity, shared);
+  changed.bindings = changed.bindings.with(identity, shared, edit_);
   changed.index = changed.index->bind(binding.key, *destination);
   put(std::move(changed));
   remember_destination(shared);

@@ -11,6 +11,16 @@ namespace {
 
 /// An entry that has not come back by then was lost on the way; sending it twice does no harm.
 constexpr Duration kSendAgain = std::chrono::seconds(1);
+/// An entry with so many bytes of arguments holds no more commands.
+constexpr std::size_t kPackBytes = 64u << 10;
+/// Of a command: what may be large in it.
+std::size_t arguments_size(const MetadataCommand& command) {
+  if (const auto* declare = std::get_if<DeclareQueue>(&command)) return declare->queue.arguments.size();
+  if (const auto* declare = std::get_if<DeclareExchange>(&command)) return declare->exchange.arguments.size();
+  if (const auto* bind = std::get_if<Bind>(&command)) return bind->binding.key.arguments.size();
+  if (const auto* unbind = std::get_if<Unbind>(&command)) return unbind->binding.key.arguments.size();
+  return 0;
+}
 /// A fence that hears nothing of the leader asks again after this.
 constexpr Duration kFenceAskAgain = std::chrono::milliseconds(50);
 
@@ -44,13 +54,14 @@ bool MetadataHost::on_turn_end() {
 void MetadataHost::pack_gathered() {
   std::vector<MetadataCommand> commands = std::exchange(gathered_, {});
   std::vector<Done> done = std::exchange(gathered_done_, {});
-  for (std::size_t begin = 0; begin < commands.size(); begin += kMetadataCommandsMax) {
-    const std::size_t end = std::min(commands.size(), begin + kMetadataCommandsMax);
+  for (std::size_t i = 0; i < commands.size();) {
     Asked asked{.number = ++last_number_};
     // What is under way may change what these commands are about.
     asked.transient = std::ranges::all_of(asked_, &Asked::transient);
     MetadataEntry entry{.origin = Origin{.node = options_.node, .epoch = options_.epoch, .number = asked.number}};
-    for (std::size_t i = begin; i < end; ++i) {
+    std::size_t bytes = 0;
+    for (; i < commands.size() && entry.commands.size() < kMetadataCommandsMax && bytes < kPackBytes; ++i) {
+      bytes += arguments_size(commands[i]);
       asked.transient = asked.transient && is_transient(*machine_.topology(), commands[i]);
       entry.commands.push_back(std::move(commands[i]));
       asked.done.push_back(std::move(done[i]));

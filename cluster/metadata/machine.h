@@ -15,7 +15,7 @@
 namespace quorate::cluster {
 
 /// Ids of what an entry creates are its index times this and onwards.
-inline constexpr std::uint64_t kIdsPerEntry = 64;
+inline constexpr std::uint64_t kIdsPerEntry = 512;
 /// The index in the metadata log at which the queue was declared.
 inline std::uint64_t declared_at(GroupId queue) { return queue.value() / kIdsPerEntry; }
 

@@ -48,6 +48,35 @@ TEST(PersistentMap, AgreesWithAModelOverManyChanges) {
   EXPECT_EQ(seen, model);
 }
 
+TEST(PersistentMap, ChangesInPlaceWhatNobodyElseHasSeen) {
+  const std::uint64_t seed = 2;
+  SCOPED_TRACE("seed=" + std::to_string(seed));
+  Random random(seed);
+  Map map;
+  std::map<std::string, int> model;
+  for (std::uint64_t edit = 1; edit <= 300; ++edit) {
+    const Map seen = map;
+    const std::map<std::string, int> model_seen = model;
+    for (std::uint64_t changes = random.below(60); changes > 0; --changes) {
+      const std::string key = std::to_string(random.below(2'000));
+      if (random.below(4) == 0) {
+        map = map.without(key);
+        model.erase(key);
+      } else {
+        const int value = static_cast<int>(random.below(1'000));
+        map = map.with(key, value, edit);
+        model[key] = value;
+      }
+    }
+    EXPECT_EQ(map.size(), model.size());
+    for (const auto& [version, expected] : {std::pair(seen, model_seen), std::pair(map, model)}) {
+      std::map<std::string, int> found;
+      version.for_each([&](const std::string& key, int value) { found[key] = value; });
+      ASSERT_EQ(found, expected);
+    }
+  }
+}
+
 TEST(PersistentMap, HasOneOrderForEqualContents) {
   Map grown;
   Map shrunk;

@@ -1,5 +1,6 @@
 // How fast the metadata changes: declarations and bindings per second by how many there are, and how long a snapshot
-// takes. Each command is an entry of its own, as from clients that wait for the answer.
+// takes. Each command is an entry of its own, as from clients that wait for the answer, or one of many in an entry, as
+// from clients that do not.
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 
@@ -25,8 +26,9 @@ class Metadata {
       bind(i);
     }
   }
-  void submit(MetadataCommand command) {
-    const Bytes entry = encode_entry({.commands = {std::move(command)}});
+  void submit(MetadataCommand command) { submit_all({std::move(command)}); }
+  void submit_all(std::vector<MetadataCommand> commands) {
+    const Bytes entry = encode_entry({.commands = std::move(commands)});
     MetadataEffects effects;
     CHECK(machine_.apply(++index_, entry.view(), effects).has_value());
     CHECK(effects.outcomes.front() == Outcome::done);
@@ -37,6 +39,16 @@ class Metadata {
   void remove(std::int64_t i) { submit(DeleteQueue{.id = machine_.topology()->find_queue("/", name(i))->id}); }
   void bind(std::int64_t i) { submit(Bind{.binding = binding(i)}); }
   void unbind(std::int64_t i) { submit(Unbind{.binding = binding(i)}); }
+  /// The queue gets that many bindings more.
+  void bind_many(std::int64_t queue, std::int64_t first, std::int64_t count) {
+    std::vector<MetadataCommand> commands;
+    for (std::int64_t i = 0; i < count; ++i) {
+      Binding more = binding(queue);
+      more.key.routing_key = fmt::format("b.{}", first + i);
+      commands.emplace_back(Bind{.binding = std::move(more)});
+    }
+    submit_all(std::move(commands));
+  }
   const MetadataMachine& machine() const { return machine_; }
 
  private:
@@ -70,6 +82,19 @@ void bind_and_unbind(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * 2);
 }
 BENCHMARK(bind_and_unbind)->Arg(100)->Arg(10'000)->Arg(100'000);
+
+/// So many in one entry.
+void bind_packed(benchmark::State& state) {
+  Metadata metadata(10'000);
+  const std::int64_t count = state.range(0);
+  std::int64_t bound = 0;
+  for (auto _ : state) {
+    metadata.bind_many(bound % 10'000, bound, count);
+    bound += count;
+  }
+  state.SetItemsProcessed(bound);
+}
+BENCHMARK(bind_packed)->Arg(1)->Arg(8)->Arg(kMetadataCommandsMax);
 
 void snapshot(benchmark::State& state) {
   const Metadata metadata(state.range(0));

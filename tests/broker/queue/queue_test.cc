@@ -405,7 +405,7 @@ TEST_F(QueueTest, MailToADeletedQueueIsAnswered) {
 
 TEST_F(QueueTest, MailToAQueueThatIsNotThereYetWaitsForIt) {
   settle();
-  const GroupId later{2 * 64};
+  const GroupId later{2 * cluster::kIdsPerEntry};
   publish("a", later);
   settle();
   EXPECT_EQ(got(), "");

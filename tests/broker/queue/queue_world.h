@@ -13,6 +13,7 @@
 #include "base/time.h"
 #include "broker/queue/queue_directory.h"
 #include "cluster/group_host.h"
+#include "cluster/metadata/machine.h"
 #include "cluster/shard.h"
 #include "storage/disk_storage.h"
 #include "storage/log_reader.h"
@@ -23,8 +24,8 @@
 
 namespace quorate::queue {
 
-inline constexpr GroupId kDurable{64 + 1};  // declared at entry 1 of the metadata
-inline constexpr GroupId kTransient{64 + 2};
+inline constexpr GroupId kDurable{cluster::kIdsPerEntry + 1};  // declared at entry 1 of the metadata
+inline constexpr GroupId kTransient{cluster::kIdsPerEntry + 2};
 
 class QueueWorld : public MailReceiver, public RemotePost, public ::testing::Test {
  protected:
