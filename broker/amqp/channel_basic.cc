@@ -7,6 +7,7 @@
 #include "broker/amqp/channel.h"
 #include "broker/amqp/names.h"
 #include "broker/amqp/table_codec.h"
+#include "broker/queue/arguments.h"
 
 namespace quorate::amqp {
 namespace {
@@ -226,7 +227,7 @@ Handled Channel::on(const BasicGet& method) {
   const auto queue = queue_to_read(method.queue.text);
   if (!queue) return std::unexpected(queue.error());
   const GroupId id = (*queue)->id;
-  const bool is_quorum = (*queue)->type == cluster::QueueType::quorum;
+  const bool is_quorum = queue::declared_type(**queue) == cluster::QueueType::quorum;
   if (is_quorum && find_field(as_bytes((*queue)->arguments), "x-single-active-consumer") == Value(true)) {
     return refuse(ReplyCode::resource_locked,
                   "cannot obtain access to locked " + describe(ResourceKind::queue, (*queue)->name) +

@@ -83,8 +83,8 @@ Handled Channel::declare_existing(const cluster::Queue& current, const QueueDecl
   const auto has = decode_table(as_bytes(current.arguments));
   CHECK(has.has_value());
   const auto extent = is_relaxed ? queue::Equivalence::relaxed : queue::Equivalence::full;
-  if (auto same = queue::check_same_arguments(received, *has, describe(ResourceKind::queue, current.name), extent);
-      !same) {
+  const std::string described = describe(ResourceKind::queue, current.name);
+  if (auto same = queue::check_same_arguments(received, *has, current.type, described, extent); !same) {
     return refuse(ReplyCode::precondition_failed, same.error());
   }
   return answer_declare(current, method);
@@ -97,7 +97,7 @@ Handled Channel::check_same_properties(const cluster::Queue& current, const Queu
                                                       std::string(truth(received)) + "' but current is '" +
                                                       std::string(truth(is)) + "'");
   };
-  const bool durable = is_durable(method, current.type == cluster::QueueType::quorum);
+  const bool durable = is_durable(method, queue::declared_type(current) == cluster::QueueType::quorum);
   if (durable != current.durable) return differs("durable", durable, current.durable);
   if (method.auto_delete != current.auto_delete) return differs("auto_delete", method.auto_delete, current.auto_delete);
   return {};

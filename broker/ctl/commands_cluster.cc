@@ -47,6 +47,14 @@ const cluster::Queue* find_quorum_queue(const BrokerView& view, const Arguments&
   return nullptr;
 }
 
+/// The queue of the arguments, which may get members elsewhere, or null after `done` has been told.
+const cluster::Queue* find_movable_queue(const BrokerView& view, const Arguments& arguments, Done& done) {
+  const cluster::Queue* queue = find_queue(view, arguments, done);
+  if (queue == nullptr || cluster::may_be_quorum(*queue)) return queue;
+  fail(done, Exit::unavailable, "Only a durable queue that does not delete itself can become a quorum queue");
+  return nullptr;
+}
+
 /// Where its members are, or are to be.
 std::vector<NodeId> nodes_of(const cluster::Queue& queue) {
   std::vector<NodeId> nodes;
@@ -84,13 +92,13 @@ std::string_view fault_of(MetadataOutcome outcome) {
 
 void answer_nothing(Done& done) { done(Answer{.data = nullptr, .text = ""}); }
 
-void place(BrokerView& view, GroupId queue, std::vector<NodeId> nodes, Done done) {
-  view.submit(cluster::PlaceQueue{.id = queue, .nodes = std::move(nodes)},
-              [done = std::move(done)](MetadataOutcome outcome) mutable {
-                const std::string_view fault = fault_of(outcome);
-                if (fault.empty()) return answer_nothing(done);
-                fail(done, Exit::unavailable, std::string(fault));
-              });
+/// Nothing more is said when it was carried out.
+void submit(BrokerView& view, cluster::MetadataCommand command, Done done) {
+  view.submit(std::move(command), [done = std::move(done)](MetadataOutcome outcome) mutable {
+    const std::string_view fault = fault_of(outcome);
+    if (fault.empty()) return answer_nothing(done);
+    fail(done, Exit::unavailable, std::string(fault));
+  });
 }
 
 /// One row for each queue when all are placed; the members follow on their own.
@@ -119,10 +127,10 @@ void place_all(BrokerView& view, std::vector<cluster::PlaceQueue> placements, Do
 }
 
 template <class Wanted>
-std::vector<cluster::QueuePtr> quorum_queues(const BrokerView& view, Wanted is_wanted) {
+std::vector<cluster::QueuePtr> queues_that(const BrokerView& view, Wanted is_wanted) {
   std::vector<cluster::QueuePtr> queues;
   view.topology()->queues_by_id.for_each([&](std::uint64_t, const cluster::QueuePtr& queue) {
-    if (queue->type == QueueType::quorum && is_wanted(*queue)) queues.push_back(queue);
+    if (is_wanted(*queue)) queues.push_back(queue);
   });
   return queues;
 }
@@ -221,12 +229,12 @@ void revive(BrokerView& view, const Arguments&, Done done) {
 // --- members of queues ---
 
 void add_member(BrokerView& view, const Arguments& arguments, Done done) {
-  const cluster::Queue* queue = find_quorum_queue(view, arguments, "add members to", done);
+  const cluster::Queue* queue = find_movable_queue(view, arguments, done);
   if (queue == nullptr) return;
   const auto node = find_target(view, arguments, done);
   if (!node) return;
   if (queue->has_member_on(node->id)) return answer_nothing(done);
-  place(view, queue->id, with(nodes_of(*queue), node->id), std::move(done));
+  submit(view, cluster::PlaceQueue{.id = queue->id, .nodes = with(nodes_of(*queue), node->id)}, std::move(done));
 }
 
 void delete_member(BrokerView& view, const Arguments& arguments, Done done) {
@@ -237,7 +245,21 @@ void delete_member(BrokerView& view, const Arguments& arguments, Done done) {
   if (!queue->has_member_on(node->id)) return answer_nothing(done);
   std::vector<NodeId> left = without(nodes_of(*queue), node->id);
   if (left.empty()) return fail(done, Exit::unavailable, "Cannot delete the last member of a queue");
-  place(view, queue->id, std::move(left), std::move(done));
+  submit(view, cluster::PlaceQueue{.id = queue->id, .nodes = std::move(left)}, std::move(done));
+}
+
+/// A classic queue has one member: add_member makes a quorum queue of it by itself, delete_member does not undo that.
+void set_queue_type(BrokerView& view, const Arguments& arguments, Done done) {
+  const cluster::Queue* queue = find_movable_queue(view, arguments, done);
+  if (queue == nullptr) return;
+  const std::string type = text_of(arguments, "type");
+  if (type != "classic" && type != "quorum") return fail(done, Exit::usage, "the type must be one of: classic, quorum");
+  const bool is_classic = type == "classic";
+  if (is_classic && nodes_of(*queue).size() > 1) {
+    return fail(done, Exit::unavailable, "A queue with several members cannot be classic: delete all but one");
+  }
+  submit(view, cluster::SetQueueType{.id = queue->id, .type = is_classic ? QueueType::classic : QueueType::quorum},
+         std::move(done));
 }
 
 void grow(BrokerView& view, const Arguments& arguments, Done done) {
@@ -248,10 +270,13 @@ void grow(BrokerView& view, const Arguments& arguments, Done done) {
     return fail(done, Exit::usage, "the strategy must be one of: all, even");
   }
   std::vector<cluster::PlaceQueue> placements;
+  const bool classic_too = is_set(arguments, "classic");
   const auto is_wanted = [&](const cluster::Queue& queue) {
-    return !queue.has_member_on(node->id) && (strategy == "all" || queue.members.size() % 2 == 0);
+    const bool is_right_type = queue.type == QueueType::quorum || (classic_too && cluster::may_be_quorum(queue));
+    const bool is_right_size = strategy == "all" || queue.members.size() % 2 == 0;
+    return is_right_type && is_right_size && !queue.has_member_on(node->id);
   };
-  for (const cluster::QueuePtr& queue : quorum_queues(view, is_wanted)) {
+  for (const cluster::QueuePtr& queue : queues_that(view, is_wanted)) {
     placements.push_back({.id = queue->id, .nodes = with(nodes_of(*queue), node->id)});
   }
   place_all(view, std::move(placements), std::move(done));
@@ -262,9 +287,9 @@ void shrink(BrokerView& view, const Arguments& arguments, Done done) {
   if (!node) return;
   std::vector<cluster::PlaceQueue> placements;
   const auto is_wanted = [&](const cluster::Queue& queue) {
-    return queue.has_member_on(node->id) && nodes_of(queue).size() > 1;
+    return queue.type == QueueType::quorum && queue.has_member_on(node->id) && nodes_of(queue).size() > 1;
   };
-  for (const cluster::QueuePtr& queue : quorum_queues(view, is_wanted)) {
+  for (const cluster::QueuePtr& queue : queues_that(view, is_wanted)) {
     placements.push_back({.id = queue->id, .nodes = without(nodes_of(*queue), node->id)});
   }
   place_all(view, std::move(placements), std::move(done));

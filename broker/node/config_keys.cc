@@ -231,7 +231,8 @@ constexpr ConfigKey kKeys[] = {
     one<Text, &C::default_permission_write>("default_permissions.write", "What default_user may publish to."),
     one<OneOf<kQueueTypes>, &C::default_queue_type>(
         "default_queue_type",
-        "Type of a queue declared without x-queue-type; an exclusive, auto-delete or transient one is always classic."),
+        "Type of a queue declared without x-queue-type where its virtual host names none either; an exclusive, "
+        "auto-delete or transient one is always classic."),
     one<Text, &C::default_user>("default_user", "User created when the node starts on an empty data folder."),
     words<&C::default_user_tags>("default_user_tags.$tag", "Tags of default_user."),
     one<Text, &C::default_vhost>("default_vhost", "Virtual host created when the node starts on an empty data folder."),

@@ -14,7 +14,7 @@ constexpr ShardId kMetadataShard{0};
 queue::Configure settings_of(const cluster::Queue& queue) {
   const auto arguments = amqp::decode_table(as_bytes(queue.arguments));
   CHECK(arguments.has_value());
-  return queue::settings_from(*arguments, queue.type == cluster::QueueType::quorum);
+  return queue::settings_from(*arguments, queue::queue_type(*arguments) == cluster::QueueType::quorum);
 }
 
 cluster::HostOptions host_options(const NodeShard::Options& options) {
@@ -54,6 +54,8 @@ NodeShard::NodeShard(cluster::Shard& shard, storage::GroupStorage& storage, cons
                .announce = [this](const queue::Leadership& news, bool everywhere) { announce(news, everywhere); },
                .report_placed = [this](GroupId id,
                                        std::vector<raft::ReplicaId> members) { report_placed(id, std::move(members)); },
+               .adopt = [this](ShardId shard, GroupId id,
+                               std::vector<queue::Adopted> consumers) { adopt(shard, id, std::move(consumers)); },
                .request_delete = [this](GroupId id) { request_delete(id); },
                .on_failure = options_.on_failure}),
       connections_(shard, *this, sessions),
@@ -99,6 +101,16 @@ void NodeShard::on_topology(const cluster::TopologyPtr& topology, const cluster:
   placement_.count(topology, changes);
   courier_.on_topology(changes);
   queues_.on_topology(topology, changes);
+  for (const cluster::QueuePtr& queue : changes.moved) {
+    const bool is_here = queue->has_member_on(options_.node) && queue::is_tracked(*queue, options_.node);
+    if (is_here) switchboard_.send({.queue = queue->id, .shard = shard_.id(), .version = topology->version});
+  }
+}
+
+void NodeShard::adopt(ShardId shard, GroupId queue, std::vector<queue::Adopted> consumers) {
+  NodeShard* there = shards_.at(shard.value());
+  if (there == this) return courier_.adopt(queue, consumers);
+  shard_.post(shard, [there, queue, consumers = std::move(consumers)] { there->courier_.adopt(queue, consumers); });
 }
 
 std::vector<NodeId> NodeShard::place(std::size_t count) {

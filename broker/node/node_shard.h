@@ -92,6 +92,7 @@ class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
   void on_mail(queue::QueueMail mail) override { queues_.on_mail(std::move(mail)); }
   void on_mail(queue::SessionMail mail) override;
   void on_mail(queue::Parcel parcel) override { queues_.on_mail(std::move(parcel)); }
+  void on_mail(queue::Numbering numbering) override { queues_.on_mail(numbering); }
 
   // amqp::Surroundings
   const cluster::TopologyPtr& topology() const override { return view_; }
@@ -133,6 +134,7 @@ class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
   }
   void request_delete(GroupId queue);
   void report_placed(GroupId queue, std::vector<raft::ReplicaId> members);
+  void adopt(ShardId shard, GroupId queue, std::vector<queue::Adopted> consumers);
   void announce(const queue::Leadership& leadership, bool everywhere);
   void ask_here(GroupId queue);
   void give_to_session(queue::SessionMail mail);

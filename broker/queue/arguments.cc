@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/limits.h"
+#include "broker/message/field_cursor.h"
 
 namespace quorate::queue {
 namespace {
@@ -13,6 +14,7 @@ namespace {
 /// Empty when the value will do, else the reason as RabbitMQ prints it.
 using Check = std::string (*)(const Value& value, const Table& all);
 
+constexpr std::string_view kQueueType = "x-queue-type";
 constexpr std::int64_t kDeliveryLimitDefault = 20;  // Q021
 
 std::string quoted(std::string_view text) { return "\"" + std::string(text) + "\""; }
@@ -147,7 +149,7 @@ constexpr std::array kRows = {
     Row{"x-overflow", Knows::all, check_overflow, Effective::yes},
     Row{"x-queue-leader-locator", Knows::all, check_leader_locator, Effective::yes, Compared::no},
     Row{"x-queue-mode", Knows::classic, accept, Effective::no, Compared::no},
-    Row{"x-queue-type", Knows::all, check_type, Effective::yes},
+    Row{kQueueType, Knows::all, check_type, Effective::yes},
     Row{"x-queue-version", Knows::classic, check_version, Effective::no, Compared::no},
     Row{"x-quorum-initial-group-size", Knows::quorum, check_group_size, Effective::yes},
     Row{"x-single-active-consumer", Knows::all, check_truth, Effective::yes, Compared::always},
@@ -171,7 +173,7 @@ bool is_same(const Row& row, const Value* received, const Value* current) {
   if (received == nullptr || current == nullptr) {
     const Value* given = received != nullptr ? received : current;
     // A classic queue is what one gets without asking.
-    return given == nullptr || (row.name == "x-queue-type" && *given == Value(std::string("classic")));
+    return given == nullptr || (row.name == kQueueType && *given == Value(std::string("classic")));
   }
   std::int64_t a = 0;
   std::int64_t b = 0;
@@ -201,8 +203,14 @@ ArgumentVerdict check_arguments(const Table& arguments, std::string_view queue) 
 }
 
 cluster::QueueType queue_type(const Table& arguments) {
-  const Value* type = arguments.find("x-queue-type");
+  const Value* type = arguments.find(kQueueType);
   const bool is_quorum = type != nullptr && *type == Value(std::string("quorum"));
+  return is_quorum ? cluster::QueueType::quorum : cluster::QueueType::classic;
+}
+
+cluster::QueueType declared_type(const cluster::Queue& queue) {
+  const auto type = find_field_value(as_bytes(queue.arguments), kQueueType);
+  const bool is_quorum = type && type->text() == "quorum";
   return is_quorum ? cluster::QueueType::quorum : cluster::QueueType::classic;
 }
 
@@ -272,14 +280,16 @@ Configure settings_from(const Table& arguments, bool quorum) {
   return settings;
 }
 
-ArgumentVerdict check_same_arguments(const Table& received, const Table& current, std::string_view queue,
-                                     Equivalence extent) {
+ArgumentVerdict check_same_arguments(const Table& received, const Table& current, cluster::QueueType type,
+                                     std::string_view queue, Equivalence extent) {
   const Compared least = extent == Equivalence::relaxed ? Compared::always : Compared::yes;
   for (const Row& row : kRows) {
     const Value* asked = received.find(row.name);
     const Value* has = current.find(row.name);
     const bool is_compared = row.compared >= least && row.is_for(queue_type(current));
     if (!is_compared || is_same(row, asked, has)) continue;
+    const bool names_what_it_is = row.name == kQueueType && queue_type(received) == type;
+    if (names_what_it_is) continue;
     return std::unexpected("inequivalent arg '" + std::string(row.name) + "' for " + std::string(queue) +
                            ": received " + printed(asked) + " but current is " + printed(has));
   }

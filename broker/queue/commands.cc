@@ -13,6 +13,7 @@ constexpr std::uint8_t kHasTtlFlag = 4;
 constexpr std::uint8_t kNoAckFlag = 1;
 constexpr std::uint8_t kExclusiveFlag = 2;
 constexpr std::uint8_t kAfterCrashFlag = 1;
+constexpr std::uint8_t kKeepsTransientFlag = 2;
 constexpr std::uint8_t kExpiredFlag = 1;
 constexpr auto kReasonMax = static_cast<std::uint8_t>(ReturnReason::released);
 
@@ -117,12 +118,14 @@ void body(ByteWriter& w, const Down& c) { put(w, c.session); }
 bool body(ByteReader& r, Down& c) { return get(r, c.session); }
 void body(ByteWriter& w, const NodeUp& c) {
   put(w, c.node, c.epoch);
-  w.write(static_cast<std::uint8_t>(c.after_crash ? kAfterCrashFlag : 0));
+  w.write(
+      static_cast<std::uint8_t>((c.after_crash ? kAfterCrashFlag : 0) | (c.keeps_transient ? kKeepsTransientFlag : 0)));
 }
 bool body(ByteReader& r, NodeUp& c) {
   std::uint8_t flags = 0;
   if (!get(r, c.node, c.epoch) || !r.read(flags)) return false;
   c.after_crash = (flags & kAfterCrashFlag) != 0;
+  c.keeps_transient = (flags & kKeepsTransientFlag) != 0;
   return true;
 }
 

@@ -108,13 +108,16 @@ struct Down {
   SessionId session;
 };
 
-/// A node has started: its sessions of earlier epochs are gone and with them every transient message.
+/// A node has started: its sessions of earlier epochs are gone and with them every transient message of a classic
+/// queue.
 struct NodeUp {
   NodeId node;
   Epoch epoch;
   /// The epoch before did not end in order. Deliveries run ahead of the log, so any message may have been seen by a
   /// client: all of them count as redelivered.
   bool after_crash = false;
+  /// It has become a quorum queue, whose promise covers transient messages too.
+  bool keeps_transient = false;
 };
 
 /// No session sends as much as this.

@@ -376,14 +376,7 @@ void Courier::close(Link& link) {
 
 void Courier::on_mail(SessionMail mail) {
   const auto at = links_.find({mail.to.serial, mail.queue});
-  if (at == links_.end()) {
-    // A consumer from when the queue lived on this node alone.
-    const bool is_wanted = std::holds_alternative<Delivery>(mail.what) && surroundings_.is_alive(mail.to);
-    if (!is_wanted || !is_tracked(mail.queue)) return;
-    link_of(mail.to, mail.queue);
-    return on_mail(std::move(mail));
-  }
-  if (at->second.session != mail.to) return;
+  if (at == links_.end() || at->second.session != mail.to) return;
   Link& link = at->second;
   std::visit([&](auto& what) { on(link, mail, what); }, mail.what);
 }

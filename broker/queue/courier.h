@@ -52,6 +52,8 @@ class Courier final : public cluster::TurnHook {
   /// What was sent to that node lately may be lost.
   void on_node_unreachable(NodeId node);
   void on_topology(const cluster::QueueChanges& changes);
+  /// Consumers of this shard that are numbered from now on, with what they have had.
+  void adopt(GroupId queue, const std::vector<Adopted>& consumers);
 
   bool on_turn_end() override;
   /// For status and tests.
@@ -104,6 +106,8 @@ class Courier final : public cluster::TurnHook {
   };
 
   void track(QueueMail mail);
+  void greet(Link& link, const ConsumerKey& consumer);
+  void tell_gone(GroupId queue, const std::vector<Adopted>& consumers);
   Route* route_to(GroupId queue);
   bool is_tracked(GroupId queue);
   Link& link_of(const SessionId& session, GroupId queue);

@@ -1,5 +1,5 @@
 // What travels between channels and queues. A channel sends QueueMail to its courier. A queue that lives in this
-// process alone gets it as it is, on its shard; a queue that is replicated, or lives on another node, gets it in
+// process alone gets it as it is, on its shard; a queue that is or was replicated, or lives on another node, gets it in
 // Parcels, whose commands are numbered, so that nothing is lost or done twice when leaders change and streams break.
 // The queue answers with SessionMail to the shard of the channel. Mail from one sender to one receiver arrives in
 // order.
@@ -79,6 +79,20 @@ struct Parcel {
   std::vector<QueueMailBody> commands;  // all but questions
   std::vector<Resume> resumes;
   std::vector<Question> questions;
+};
+
+/// From now on this shard's sessions number what they send to the queue; what they sent before is there already.
+struct Numbering {
+  GroupId queue;
+  ShardId shard;
+  std::uint64_t version = 0;  // of the topology that says so
+};
+
+/// What a consumer, or a getter, has had so far of a queue whose deliveries are numbered from now on.
+struct Adopted {
+  ConsumerKey consumer;
+  std::uint64_t last = 0;  // delivery
+  bool cancelled = false;
 };
 
 /// Who leads a queue, told by a replica of it. No leader: the parcel was refused, and nobody is known.

@@ -42,7 +42,7 @@ bool Outbox::deliver(const Owed& owed) {
                .message = std::move(*message),
                .redelivered = delivery.message.redelivered,
                .settled = delivery.settled,
-               .counts = surroundings_.counts,
+               .counts = surroundings_.machine.settings().quorum,
                .delivery_count = delivery.message.delivery_count,
                .acquired_count = delivery.acquired_count};
   if (owed.kind == Owed::Kind::get) {
@@ -85,6 +85,14 @@ void Outbox::clear() {
   evicted_ = LogIndex(0);
   reading_ = false;
   ++read_serial_;
+}
+
+std::map<ConsumerKey, std::uint64_t> Outbox::first_owed() const {
+  std::map<ConsumerKey, std::uint64_t> first;
+  for (const Owed& owed : owed_) {
+    if (owed.kind == Owed::Kind::delivery) first.try_emplace(owed.delivery.consumer, owed.delivery.id);
+  }
+  return first;
 }
 
 std::vector<LogIndex> Outbox::needed_entries() const {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -37,7 +38,6 @@ class Outbox {
   struct Surroundings {
     const QueueMachine& machine;
     CacheBudget& budget;
-    bool counts = false;  // deliveries say how often they were delivered
     /// The last argument is the number of the command that this answers, or 0.
     std::function<void(const SessionId&, SessionMailBody, std::uint64_t)> send;
     /// The log from one index to another, in stretches of the budget's size; null when there is no log.
@@ -64,6 +64,8 @@ class Outbox {
   void clear();
 
   const std::deque<Owed>& owed() const { return owed_; }
+  /// Of each consumer that is owed a delivery, the first that it has not been sent.
+  std::map<ConsumerKey, std::uint64_t> first_owed() const;
   /// Entries that are dead to the machine but hold a body that is owed, ascending.
   std::vector<LogIndex> needed_entries() const;
 

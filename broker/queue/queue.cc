@@ -19,7 +19,6 @@ Outbox::Surroundings Queue::outbox_surroundings() {
   Outbox::Surroundings needs{
       .machine = machine_,
       .budget = is_durable() ? surroundings_.cache_budget : surroundings_.transient_bodies,
-      .counts = is_quorum(),
       .send = [this](const SessionId& to, SessionMailBody what,
                      std::uint64_t answers) { send(to, std::move(what), answers); },
       .on_failure =
@@ -63,7 +62,12 @@ void Queue::on_mail(QueueMail mail) {
 }
 
 void Queue::on_mail(Parcel parcel) {
-  if (leads_in(parcel.term)) return take(parcel);
+  if (leads_in(parcel.term)) {
+    Switchover* switchover = switchover_of(parcel.from);
+    if (switchover == nullptr) return take(parcel);
+    switchover->keep(std::move(parcel));
+    return surroundings_.mark_dirty(definition_->id);
+  }
   const bool will_lead = parcel.term == term_ && raft::node_of(leader_) == surroundings_.node;
   if (will_lead) {
     early_parcels_.push_back(std::move(parcel));
@@ -149,11 +153,12 @@ bool Queue::flush() {
   pursue_target();
   const bool had_commands = !packer_.empty();
   packer_.seal();
-  if (questions_.empty() || surroundings_.groups.has_failed()) return had_commands;
-  if (machine_.applied() < last_proposed_) return had_commands;
+  const bool is_caught_up = machine_.applied() >= last_proposed_ && !surroundings_.groups.has_failed();
+  if (!is_caught_up) return had_commands;
   const std::size_t open = questions_.size();
-  answer_questions();
-  return had_commands || questions_.size() < open;
+  if (open > 0) answer_questions();
+  const bool has_answered = questions_.size() < open;
+  return bring_over() || has_answered || had_commands;
 }
 
 /// A leader that was cut off does not know it, and what it finds unused or empty others may be using: before it deletes
@@ -195,7 +200,7 @@ void Queue::answer(const Asked& asked) {
   const auto* delete_if = std::get_if<DeleteIf>(&asked.question.what);
   const std::uint64_t number = asked.question.number;
   if (delete_if == nullptr) {
-    if (!is_quorum()) note_use();  // redeclared
+    if (!machine_.settings().quorum) note_use();  // redeclared
     send(asked.from, Counted{.ready = machine_.ready_count(), .consumers = machine_.consumer_count()}, number);
   } else if (delete_if->unused && machine_.consumer_count() > 0) {
     send(asked.from, Deleted{.outcome = DeleteOutcome::in_use}, number);
@@ -209,21 +214,23 @@ void Queue::answer(const Asked& asked) {
 }
 
 void Queue::on_deleted(const cluster::TopologyPtr& topology) {
+  committed_ = std::max(committed_, machine_.applied());  // no log will contradict it any more
+  for (Promised& promised : std::exchange(promised_, {})) surroundings_.switchboard.send(std::move(promised.mail));
   for (const Waiting& waiting : waiting_) send_untracked(waiting.session, waiting.taken);
   for (const Owed& owed : outbox_.owed()) {
     const ConsumerKey& consumer = owed.delivery.consumer;
-    if (owed.kind == Owed::Kind::get) send(consumer.session, GetEmpty{});
-    if (owed.kind == Owed::Kind::cancelled) send(consumer.session, Cancelled{.link = consumer.link});
+    if (owed.kind == Owed::Kind::get) send(consumer.session, GetEmpty{}, owed.number);
+    if (owed.kind == Owed::Kind::cancelled) send(consumer.session, Cancelled{.link = consumer.link}, owed.number);
   }
   // Whoever is tracked hears it from its own node's courier.
   for (const ConsumerKey& consumer : machine_.consumers()) {
-    if (!is_tracked(*definition_, consumer.session.node)) send(consumer.session, Gone{.link = consumer.link});
+    if (!is_numbered(consumer.session)) send(consumer.session, Gone{.link = consumer.link});
   }
   for (const Deleter& deleter : deleters_) {
     send(deleter.session, Deleted{.count = deleter.count, .topology = topology}, deleter.question);
   }
   for (const Asked& asked : questions_) {
-    if (!is_tracked(*definition_, asked.from.node)) send(asked.from, Gone{});
+    if (asked.question.number == 0) send(asked.from, Gone{});
   }
   for (const QueueMail& mail : early_) refuse_mail(mail, surroundings_.switchboard);
   if (is_durable()) surroundings_.groups.drop(definition_->id);
@@ -250,7 +257,7 @@ Result<void> Queue::apply(const raft::Entry& entry, cluster::ApplyMode mode) {
   if (!applied) {
     return std::unexpected(applied.error());
   }
-  if (!questions_.empty()) surroundings_.mark_dirty(definition_->id);
+  if (!questions_.empty() || switchover_) surroundings_.mark_dirty(definition_->id);
   if (mode == cluster::ApplyMode::live) {
     carry_out_all();
   } else {
@@ -276,6 +283,19 @@ void Queue::carry_out_all() {
   }
   effects.clear();
   effects_.swap(effects);
+}
+
+void Queue::send(const SessionId& to, SessionMailBody what, std::uint64_t answers) {
+  const bool tracked = answers != 0 || goes_to_courier(to, what);
+  SessionMail mail{.to = to, .queue = definition_->id, .what = std::move(what), .tracked = tracked, .answers = answers};
+  if (switchover_ && !tracked) surroundings_.mark_dirty(definition_->id);  // it may have been the last
+  const bool is_ahead = tracked && machine_.applied() > committed_;
+  const bool must_wait = is_ahead || ((tracked || switchover_) && !promised_.empty());  // nothing overtakes
+  if (is_durable() && must_wait) {
+    promised_.push_back({.entry = machine_.applied(), .mail = std::move(mail)});
+  } else {
+    surroundings_.switchboard.send(std::move(mail));
+  }
 }
 
 void Queue::carry_out(const effect::Deliver& effect) { outbox_.owe({.delivery = effect}); }

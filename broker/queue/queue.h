@@ -25,6 +25,7 @@
 #include "broker/queue/outbox.h"
 #include "broker/queue/queue_machine.h"
 #include "broker/queue/switchboard.h"
+#include "broker/queue/switchover.h"
 #include "cluster/group_host.h"
 #include "cluster/metadata/topology.h"
 
@@ -51,6 +52,8 @@ struct QueueSurroundings {
   std::function<void(const Leadership&, bool everywhere)> announce;
   /// The group has the members it was to have; the answer is on_moved().
   std::function<void(GroupId, std::vector<raft::ReplicaId>)> report_placed;
+  /// The shard's sessions number from now on, and these are consumers of theirs.
+  std::function<void(ShardId, GroupId, std::vector<Adopted>)> adopt;
   /// Asks the metadata to delete this queue; the answer is on_deleted().
   std::function<void(GroupId)> request_delete;
   /// This queue wants to be flushed at the end of the turn; the directory's to fill in, like what follows.
@@ -74,6 +77,7 @@ class Queue final : public cluster::GroupClient {
 
   void on_mail(QueueMail mail);
   void on_mail(Parcel parcel);
+  void on_mail(const Numbering& numbering);
   /// Who leads, as far as this replica knows.
   Leadership leadership() const;
   /// The members have changed, or are to change.
@@ -120,7 +124,12 @@ class Queue final : public cluster::GroupClient {
   };
 
   Result<void> open_group(bool is_new);
+  bool may_have_run_ahead() const;
   void pursue_target();
+  Switchover* switchover_of(const SessionId& session);
+  bool bring_over();
+  void bring_over(const std::vector<ShardId>& shards);
+  void consider_end_of_switchover();
   void judge_node(NodeId node);
   void configure();
   Outbox::Surroundings outbox_surroundings();
@@ -155,19 +164,9 @@ class Queue final : public cluster::GroupClient {
 
   /// A group of one applies before its disk has the entry. Who is on this node goes with it in a crash; others, and
   /// whoever is given a promise, hear of it when it is committed.
-  void send(const SessionId& to, SessionMailBody what, std::uint64_t answers = 0) {
-    SessionMail mail{.to = to,
-                     .queue = definition_->id,
-                     .what = std::move(what),
-                     .tracked = is_tracked(*definition_, to.node),
-                     .answers = answers};
-    const bool must_wait = is_durable() && mail.tracked && (machine_.applied() > committed_ || !promised_.empty());
-    if (must_wait) {
-      promised_.push_back({.entry = machine_.applied(), .mail = std::move(mail)});
-    } else {
-      surroundings_.switchboard.send(std::move(mail));
-    }
-  }
+  void send(const SessionId& to, SessionMailBody what, std::uint64_t answers = 0);
+  bool goes_to_courier(const SessionId& to, const SessionMailBody& what) const;
+  bool is_numbered(const SessionId& session) const;
   /// About what came outside of any parcel.
   void send_untracked(const SessionId& to, const Taken& taken) {
     surroundings_.switchboard.send(SessionMail{.to = to, .queue = definition_->id, .what = taken});
@@ -210,6 +209,7 @@ class Queue final : public cluster::GroupClient {
     std::uint64_t count = 0;
   };
   std::vector<Deleter> deleters_;
+  std::optional<Switchover> switchover_;                        // while this node's sessions begin to number
   Effects effects_;                                             // reused
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // false once destroyed: a late answer does nothing
 };

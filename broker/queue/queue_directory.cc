@@ -76,6 +76,7 @@ void QueueDirectory::on_topology(const cluster::TopologyPtr& topology, const clu
     mark_dirty(definition->id);
   }
   deliver_early();
+  for (const Numbering& numbering : std::exchange(early_numberings_, {})) on_mail(numbering);
   if (!has_other_nodes) return;
   for (auto& [id, queue] : queues_) queue->on_nodes_changed();
 }
@@ -157,6 +158,11 @@ void QueueDirectory::on_mail(Parcel parcel) {
     keep_early(std::move(parcel));
   }
   // Otherwise the queue is gone, or lives elsewhere now: the sender hears of it as this node did.
+}
+
+void QueueDirectory::on_mail(const Numbering& numbering) {
+  if (numbering.version > topology_->version) return early_numberings_.push_back(numbering);
+  if (const auto at = queues_.find(numbering.queue); at != queues_.end()) at->second->on_mail(numbering);
 }
 
 const Queue* QueueDirectory::find(GroupId id) const {

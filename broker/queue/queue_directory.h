@@ -33,6 +33,7 @@ class QueueDirectory final : public cluster::TurnHook {
 
   void on_mail(QueueMail mail);
   void on_mail(Parcel parcel);
+  void on_mail(const Numbering& numbering);
   /// Who leads a queue, if a replica here knows.
   std::optional<Leadership> leadership(GroupId id) const;
   const Queue* find(GroupId id) const;
@@ -70,7 +71,8 @@ class QueueDirectory final : public cluster::TurnHook {
   std::vector<GroupId> dying_;                   // deleted, but this turn's commands are still to be answered
   // Mail for queues that the sender's shard heard of before this one did.
   std::map<GroupId, std::vector<std::variant<QueueMail, Parcel>>> early_;
-  std::size_t early_bytes_ = 0;  // of parcels among it
+  std::size_t early_bytes_ = 0;              // of parcels among it
+  std::vector<Numbering> early_numberings_;  // of versions that this shard has yet to see
 };
 
 }  // namespace quorate::queue

@@ -138,7 +138,7 @@ void QueueMachine::on(const NodeUp& command, Effects& out) {
   const auto is_unused = [](const Effect& effect) { return std::holds_alternative<effect::Unused>(effect); };
   out.erase(std::remove_if(out.begin() + before, out.end(), is_unused), out.end());
   senders_.end_all(command.node, command.epoch);
-  if (!settings_.quorum) drop_transient(out);
+  if (!settings_.quorum && !command.keeps_transient) drop_transient(out);
   if (!command.after_crash) return;
   backlog_.change_each([](MessageRef& message) { message.redelivered = true; });
 }

@@ -79,6 +79,11 @@ class QueueMachine {
       visit(effect::Deliver{.consumer = key, .id = id, .message = message, .acquired_count = acquired_count(message)});
     });
   }
+  /// Calls `visit(key, last, cancelled)` for each consumer and getter; `last` is the id of its last delivery, or 0.
+  template <class Visit>
+  void for_each_consumer(Visit&& visit) const {
+    for (const auto& [key, consumer] : consumers_) visit(key, consumer->next_id - 1, consumer->cancelled);
+  }
   /// The node has consumers that are suspected, or that are not.
   bool has_consumers(NodeId node, bool suspected) const;
   /// A message of this entry still exists.

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "broker/queue/arguments.h"
 #include "broker/queue/queue.h"
 
 namespace quorate::queue {
@@ -33,9 +34,11 @@ void Queue::on_leader() {
   ready_ = true;
   told_placed_ = false;
   note_use();
-  if (!is_quorum()) {
-    packer_.append(Command(
-        NodeUp{.node = surroundings_.node, .epoch = surroundings_.epoch, .after_crash = surroundings_.after_crash}));
+  if (may_have_run_ahead()) {
+    packer_.append(Command(NodeUp{.node = surroundings_.node,
+                                  .epoch = surroundings_.epoch,
+                                  .after_crash = surroundings_.after_crash,
+                                  .keeps_transient = is_quorum()}));
   }
   configure();
   on_nodes_changed();
@@ -45,11 +48,20 @@ void Queue::on_leader() {
   surroundings_.mark_dirty(definition_->id);
 }
 
+/// In the life before it may have been classic, whatever it is now: then it delivered before its log had the entry.
+bool Queue::may_have_run_ahead() const {
+  if (!is_quorum()) return true;
+  const cluster::Replica* replica = surroundings_.groups.replica(definition_->id);
+  return declared_type(*definition_) == cluster::QueueType::classic && replica != nullptr &&
+         replica->core().configuration().is_alone(replica->core().self());
+}
+
 /// Whoever waits for something sends it again, to the next leader.
 void Queue::on_follower() {
   ready_ = false;
   packer_.clear();
   early_parcels_.clear();
+  if (switchover_) switchover_->forget_parcels();
   questions_.clear();
   deleters_.clear();
   deleting_ = false;
@@ -71,21 +83,23 @@ void Queue::on_leadership(raft::ReplicaId leader, Term term) {
 
 void Queue::on_moved(cluster::QueuePtr definition) {
   told_placed_ = false;
+  const bool was_numbered = is_tracked(*definition_, surroundings_.node);
   definition_ = std::move(definition);
+  const bool is_numbered_now = is_tracked(*definition_, surroundings_.node);
+  if (!was_numbered && is_numbered_now && !switchover_) switchover_.emplace(surroundings_.switchboard.shard_count());
   surroundings_.mark_dirty(definition_->id);
 }
 
 /// One step towards the members that the metadata wants: new ones learn the log before any old one goes.
 void Queue::pursue_target() {
   const cluster::Replica* replica = surroundings_.groups.replica(definition_->id);
-  if (!ready_ || definition_->target.empty() || replica == nullptr) return;
+  if (!ready_ || definition_->target.empty() || replica == nullptr || switchover_) return;
   if (replica->core().is_changing_members()) return;
   const raft::Configuration& now = replica->core().configuration();
-  raft::Configuration next{.voters = now.voters, .joining = now.joining, .machine_version = now.machine_version};
+  raft::Configuration next{.voters = now.voters, .machine_version = now.machine_version};
   for (const raft::ReplicaId wanted : definition_->target) {
-    if (!now.is_member(wanted)) next.joining.push_back(wanted);
+    if (!now.is_voter(wanted)) next.joining.push_back(wanted);
   }
-  std::ranges::sort(next.joining);
   if (next.joining == now.joining) {
     if (!now.joining.empty()) return;  // the leader promotes whoever has caught up
     if (now.voters == definition_->target) {
@@ -158,7 +172,8 @@ void Queue::on_committed(LogIndex index) {
     surroundings_.switchboard.send(std::move(promised_.front().mail));
     promised_.pop_front();
   }
-  if (!definition_->target.empty()) surroundings_.mark_dirty(definition_->id);  // the next step may be due
+  const bool has_steps = switchover_ || !definition_->target.empty();  // one more may be due
+  if (has_steps) surroundings_.mark_dirty(definition_->id);
   const cluster::Replica* replica = surroundings_.groups.replica(definition_->id);
   const LogIndex durable = replica != nullptr ? std::min(committed_, replica->core().durable_index()) : committed_;
   outbox_.on_committed(committed_, durable);

@@ -38,8 +38,9 @@ void Switchboard::connect(std::vector<MailReceiver*> receivers) {
 
 bool Switchboard::on_turn_end() {
   const bool queues = deliver<QueueMail>();
+  const bool numberings = deliver<Numbering>();
   const bool parcels = deliver<Parcel>();
-  return deliver<SessionMail>() || queues || parcels;
+  return deliver<SessionMail>() || queues || numberings || parcels;
 }
 
 template <class Mail>

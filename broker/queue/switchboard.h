@@ -16,9 +16,9 @@ inline ShardId shard_of(GroupId queue, std::size_t shard_count) {
   return ShardId(static_cast<std::uint32_t>(stable_hash(queue.value()) % shard_count));
 }
 
-/// Whether the sessions of `node` send this queue parcels: it may be led elsewhere.
+/// Whether the sessions of `node` send this queue parcels: it may be, or may have been, led elsewhere.
 inline bool is_tracked(const cluster::Queue& queue, NodeId node) {
-  return queue.type == cluster::QueueType::quorum || queue.node != node;
+  return queue.type == cluster::QueueType::quorum || queue.was_quorum || queue.node != node;
 }
 
 /// Receives what is addressed to one shard.
@@ -28,6 +28,7 @@ class MailReceiver {
   virtual void on_mail(QueueMail mail) = 0;
   virtual void on_mail(SessionMail mail) = 0;
   virtual void on_mail(Parcel parcel) = 0;
+  virtual void on_mail(Numbering numbering) = 0;
 };
 
 /// The way to other nodes. What is sent may get lost.
@@ -49,6 +50,8 @@ class Switchboard final : public cluster::TurnHook {
 
   /// To the queue's shard on this node.
   void send(QueueMail mail) { lane<QueueMail>()[home_of(mail.queue)].push_back(std::move(mail)); }
+  /// Arrives behind the QueueMail of this turn and before its parcels.
+  void send(Numbering numbering) { lane<Numbering>()[home_of(numbering.queue)].push_back(numbering); }
   void send(NodeId to, Parcel parcel) {
     if (to == node_) {
       lane<Parcel>()[home_of(parcel.queue)].push_back(std::move(parcel));
@@ -67,6 +70,7 @@ class Switchboard final : public cluster::TurnHook {
   }
 
   NodeId node() const { return node_; }
+  std::size_t shard_count() const { return receivers_.size(); }
   RemotePost* remote() const { return remote_; }
   bool on_turn_end() override;
 
@@ -86,7 +90,7 @@ class Switchboard final : public cluster::TurnHook {
   const NodeId node_;
   RemotePost* const remote_;
   std::vector<MailReceiver*> receivers_;
-  std::tuple<ByShard<QueueMail>, ByShard<Parcel>, ByShard<SessionMail>> outgoing_;
+  std::tuple<ByShard<QueueMail>, ByShard<Numbering>, ByShard<Parcel>, ByShard<SessionMail>> outgoing_;
 };
 
 }  // namespace quorate::queue

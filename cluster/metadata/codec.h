@@ -75,6 +75,7 @@ inline proto::Queue to_proto(const Queue& queue) {
   out.set_arguments(queue.arguments);
   out.set_node(queue.node.value());
   out.set_type(to_proto(queue.type));
+  out.set_was_quorum(queue.was_quorum);
   for (const raft::ReplicaId member : queue.members) out.add_members(member.value());
   for (const raft::ReplicaId member : queue.target) out.add_target(member.value());
   return out;
@@ -93,6 +94,7 @@ inline Queue from_proto(const proto::Queue& in) {
             .arguments = in.arguments(),
             .node = NodeId(in.node()),
             .type = from_proto(in.type()),
+            .was_quorum = in.was_quorum(),
             .members = replicas_from(in.members()),
             .target = replicas_from(in.target())};
   if (in.has_owner()) out.owner = from_proto(in.owner());

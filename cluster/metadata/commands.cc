@@ -73,6 +73,10 @@ void put(const DrainNode& command, proto::MetadataCommand& out) {
   out.mutable_drain_node()->set_id(command.id.value());
   out.mutable_drain_node()->set_drained(command.drained);
 }
+void put(const SetQueueType& command, proto::MetadataCommand& out) {
+  out.mutable_set_queue_type()->set_id(command.id.value());
+  out.mutable_set_queue_type()->set_type(to_proto(command.type));
+}
 void put(const SetVhostMetadata& command, proto::MetadataCommand& out) {
   *out.mutable_set_vhost_metadata() = to_proto(command.name, command.metadata);
 }
@@ -150,6 +154,8 @@ Result<MetadataCommand> get(const proto::MetadataCommand& in) {
       return CreateDefaults{.vhost = vhost_from(in.create_defaults().vhost()),
                             .user = user_from(in.create_defaults().user()),
                             .patterns = codec::patterns_from(in.create_defaults().permissions())};
+    case Words::kSetQueueType:
+      return SetQueueType{.id = GroupId(in.set_queue_type().id()), .type = from_proto(in.set_queue_type().type())};
     case Words::COMMAND_NOT_SET:
       break;
   }

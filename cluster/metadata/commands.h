@@ -79,7 +79,7 @@ struct PutNode {
 struct ForgetNode {
   NodeId id;
 };
-/// Its group is to have a member on each of these nodes and nowhere else.
+/// Its group is to have a member on each of these nodes and nowhere else. If that is a change it is a quorum queue.
 struct PlaceQueue {
   GroupId id;
   std::vector<NodeId> nodes;
@@ -92,6 +92,11 @@ struct QueuePlaced {
 struct DrainNode {
   NodeId id;
   bool drained = true;
+};
+/// A quorum queue needs no more than one member; a classic one cannot have more.
+struct SetQueueType {
+  GroupId id;
+  QueueType type = QueueType::classic;
 };
 /// All of it, what is not said included.
 struct SetVhostMetadata {
@@ -109,7 +114,7 @@ struct CreateDefaults {
 using MetadataCommand =
     std::variant<PutVhost, DeleteVhost, PutUser, DeleteUser, SetPermissions, ClearPermissions, DeclareExchange,
                  DeleteExchange, DeclareQueue, DeleteQueue, Bind, Unbind, NodeStarted, ConnectionClosed, PutNode,
-                 ForgetNode, PlaceQueue, QueuePlaced, DrainNode, SetVhostMetadata, CreateDefaults>;
+                 ForgetNode, PlaceQueue, QueuePlaced, DrainNode, SetVhostMetadata, CreateDefaults, SetQueueType>;
 
 /// What became of a command.
 enum class Outcome : std::uint8_t {

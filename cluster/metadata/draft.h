@@ -46,6 +46,7 @@ class Draft {
   Outcome on(const ForgetNode& command);
   Outcome on(const PlaceQueue& command);
   Outcome on(const QueuePlaced& command);
+  Outcome on(const SetQueueType& command);
   Outcome on(const DrainNode& command);
 
   TopologyPtr finish() && { return share(std::move(next_)); }

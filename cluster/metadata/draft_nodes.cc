@@ -85,13 +85,14 @@ Outcome Draft::on(const ForgetNode& command) {
 Outcome Draft::on(const PlaceQueue& command) {
   const QueuePtr* found = next_.queues_by_id.find(command.id.value());
   if (found == nullptr) return Outcome::not_found;
-  if (!(*found)->durable || command.nodes.empty()) return Outcome::refused;
+  if (command.nodes.empty()) return Outcome::refused;
   Queue changed = **found;
   if (!changed.target.empty()) return Outcome::in_use;
   changed.target = place(command.nodes, changed.members);
   if (changed.target.empty()) return Outcome::refused;
-  if (changed.target.size() > 1) changed.type = QueueType::quorum;
-  if (changed.target == changed.members) changed.target.clear();
+  if (changed.target == changed.members) return Outcome::done;
+  if (!may_be_quorum(changed)) return Outcome::refused;
+  changed.type = QueueType::quorum;
   move_queue(std::move(changed));
   return Outcome::done;
 }
@@ -102,6 +103,23 @@ Outcome Draft::on(const QueuePlaced& command) {
   Queue changed = **found;
   if (changed.target != command.members) return Outcome::refused;  // overtaken by another change
   changed.members = std::exchange(changed.target, {});
+  move_queue(std::move(changed));
+  return Outcome::done;
+}
+
+Outcome Draft::on(const SetQueueType& command) {
+  const QueuePtr* found = next_.queues_by_id.find(command.id.value());
+  if (found == nullptr) return Outcome::not_found;
+  Queue changed = **found;
+  if (changed.type == command.type) return Outcome::done;
+  if (!changed.target.empty()) return Outcome::in_use;
+  const bool is_classic = command.type == QueueType::classic;
+  if (is_classic ? changed.members.size() != 1 : !may_be_quorum(changed)) return Outcome::refused;
+  changed.type = command.type;
+  if (is_classic) {
+    changed.was_quorum = true;
+    changed.node = raft::node_of(changed.members.front());
+  }
   move_queue(std::move(changed));
   return Outcome::done;
 }

@@ -1,10 +1,21 @@
 #include "cluster/metadata/topology.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "base/cursor.h"
 
 namespace quorate::cluster {
+namespace {
+
+bool has_moved(const Queue& before, const Queue& after) {
+  const auto place_of = [](const Queue& queue) {
+    return std::tie(queue.type, queue.was_quorum, queue.node, queue.members, queue.target);
+  };
+  return place_of(before) != place_of(after);
+}
+
+}  // namespace
 
 std::string destination_key(Destination::Kind kind, std::string_view name) {
   return (kind == Destination::Kind::queue ? "q" : "e") + std::string(name);
@@ -35,7 +46,7 @@ QueueChanges changes_between(const Topology& before, const Topology& after) {
     const Queue* old = before.find_queue(queue->id);
     if (old == nullptr) {
       changes.created.push_back(queue);
-    } else if (old->members != queue->members || old->target != queue->target) {
+    } else if (has_moved(*old, *queue)) {
       changes.moved.push_back(queue);
     }
   });

@@ -63,6 +63,7 @@ struct Queue {
   std::string arguments;       // encoded AMQP table
   NodeId node;                 // where it was declared; a queue with one member lives there
   QueueType type = QueueType::classic;
+  bool was_quorum = false;               // whoever used it then still numbers what they send
   std::vector<raft::ReplicaId> members;  // of a durable queue, ascending
   std::vector<raft::ReplicaId> target;   // the members it is to have instead; empty = no change under way
 
@@ -71,6 +72,10 @@ struct Queue {
     return std::ranges::any_of(members, is_there) || std::ranges::any_of(target, is_there);
   }
 };
+/// It is one, or can become one.
+inline bool may_be_quorum(const Queue& queue) {
+  return queue.type == QueueType::quorum || (queue.durable && !queue.auto_delete && !queue.owner);
+}
 
 /// A member of the cluster, and where the others reach it.
 struct ClusterNode {

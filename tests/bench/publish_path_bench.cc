@@ -67,6 +67,7 @@ class OneShard final : public Surroundings, public queue::MailReceiver {
                                          .topology = [this]() -> const cluster::Topology& { return *topology(); },
                                          .announce = [](const queue::Leadership&, bool) {},
                                          .report_placed = [](GroupId, std::vector<raft::ReplicaId>) {},
+                                         .adopt = [](ShardId, GroupId, std::vector<queue::Adopted>) {},
                                          .request_delete = [](GroupId) {},
                                          .mark_dirty = {},
                                          .on_failure = [](const Error&) { CHECK(false); }});
@@ -121,6 +122,7 @@ class OneShard final : public Surroundings, public queue::MailReceiver {
   void on_mail(queue::QueueMail mail) override { queues_->on_mail(std::move(mail)); }
   void on_mail(queue::SessionMail mail) override { session_->on_mail(std::move(mail)); }
   void on_mail(queue::Parcel) override { CHECK(false); }
+  void on_mail(queue::Numbering) override { CHECK(false); }
 
  private:
   void apply(cluster::MetadataCommand command) {

@@ -64,6 +64,7 @@ inline std::vector<MetadataCommand> every_metadata_command() {
       CreateDefaults{.vhost = {.name = "v", .metadata = metadata},
                      .user = {.name = "u", .password_hash = "hash", .tags = {"administrator"}},
                      .patterns = {.configure = "c", .write = "w", .read = "r"}},
+      SetQueueType{.id = GroupId(77), .type = QueueType::quorum},
   };
 }
 

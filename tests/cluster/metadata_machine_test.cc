@@ -271,5 +271,70 @@ TEST_F(Metadata, BytesThatAreNoCommandsAreAnError) {
   EXPECT_EQ(applied.error().code, ErrorCode::corruption);
 }
 
+// --- types of queues ---
+
+class QueueTypes : public MetadataFixture {
+ protected:
+  QueueTypes() {
+    submit(
+        DeclareQueue{.queue = {.vhost = "/", .name = "q", .durable = true, .node = NodeId(1)}, .nodes = {NodeId(1)}});
+  }
+  const Queue& q() const { return *find_queue("q"); }
+  Outcome place(std::vector<NodeId> nodes) { return submit(PlaceQueue{.id = q().id, .nodes = std::move(nodes)}); }
+  Outcome placed() { return submit(QueuePlaced{.id = q().id, .members = q().target}); }
+  Outcome become(QueueType type) { return submit(SetQueueType{.id = q().id, .type = type}); }
+};
+
+TEST_F(QueueTypes, AClassicQueueBecomesAQuorumQueueByAnyChangeOfMembers) {
+  EXPECT_EQ(place({NodeId(1)}), Outcome::done);
+  EXPECT_EQ(q().type, QueueType::classic);
+  EXPECT_TRUE(effects_.queues.moved.empty());
+  EXPECT_EQ(place({NodeId(2)}), Outcome::done);  // even if there is one again in the end
+  EXPECT_EQ(q().type, QueueType::quorum);
+  ASSERT_EQ(effects_.queues.moved.size(), 1u);
+  EXPECT_EQ(placed(), Outcome::done);
+  EXPECT_EQ(q().type, QueueType::quorum);
+}
+
+TEST_F(QueueTypes, OneMemberMayBeClassicAgain) {
+  place({NodeId(1), NodeId(2)});
+  EXPECT_EQ(become(QueueType::classic), Outcome::in_use);
+  placed();
+  EXPECT_EQ(become(QueueType::classic), Outcome::refused);
+  place({NodeId(2)});
+  EXPECT_EQ(become(QueueType::classic), Outcome::in_use);
+  placed();
+  EXPECT_FALSE(q().was_quorum);
+  EXPECT_EQ(become(QueueType::classic), Outcome::done);
+  EXPECT_EQ(q().type, QueueType::classic);
+  EXPECT_TRUE(q().was_quorum);
+  EXPECT_EQ(q().node, NodeId(2));
+  ASSERT_EQ(effects_.queues.moved.size(), 1u);
+  EXPECT_EQ(become(QueueType::classic), Outcome::done);
+  EXPECT_TRUE(effects_.queues.moved.empty());
+  EXPECT_EQ(become(QueueType::quorum), Outcome::done);
+  EXPECT_TRUE(q().was_quorum);
+}
+
+TEST_F(QueueTypes, OnlyADurableQueueThatStaysCanChange) {
+  submit(DeclareQueue{.queue = {.vhost = "/", .name = "a", .durable = true, .auto_delete = true, .node = NodeId(1)},
+                      .nodes = {NodeId(1)}});
+  const GroupId a = find_queue("a")->id;
+  EXPECT_EQ(submit(SetQueueType{.id = a, .type = QueueType::quorum}), Outcome::refused);
+  EXPECT_EQ(submit(PlaceQueue{.id = a, .nodes = {NodeId(1), NodeId(2)}}), Outcome::refused);
+  EXPECT_TRUE(find_queue("a")->target.empty());
+  queue("t", {.durable = false});
+  EXPECT_EQ(submit(SetQueueType{.id = find_queue("t")->id, .type = QueueType::quorum}), Outcome::refused);
+  EXPECT_EQ(submit(SetQueueType{.id = GroupId(9'999), .type = QueueType::quorum}), Outcome::not_found);
+}
+
+TEST_F(QueueTypes, AChangeOfTypeAloneIsAChange) {
+  const TopologyPtr before = machine_.topology();
+  become(QueueType::quorum);
+  EXPECT_EQ(changes_between(*before, *machine_.topology()).moved.size(), 1u);
+  become(QueueType::classic);  // its sessions number from now on
+  EXPECT_EQ(changes_between(*before, *machine_.topology()).moved.size(), 1u);
+}
+
 }  // namespace
 }  // namespace quorate::cluster

@@ -45,6 +45,18 @@ class Chance {
     const Queue* queue = topology.find_queue(vhost(), name());
     return queue != nullptr ? queue->id : GroupId(below(1'000));
   }
+  MetadataCommand move_queue(const Topology& topology) {
+    const GroupId id = queue_id(topology);
+    const Queue* queue = topology.find_queue(id);
+    switch (below(3)) {
+      case 0:
+        return PlaceQueue{.id = id, .nodes = {NodeId(1), NodeId(1 + static_cast<std::uint32_t>(below(3)))}};
+      case 1:
+        return QueuePlaced{.id = id, .members = queue != nullptr ? queue->target : std::vector<raft::ReplicaId>{}};
+      default:
+        return SetQueueType{.id = id, .type = below(2) == 0 ? QueueType::classic : QueueType::quorum};
+    }
+  }
   MetadataCommand command(const Topology& topology) {
     static constexpr std::string_view kTypes[] = {"direct", "fanout", "topic", "odd"};
     const std::uint64_t dice = below(100);
@@ -61,8 +73,9 @@ class Chance {
       return DeclareQueue{.queue = std::move(queue)};
     }
     if (dice < 65) return Bind{.binding = binding()};
-    if (dice < 77) return Unbind{.binding = binding()};
-    if (dice < 83) return DeleteQueue{.id = queue_id(topology)};
+    if (dice < 76) return Unbind{.binding = binding()};
+    if (dice < 79) return DeleteQueue{.id = queue_id(topology)};
+    if (dice < 83) return move_queue(topology);
     if (dice < 88) return DeleteExchange{.vhost = vhost(), .name = name(), .if_unused = below(2) == 0};
     if (dice < 91) return ConnectionClosed{.owner = owner()};
     if (dice < 93) return PutUser{.name = name(), .password_hash = "h", .tags = {}};

@@ -90,8 +90,8 @@ using StateHashes = std::array<std::uint32_t, 10>;
 
 /// A new value is right when a command was meant to do something else, or a snapshot to be written otherwise; nodes of
 /// the version before then compute other states.
-inline constexpr StateHashes kExpectedHashes = {0xfb79c7bc, 0x3c37b841, 0x2d8e89ad, 0xd6fbc038, 0x9d2d242a,
-                                                0x0addc1eb, 0xfce626ad, 0x37a73b8e, 0x0888d89a, 0x7c5b0f5e};
+inline constexpr StateHashes kExpectedHashes = {0x9f48e8fd, 0x531e82e5, 0x5524230f, 0x28ae0904, 0xd2004c8d,
+                                                0xce36b60a, 0x39368515, 0x056180a0, 0x1ca317fe, 0x2dcf146e};
 
 /// After each kCommandsPerHash commands: over all effects and every so many states until then.
 inline StateHashes hash_random_commands() {

@@ -220,10 +220,50 @@ TEST_F(ClusterControlTest, MembersOfAQueueComeAndGo) {
             "69 another change of its members is under way");
   EXPECT_EQ(error("add_member", R"({"queue":"q","target":"rabbit@x"})"),
             "65 node rabbit@x is not a member of the cluster");
-  for (const std::string_view command : {"add_member", "delete_member", "transfer_leadership"}) {
+  for (const std::string_view command : {"delete_member", "transfer_leadership"}) {
     EXPECT_TRUE(error(command, R"({"queue":"c","target":"rabbit@b"})").ends_with("a non-quorum queue")) << command;
+  }
+  for (const std::string_view command : {"add_member", "delete_member", "transfer_leadership"}) {
     EXPECT_EQ(error(command, R"({"queue":"x","target":"rabbit@b"})"), "65 Queue 'x' does not exist in vhost '/'");
   }
+}
+
+TEST_F(ClusterControlTest, AClassicQueueBecomesAQuorumQueueAndBack) {
+  view.apply(cluster::DeclareQueue{.queue = {.vhost = "/", .name = "t"}, .nodes = {}});
+  EXPECT_EQ(error("add_member", R"({"queue":"t","target":"rabbit@b"})"),
+            "69 Only a durable queue that does not delete itself can become a quorum queue");
+  EXPECT_EQ(error("set_queue_type", R"({"queue":"t","type":"quorum"})"),
+            "69 Only a durable queue that does not delete itself can become a quorum queue");
+  const auto type = [&] { return view.topology()->find_queue("/", "d")->type; };
+  view.apply(cluster::DeclareQueue{.queue = {.vhost = "/", .name = "d", .durable = true}, .nodes = {NodeId(1)}});
+  EXPECT_EQ(data("grow", R"({"target":"rabbit@b","strategy":"all"})"), "[]");
+  EXPECT_EQ(data("add_member", R"({"queue":"d","target":"rabbit@b"})"), "null");
+  EXPECT_EQ(type(), cluster::QueueType::quorum);
+  EXPECT_TRUE(
+      error("set_queue_type", R"({"queue":"d","type":"classic"})").starts_with("69 A queue with several members"));
+  EXPECT_EQ(error("set_queue_type", R"({"queue":"d","type":"stream"})"), "64 the type must be one of: classic, quorum");
+  const GroupId id = view.topology()->find_queue("/", "d")->id;
+  view.apply(cluster::QueuePlaced{.id = id, .members = view.topology()->find_queue(id)->target});
+  EXPECT_EQ(data("delete_member", R"({"queue":"d","target":"rabbit@b"})"), "null");
+  EXPECT_EQ(error("set_queue_type", R"({"queue":"d","type":"classic"})"),
+            "69 another change of its members is under way");
+  view.apply(cluster::QueuePlaced{.id = id, .members = view.topology()->find_queue(id)->target});
+  EXPECT_EQ(data("set_queue_type", R"({"queue":"d","type":"classic"})"), "null");
+  EXPECT_EQ(type(), cluster::QueueType::classic);
+}
+
+TEST_F(ClusterControlTest, GrowsClassicQueuesTooIfTold) {
+  view.apply(cluster::DeleteQueue{.id = view.topology()->find_queue("/", "c")->id});  // a view's; it has no member
+  view.apply(cluster::DeclareQueue{.queue = {.vhost = "/", .name = "d", .durable = true}, .nodes = {NodeId(1)}});
+  view.apply(cluster::DeclareQueue{.queue = {.vhost = "/", .name = "t"}, .nodes = {}});
+  view.apply(cluster::DeclareQueue{.queue = {.vhost = "/", .name = "a", .durable = true, .auto_delete = true},
+                                   .nodes = {NodeId(1)}});
+  EXPECT_EQ(data("grow", R"({"target":"rabbit@c","strategy":"even","classic":true})"),
+            R"([{"vhost":"/","name":"q","size":3,"result":"ok"}])");
+  EXPECT_EQ(data("grow", R"({"target":"rabbit@c","strategy":"all","classic":true})"),
+            R"([{"vhost":"/","name":"d","size":2,"result":"ok"}])");
+  EXPECT_EQ(view.topology()->find_queue("/", "d")->type, cluster::QueueType::quorum);
+  EXPECT_EQ(view.topology()->find_queue("/", "a")->type, cluster::QueueType::classic);
 }
 
 TEST_F(ClusterControlTest, GrowsWhatIsEvenAndShrinksWhatIsLeft) {

@@ -101,5 +101,27 @@ TEST(CheckArguments, EachRowIsForSomeTypeOrNone) {
   }
 }
 
+TEST(CheckSameArguments, WhatAQueueWasDeclaredAsAndWhatItIsAreTheSame) {
+  using cluster::QueueType;
+  const Table classic{.fields = {{"x-max-priority", number(3)}}};
+  const Table as_quorum{.fields = {{"x-max-priority", number(3)}, {"x-queue-type", text("quorum")}}};
+  const Table as_classic{.fields = {{"x-max-priority", number(3)}, {"x-queue-type", text("classic")}}};
+  const auto is_same = [](const Table& received, const Table& current, QueueType type) {
+    return check_same_arguments(received, current, type, "queue 'q'").has_value();
+  };
+  EXPECT_FALSE(is_same(as_quorum, classic, QueueType::classic));
+  for (const Table& received : {classic, as_quorum, as_classic}) {
+    EXPECT_TRUE(is_same(received, classic, QueueType::quorum));  // it has become one
+  }
+  EXPECT_FALSE(is_same({}, classic, QueueType::quorum));  // it still has its priorities
+
+  const Table quorum{.fields = {{"x-queue-type", text("quorum")}, {"x-delivery-limit", number(3)}}};
+  const Table limited{.fields = {{"x-queue-type", text("classic")}, {"x-delivery-limit", number(3)}}};
+  EXPECT_FALSE(is_same(limited, quorum, QueueType::quorum));
+  EXPECT_TRUE(is_same(limited, quorum, QueueType::classic));
+  EXPECT_TRUE(is_same(quorum, quorum, QueueType::classic));
+  EXPECT_FALSE(is_same({.fields = {{"x-queue-type", text("classic")}}}, quorum, QueueType::classic));
+}
+
 }  // namespace
 }  // namespace quorate::queue

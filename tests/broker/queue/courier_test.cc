@@ -69,6 +69,7 @@ class CourierTest : public MailReceiver, public RemotePost, public ::testing::Te
 
   std::size_t questions_who_leads_ = 0;
   std::size_t brought_back_ = 0;  // of the bytes in flight
+  bool is_alive_ = true;
   cluster::QueuePtr queue_;
   ManualClock clock_;
   cluster::Shard shard_{ShardId(0), clock_};
@@ -78,7 +79,7 @@ class CourierTest : public MailReceiver, public RemotePost, public ::testing::Te
                    {.switchboard = switchboard_,
                     .topology = [this]() -> const cluster::TopologyPtr& { return topology_; },
                     .ask_here = [](GroupId) {},
-                    .is_alive = [](const SessionId&) { return true; },
+                    .is_alive = [this](const SessionId&) { return is_alive_; },
                     .deliver = [this](const SessionMail& mail) { hear(mail); }}};
 
  private:
@@ -101,6 +102,7 @@ class CourierTest : public MailReceiver, public RemotePost, public ::testing::Te
   void on_mail(QueueMail mail) override { refuse_mail(mail, switchboard_); }
   void on_mail(SessionMail mail) override { hear(mail); }
   void on_mail(Parcel) override {}
+  void on_mail(Numbering) override {}
   // RemotePost
   void send(NodeId, const Parcel& parcel) override { parcels_.push_back(parcel); }
   void send(NodeId, const SessionMail&) override {}
@@ -184,6 +186,69 @@ TEST_F(CourierTest, AnIdleConsumerAsksRarelyAndSendsNothingItself) {
   EXPECT_TRUE(parcels().empty());
   lead();  // the answer
   ASSERT_EQ(parcels().size(), 1u);
+}
+
+// --- sessions from when the queue lived on this node alone ---
+
+TEST_F(CourierTest, AnAdoptedConsumerGoesOnWhereItWas) {
+  const ConsumerKey consumer{.session = kSession, .link = 4};
+  courier_.adopt(kQueue, {{.consumer = consumer, .last = 7}, {.consumer = {.session = kSession}, .last = 2}});
+  lead();
+  const std::vector<Parcel> greeting = parcels();
+  ASSERT_EQ(greeting.size(), 1u);
+  EXPECT_EQ(greeting[0].first, 1u);
+  ASSERT_EQ(greeting[0].commands.size(), 1u);  // one for both
+  EXPECT_TRUE(std::holds_alternative<Credit>(greeting[0].commands[0]));
+  ASSERT_EQ(greeting[0].resumes.size(), 1u);
+  EXPECT_EQ(greeting[0].resumes[0].received, 7u);
+  answer(Through{.first = 1, .number = 1});
+  pass(std::chrono::seconds(1));  // it has asked once
+  answer(Delivery{.link = 4, .id = 7, .message = example_message()});
+  EXPECT_EQ(heard(), "");  // it had that one
+  answer(Delivery{.link = 4, .id = 9, .message = example_message()});
+  EXPECT_EQ(heard(), "");
+  const std::vector<Parcel> question = parcels();
+  ASSERT_EQ(question.size(), 1u);
+  ASSERT_EQ(question[0].resumes.size(), 1u);
+  EXPECT_EQ(question[0].resumes[0].received, 7u);
+  answer(Delivery{.link = 4, .id = 8, .message = example_message()});
+  EXPECT_EQ(heard(), "something else");
+  courier_.end(kSession);
+  turn();
+  const std::vector<Parcel> farewell = parcels();
+  ASSERT_EQ(farewell.size(), 1u);
+  EXPECT_TRUE(std::holds_alternative<Down>(farewell[0].commands.back()));
+  answer(Through{.first = 2, .number = 2});
+  EXPECT_EQ(courier_.link_count(), 0u);
+}
+
+TEST_F(CourierTest, WhoEndedMeanwhileIsTakenAwayFromTheQueue) {
+  is_alive_ = false;
+  courier_.adopt(kQueue, {{.consumer = {.session = kSession, .link = 4}, .last = 7}});
+  lead();
+  const std::vector<Parcel> sent = parcels();
+  ASSERT_EQ(sent.size(), 1u);
+  ASSERT_EQ(sent[0].commands.size(), 1u);
+  EXPECT_TRUE(std::holds_alternative<Down>(sent[0].commands[0]));
+  answer(Through{.first = 1, .number = 1});
+  EXPECT_EQ(courier_.link_count(), 0u);
+}
+
+TEST_F(CourierTest, AnAdoptedConsumerHearsOfTheDeletionUnlessItWasCancelled) {
+  courier_.adopt(kQueue, {{.consumer = {.session = kSession, .link = 4}, .last = 7},
+                          {.consumer = {.session = kSession, .link = 5}, .last = 1, .cancelled = true}});
+  lead();
+  delete_queue();
+  EXPECT_EQ(heard(), "gone");
+}
+
+TEST_F(CourierTest, AConsumerAdoptedAfterTheDeletionHearsOfIt) {
+  delete_queue();
+  courier_.adopt(kQueue, {{.consumer = {.session = kSession, .link = 4}, .last = 7},
+                          {.consumer = {.session = kSession, .link = 5}, .last = 1, .cancelled = true},
+                          {.consumer = {.session = kSession}, .last = 2}});
+  EXPECT_EQ(heard(), "gone");
+  EXPECT_EQ(courier_.link_count(), 0u);
 }
 
 }  // namespace

@@ -25,7 +25,7 @@ inline std::vector<Command> every_command() {
       Get{.session = kExampleSession, .no_ack = true},
       Purge{.session = kExampleSession},
       Down{.session = kExampleSession},
-      NodeUp{.node = NodeId(3), .epoch = Epoch(201), .after_crash = true},
+      NodeUp{.node = NodeId(3), .epoch = Epoch(201), .after_crash = true, .keeps_transient = true},
       From{.session = kExampleSession, .first = 300, .heard = kNumberMax},
       NodeSuspected{.node = NodeId(300), .epoch = Epoch(1)},
       NodeTrusted{.node = NodeId(1), .epoch = Epoch(300)},

@@ -440,7 +440,9 @@ class NaiveQueue {
     const auto said_now = said_.begin() + static_cast<std::ptrdiff_t>(said_before);
     said_.erase(std::remove(said_now, said_.end(), EffectText{}(effect::Unused{})), said_.end());
     end_all(c.node, c.epoch);
-    if (!settings_.quorum) bury_waiting_if([](const Message& message) { return !message.persistent; });
+    if (!settings_.quorum && !c.keeps_transient) {
+      bury_waiting_if([](const Message& message) { return !message.persistent; });
+    }
     for (Message& message : ready_) message.redelivered = message.redelivered || c.after_crash;
   }
 

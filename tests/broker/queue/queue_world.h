@@ -55,18 +55,23 @@ class QueueWorld : public MailReceiver, public RemotePost, public ::testing::Tes
                                    .transient_bodies = transient_bodies_,
                                    .node = kNode,
                                    .epoch = Epoch(epoch_),
+                                   .after_crash = after_crash_,
                                    .health_of = [](NodeId) { return NodeHealth::live; },
                                    .settings_of = [this](const cluster::Queue&) { return settings_; },
                                    .topology = [this]() -> const cluster::Topology& { return *topology_; },
                                    .announce = [](const Leadership&, bool) {},
                                    .report_placed = [](GroupId, std::vector<raft::ReplicaId>) {},
+                                   .adopt =
+                                       [this](ShardId, GroupId, std::vector<Adopted> consumers) {
+                                         std::ranges::move(consumers, std::back_inserter(adopted_));
+                                       },
                                    .request_delete = [this](GroupId id) { delete_requests_.push_back(id); },
                                    .mark_dirty = {},
                                    .on_failure = note_failure()});
     shard_->add_hook(*switchboard_);
     shard_->add_hook(*directory_of_queues_);
     shard_->add_hook(*groups_);
-    const auto recovered = directory_of_queues_->recover(topology());
+    const auto recovered = directory_of_queues_->recover(topology_);
     EXPECT_TRUE(recovered) << recovered.error().text;
   }
   void close() {
@@ -150,6 +155,12 @@ class QueueWorld : public MailReceiver, public RemotePost, public ::testing::Tes
     }
     return text;
   }
+  std::vector<SessionMail> take_mail() { return std::exchange(mail_, {}); }
+  std::vector<SessionMail> deliveries() {
+    std::vector<SessionMail> mail = take_mail();
+    std::erase_if(mail, [](const SessionMail& each) { return !std::holds_alternative<Delivery>(each.what); });
+    return mail;
+  }
   std::vector<std::string> bodies() {
     std::vector<std::string> out;
     for (const SessionMail& mail : std::exchange(mail_, {})) {
@@ -191,6 +202,8 @@ class QueueWorld : public MailReceiver, public RemotePost, public ::testing::Tes
   CacheBudget transient_bodies_;
   std::vector<Error> failures_;
   std::vector<GroupId> delete_requests_;
+  std::vector<Adopted> adopted_;
+  bool after_crash_ = false;  // of the next open()
   std::unique_ptr<QueueDirectory> directory_of_queues_;
   std::unique_ptr<cluster::GroupHost> groups_;
   std::unique_ptr<cluster::Shard> shard_;
@@ -201,6 +214,7 @@ class QueueWorld : public MailReceiver, public RemotePost, public ::testing::Tes
   void on_mail(QueueMail mail) override { directory_of_queues_->on_mail(std::move(mail)); }
   void on_mail(SessionMail mail) override { mail_.push_back(std::move(mail)); }
   void on_mail(Parcel parcel) override { directory_of_queues_->on_mail(std::move(parcel)); }
+  void on_mail(Numbering numbering) override { directory_of_queues_->on_mail(numbering); }
 
   // What leaves for other nodes stands among the rest.
   void send(NodeId, const SessionMail& mail) override { mail_.push_back(mail); }

@@ -171,7 +171,7 @@ class RandomCommands {
   Command node_up() {
     const std::size_t at = node();
     if (!one_in(4)) ++epochs_[at];  // else it says so again
-    return NodeUp{.node = id_of(at), .epoch = epoch_of(at), .after_crash = one_in(3)};
+    return NodeUp{.node = id_of(at), .epoch = epoch_of(at), .after_crash = one_in(3), .keeps_transient = one_in(4)};
   }
 
   Command settings() {

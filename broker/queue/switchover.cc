@@ -1,0 +1,36 @@
+#include "broker/queue/switchover.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace quorate::queue {
+
+void Switchover::on_numbering(ShardId shard) { shards_[shard.value()].numbers = true; }
+
+void Switchover::keep(Parcel parcel) {
+  Progress& progress = shards_[shard_of(parcel.from).value()];
+  progress.numbers = true;
+  progress.kept.push_back(std::move(parcel));
+}
+
+std::vector<ShardId> Switchover::go_over() {
+  std::vector<ShardId> ready;
+  for (std::size_t i = 0; i < shards_.size(); ++i) {
+    if (!shards_[i].numbers || std::exchange(shards_[i].over, true)) continue;
+    ready.emplace_back(static_cast<std::uint32_t>(i));
+  }
+  return ready;
+}
+
+std::vector<Parcel> Switchover::release(ShardId shard) { return std::exchange(shards_[shard.value()].kept, {}); }
+
+void Switchover::forget_parcels() {
+  for (Progress& progress : shards_) progress.kept.clear();
+}
+
+std::optional<LogIndex> Switchover::end(LogIndex last) {
+  if (!end_ && std::ranges::all_of(shards_, &Progress::over)) end_ = last;
+  return end_;
+}
+
+}  // namespace quorate::queue
