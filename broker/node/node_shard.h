@@ -64,7 +64,7 @@ class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
   /// `done` is called here, when the command is durable and published.
   void submit_command(cluster::MetadataCommand command, cluster::MetadataHost::Done done);
 
-  /// The node stops: what clients leave behind from now on is kept. Every shard hears it before any client is asked to go.
+  /// The node stops: what clients leave behind from now on is kept. Every shard hears this before any client has to go.
   void begin_to_stop() { stopping_ = true; }
   /// This node's disk hangs: others should lead.
   void hand_over_leaders() { evacuation_.move_leaders(); }
