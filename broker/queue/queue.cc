@@ -61,7 +61,16 @@ void Queue::on_mail(QueueMail mail) {
   take(mail);
 }
 
+/// Its node has begun a new life, or has been forgotten; a session of a node that is not known yet speaks again.
+bool Queue::is_of_the_past(const SessionId& session) const {
+  const cluster::Topology& topology = surroundings_.topology();
+  if (topology.nodes.empty()) return false;
+  const cluster::ClusterNode* node = topology.find_node(session.node);
+  return node == nullptr || session.epoch < node->epoch;
+}
+
 void Queue::on_mail(Parcel parcel) {
+  if (is_of_the_past(parcel.from)) return;
   if (leads_in(parcel.term)) {
     Switchover* switchover = switchover_of(parcel.from);
     if (switchover == nullptr) return take(parcel);
@@ -120,7 +129,9 @@ void Queue::submit(PackedEntry entry) {
 }
 
 void Queue::propose(PackedEntry entry) {
-  const auto durability = entry.needs_sync ? storage::Durability::synced : storage::Durability::buffered;
+  // Sessions of other nodes outlive this one's memory: what they hear of must not be lost with the power.
+  const bool needs_sync = entry.needs_sync || machine_.has_senders();
+  const auto durability = needs_sync ? storage::Durability::synced : storage::Durability::buffered;
   const auto position = surroundings_.groups.propose(definition_->id, entry.payload, durability);
   if (!position) return;  // the node is about to stop, and nobody is told that anything was kept
   last_proposed_ = position->index;

@@ -130,7 +130,10 @@ class Queue final : public cluster::GroupClient {
   bool bring_over();
   void bring_over(const std::vector<ShardId>& shards);
   void consider_end_of_switchover();
+  void judge_those_to_come();
+  void judge_sessions();
   void judge_node(NodeId node);
+  bool is_of_the_past(const SessionId& session) const;
   void configure();
   Outbox::Surroundings outbox_surroundings();
   void take(QueueMail& mail);
@@ -192,6 +195,7 @@ class Queue final : public cluster::GroupClient {
   EntryPacker packer_;
   Outbox outbox_;
   LogIndex last_proposed_;
+  std::optional<LogIndex> judge_again_at_;  // when this has come, sessions of nodes that ended are looked for again
   LogIndex committed_;
   /// Applied here, and not to be told before it is committed.
   struct Promised {

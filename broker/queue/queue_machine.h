@@ -67,6 +67,7 @@ class QueueMachine {
   std::vector<ConsumerKey> consumers() const;
   /// Commands of this session were numbered, and its Down has not been seen.
   bool knows(const SessionId& session) const { return senders_.find(session) != nullptr; }
+  bool has_senders() const { return !senders_.empty(); }
   /// Everybody who numbers commands or consumes, each once, ascending.
   std::vector<SessionId> sessions() const;
   /// Calls `visit(effect::Deliver)` for what the consumer holds with an id above `after`, in the order of ids: what may

@@ -41,7 +41,7 @@ void Queue::on_leader() {
                                   .keeps_transient = is_quorum()}));
   }
   configure();
-  on_nodes_changed();
+  judge_sessions();
   for (QueueMail& mail : std::exchange(early_, {})) take(mail);
   for (Parcel& parcel : std::exchange(early_parcels_, {})) on_mail(std::move(parcel));
   watch_time();
@@ -60,6 +60,7 @@ bool Queue::may_have_run_ahead() const {
 void Queue::on_follower() {
   ready_ = false;
   packer_.clear();
+  judge_again_at_.reset();
   early_parcels_.clear();
   if (switchover_) switchover_->forget_parcels();
   questions_.clear();
@@ -113,6 +114,17 @@ void Queue::pursue_target() {
 
 void Queue::on_nodes_changed() {
   if (!ready_) return;
+  judge_those_to_come();
+  judge_sessions();
+}
+
+/// Sessions whose first words are under way: they are judged when these have come.
+void Queue::judge_those_to_come() {
+  packer_.seal();
+  judge_again_at_ = last_proposed_;
+}
+
+void Queue::judge_sessions() {
   const cluster::Topology& topology = surroundings_.topology();
   if (topology.nodes.empty()) return;
   std::map<NodeId, Epoch> oldest;
@@ -130,8 +142,10 @@ void Queue::on_nodes_changed() {
 }
 
 void Queue::on_node_health(NodeId node) {
+  if (!ready_) return;
+  judge_those_to_come();
   const auto is_of_node = [&](const SessionId& session) { return session.node == node; };
-  if (!ready_ || std::ranges::none_of(machine_.sessions(), is_of_node)) return;
+  if (std::ranges::none_of(machine_.sessions(), is_of_node)) return;
   judge_node(node);
   surroundings_.mark_dirty(definition_->id);
 }
@@ -171,6 +185,10 @@ void Queue::on_committed(LogIndex index) {
   while (!promised_.empty() && promised_.front().entry <= committed_) {
     surroundings_.switchboard.send(std::move(promised_.front().mail));
     promised_.pop_front();
+  }
+  if (ready_ && judge_again_at_ && *judge_again_at_ <= committed_) {
+    judge_again_at_.reset();
+    judge_sessions();
   }
   const bool has_steps = switchover_ || !definition_->target.empty();  // one more may be due
   if (has_steps) surroundings_.mark_dirty(definition_->id);

@@ -67,6 +67,7 @@ class Senders {
   /// Null when it is not known.
   const Sender* find(const SessionId& session) const;
 
+  bool empty() const { return senders_.empty(); }
   /// Calls `visit(session)` for each that is known, ascending.
   template <class Visit>
   void for_each(Visit&& visit) const {

@@ -229,7 +229,7 @@ TEST_F(ClusterControlTest, MembersOfAQueueComeAndGo) {
 }
 
 TEST_F(ClusterControlTest, AClassicQueueBecomesAQuorumQueueAndBack) {
-  view.apply(cluster::DeclareQueue{.queue = {.vhost = "/", .name = "t"}, .nodes = {}});
+  view.apply(cluster::DeclareQueue{.queue = {.vhost = "/", .name = "t", .node = NodeId(1)}, .nodes = {}});
   EXPECT_EQ(error("add_member", R"({"queue":"t","target":"rabbit@b"})"),
             "69 Only a durable queue that does not delete itself can become a quorum queue");
   EXPECT_EQ(error("set_queue_type", R"({"queue":"t","type":"quorum"})"),
@@ -255,7 +255,7 @@ TEST_F(ClusterControlTest, AClassicQueueBecomesAQuorumQueueAndBack) {
 TEST_F(ClusterControlTest, GrowsClassicQueuesTooIfTold) {
   view.apply(cluster::DeleteQueue{.id = view.topology()->find_queue("/", "c")->id});  // a view's; it has no member
   view.apply(cluster::DeclareQueue{.queue = {.vhost = "/", .name = "d", .durable = true}, .nodes = {NodeId(1)}});
-  view.apply(cluster::DeclareQueue{.queue = {.vhost = "/", .name = "t"}, .nodes = {}});
+  view.apply(cluster::DeclareQueue{.queue = {.vhost = "/", .name = "t", .node = NodeId(1)}, .nodes = {}});
   view.apply(cluster::DeclareQueue{.queue = {.vhost = "/", .name = "a", .durable = true, .auto_delete = true},
                                    .nodes = {NodeId(1)}});
   EXPECT_EQ(data("grow", R"({"target":"rabbit@c","strategy":"even","classic":true})"),
