@@ -133,7 +133,12 @@ void Queue::propose(PackedEntry entry) {
   const bool needs_sync = entry.needs_sync || machine_.has_senders();
   const auto durability = needs_sync ? storage::Durability::synced : storage::Durability::buffered;
   const auto position = surroundings_.groups.propose(definition_->id, entry.payload, durability);
-  if (!position) return;  // the node is about to stop, and nobody is told that anything was kept
+  // Too much is under way, somebody else is to lead, or the node is about to stop: senders repeat themselves, and what
+  // the queue itself had to say it says again.
+  if (!position) {
+    judge_again_at_ = LogIndex(0);
+    return;
+  }
   last_proposed_ = position->index;
   if (entry.has_messages) outbox_.keep(last_proposed_, std::move(entry.payload));
   for (Waiting& waiting : entry.waiting) {

@@ -195,7 +195,7 @@ class Queue final : public cluster::GroupClient {
   EntryPacker packer_;
   Outbox outbox_;
   LogIndex last_proposed_;
-  std::optional<LogIndex> judge_again_at_;  // when this has come, sessions of nodes that ended are looked for again
+  std::optional<LogIndex> judge_again_at_;  // when this is committed, sessions of nodes that ended are looked for again
   LogIndex committed_;
   /// Applied here, and not to be told before it is committed.
   struct Promised {

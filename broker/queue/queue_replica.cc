@@ -188,6 +188,7 @@ void Queue::on_committed(LogIndex index) {
   }
   if (ready_ && judge_again_at_ && *judge_again_at_ <= committed_) {
     judge_again_at_.reset();
+    configure();
     judge_sessions();
   }
   const bool has_steps = switchover_ || !definition_->target.empty();  // one more may be due

@@ -94,6 +94,27 @@ TEST_F(QueueTest, ASessionOfAnotherNodeGetsNothingBeforeTheSyncWhoeverCausedIt) 
   EXPECT_GT(syncs(), before);
 }
 
+/// Found by sim --nodes --seed=547: nobody would ever have taken back what it was given.
+TEST_F(QueueTest, WhatASessionOfAPastLifeSaysIsNotHeard) {
+  const auto node_begins = [&](Epoch epoch) {
+    cluster::Topology next = *topology_;
+    ++next.version;
+    next.nodes = next.nodes.with(std::uint64_t{2}, cluster::ClusterNode{.id = NodeId(2), .epoch = epoch});
+    topology_ = std::make_shared<const cluster::Topology>(std::move(next));
+    directory_of_queues_->on_topology(topology_, {});
+  };
+  settle();
+  node_begins(Epoch(1));
+  const SessionId afar{.node = NodeId(2), .epoch = Epoch(1), .serial = make_serial(ShardId(0), 1)};
+  send_from_afar(afar, 1, Attach{.consumer = {.session = afar, .link = 1}, .window = 1u << 30});
+  node_begins(Epoch(2));
+  settle();
+  EXPECT_EQ(queue().machine().consumer_count(), 0u);
+  publish("a");
+  settle();
+  EXPECT_EQ(queue().machine().ready_count(), 1u);
+}
+
 TEST_F(QueueTest, ATransientQueueTakesAtOnce) {
   settle();
   publish("a", kTransient);
