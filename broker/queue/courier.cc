@@ -13,8 +13,6 @@ namespace {
 constexpr Duration kLookAfter = std::chrono::milliseconds(100);
 /// Who does not know the leader asks again after this long.
 constexpr Duration kAskAgain = std::chrono::milliseconds(200);
-/// A link that hears nothing for so long sends everything again.
-constexpr Duration kPatience = std::chrono::seconds(1);
 /// A consuming link that hears nothing for so long asks whether it has missed something. Only the last resort: whoever
 /// knows of a loss says so.
 constexpr Duration kRefresh = std::chrono::seconds(30);
@@ -22,30 +20,17 @@ constexpr Duration kRefresh = std::chrono::seconds(30);
 constexpr std::size_t kParcelCommandsMax = 512;
 constexpr std::size_t kParcelBytesMax = 1u << 20;
 
-/// Has an answer besides Through.
-bool is_request(const QueueMailBody& what) {
-  return std::holds_alternative<Attach>(what) || std::holds_alternative<Cancel>(what) ||
-         std::holds_alternative<Get>(what) || std::holds_alternative<Purge>(what);
-}
-
-/// Which answers fit which request.
-template <class Answer>
-bool is_answered_by(const QueueMailBody& what) {
-  if constexpr (std::is_same_v<Answer, Attached>) return std::holds_alternative<Attach>(what);
-  if constexpr (std::is_same_v<Answer, Cancelled>) return std::holds_alternative<Cancel>(what);
-  if constexpr (std::is_same_v<Answer, GetOk> || std::is_same_v<Answer, GetEmpty>) {
-    return std::holds_alternative<Get>(what);
-  }
-  if constexpr (std::is_same_v<Answer, Purged>) return std::holds_alternative<Purge>(what);
-  return false;
-}
-
 }  // namespace
 
 Courier::Courier(cluster::Shard& shard, Surroundings surroundings)
     : shard_(shard), surroundings_(std::move(surroundings)) {}
 
 // --- from the sessions ---
+
+bool Courier::is_request(const QueueMailBody& what) {
+  return std::holds_alternative<Attach>(what) || std::holds_alternative<Cancel>(what) ||
+         std::holds_alternative<Get>(what) || std::holds_alternative<Purge>(what);
+}
 
 std::size_t Courier::send(QueueMail mail) {
   const std::size_t bytes = flight_bytes(mail.what);
@@ -370,130 +355,6 @@ void Courier::close(Link& link) {
     if (received.cancelled) continue;
     surroundings_.deliver({.to = session, .queue = link.queue, .what = Gone{.link = consumer}});
   }
-}
-
-// --- from the queues ---
-
-void Courier::on_mail(SessionMail mail) {
-  const auto at = links_.find({mail.to.serial, mail.queue});
-  if (at == links_.end() || at->second.session != mail.to) return;
-  Link& link = at->second;
-  std::visit([&](auto& what) { on(link, mail, what); }, mail.what);
-}
-
-void Courier::on(Link& link, SessionMail& mail, Delivery& delivery) {
-  const bool is_early =
-      !link.consumers.contains(delivery.link) && std::ranges::any_of(link.kept, [&](const Sent& sent) {
-        const auto* attach = std::get_if<Attach>(&sent.what);
-        return attach != nullptr && attach->consumer.link == delivery.link && !sent.answered;
-      });
-  if (is_early) return;  // its answer was lost; what it holds is asked for when that comes
-  Received& received = link.consumers[delivery.link];
-  const bool is_next = delivery.id == received.last + 1;
-  if (received.is_known && delivery.id <= received.last) return;
-  // What a no_ack consumer has missed exists nowhere any more.
-  if (received.is_known && !is_next && !delivery.settled) {
-    const Instant now = shard_.now();
-    if (received.resumed_at && now - *received.resumed_at < kPatience) return;
-    received.resumed_at = now;
-    link.to_resume.push_back(delivery.link);
-    return mark_dirty(link);
-  }
-  link.progress_at = shard_.now();
-  received.last = delivery.id;
-  received.is_known = true;
-  received.resumed_at.reset();
-  surroundings_.deliver(std::move(mail));
-}
-
-void Courier::on(Link& link, SessionMail&, Through& through) {
-  if (through.first > link.through + 1) return;  // something was missed, and is sent again
-  if (through.number > link.through) link.progress_at = shard_.now();
-  link.through = std::max(link.through, through.number);
-  for (Sent& sent : link.kept) {
-    if (sent.number > through.number) break;
-    tell_taken(link, sent);
-  }
-  while (!link.kept.empty()) {
-    const Sent& front = link.kept.front();
-    if (front.number > through.number || (is_request(front.what) && !front.answered)) break;
-    // What is carried out needs no sending any more, even if a repetition was due.
-    link.unsent = std::min(link.unsent, link.kept.size() - 1);
-    link.kept.pop_front();
-  }
-  if (link.ended && link.kept.empty()) return remove({link.session.serial, link.queue});
-  const bool may_end = link.ended && link.unsent > 0 && link.kept.front().number == link.through + 1;
-  if (may_end) mark_dirty(link);
-}
-
-void Courier::tell_taken(Link& link, Sent& sent) {
-  const auto* publish = std::get_if<Publish>(&sent.what);
-  if (publish == nullptr || std::exchange(sent.answered, true)) return;
-  surroundings_.deliver({.to = link.session,
-                         .queue = link.queue,
-                         .what = Taken{.seq = publish->seq,
-                                       .bytes = limits::kReplicatedFlightWeight * flight_bytes(*publish),
-                                       .refused = sent.refused}});
-}
-
-void Courier::on(Link& link, SessionMail&, Refused& refused) {
-  const auto at = std::ranges::find(link.kept, refused.number, &Sent::number);
-  if (at != link.kept.end()) at->refused = true;
-}
-
-void Courier::on(Link& link, SessionMail& mail, Forgotten&) {
-  const LinkKey key{link.session.serial, link.queue};
-  const bool was_ended = link.ended;
-  remove(key);
-  if (!was_ended) surroundings_.deliver(std::move(mail));
-}
-
-/// False when the question is not open: its answer has come before.
-bool Courier::take_answered(Link& link, std::uint64_t number) {
-  const auto at = std::ranges::find(link.questions, number, [](const Asked& asked) { return asked.question.number; });
-  if (at == link.questions.end()) return false;
-  link.questions.erase(at);
-  link.progress_at = shard_.now();
-  return true;
-}
-
-void Courier::on(Link& link, SessionMail& mail, Counted&) {
-  if (take_answered(link, mail.answers)) surroundings_.deliver(std::move(mail));
-}
-
-void Courier::on(Link& link, SessionMail& mail, Deleted& deleted) {
-  if (!take_answered(link, mail.answers)) return;
-  const bool is_over = routes_.at(link.queue).gone;
-  if (deleted.outcome == DeleteOutcome::deleted && !is_over) {
-    link.deleted = std::move(mail);
-    return;
-  }
-  surroundings_.deliver(std::move(mail));
-  if (is_over && link.questions.empty()) remove({link.session.serial, link.queue});
-}
-
-template <class Answer>
-void Courier::on(Link& link, SessionMail& mail, Answer& answer) {
-  const auto request = std::ranges::find(link.kept, mail.answers, &Sent::number);
-  const bool is_awaited = request != link.kept.end() && !request->answered && is_answered_by<Answer>(request->what);
-  if (!is_awaited) return;  // a repetition
-  request->answered = true;
-  link.progress_at = shard_.now();
-  if constexpr (std::is_same_v<Answer, Attached>) {
-    if (answer.result == AttachResult::attached) {
-      link.consumers[answer.link].is_known = true;
-      // It may have been attached, and served, by the time an earlier copy arrived.
-      if (request->repeated) {
-        link.to_resume.push_back(answer.link);
-        mark_dirty(link);
-      }
-    }
-  }
-  if constexpr (std::is_same_v<Answer, Cancelled>) {
-    // What it still holds may be sent again, so it is not forgotten.
-    if (const auto at = link.consumers.find(answer.link); at != link.consumers.end()) at->second.cancelled = true;
-  }
-  surroundings_.deliver(std::move(mail));
 }
 
 }  // namespace quorate::queue

@@ -60,6 +60,9 @@ class Courier final : public cluster::TurnHook {
   std::size_t link_count() const { return links_.size(); }
 
  private:
+  /// A link that hears nothing for so long sends everything again.
+  static constexpr Duration kPatience = std::chrono::seconds(1);
+
   /// A command under way.
   struct Sent {
     std::uint64_t number = 0;
@@ -114,6 +117,8 @@ class Courier final : public cluster::TurnHook {
   Link* find(const SessionId& session, GroupId queue);
   void remove(const LinkKey& key);
   void mark_dirty(Link& link);
+  /// Has an answer besides Through.
+  static bool is_request(const QueueMailBody& what);
   void mark_for_repeat(Link& link);
   void repeat_all(Route& route);
   void resume_all(Route& route);
