@@ -86,6 +86,9 @@ inline constexpr std::uint64_t kAlarmApproachBytesPerSecond = 1'000'000'000;
 // --- shards ---
 /// Handlers that one turn of a shard runs before it looks at its mailbox again.
 inline constexpr std::size_t kTurnHandlersMax = 64;
+/// What a turn reads from clients, so that one who sends without end does not keep others from what a turn's end brings
+/// them: half of what a consumer may have under way.
+inline constexpr std::size_t kTurnInputMaxBytes = kDeliveryWindowBytes / 2;
 /// Rounds after which a turn ends although there is more to do: sockets, timers and other shards come first.
 inline constexpr std::size_t kTurnRoundsMax = 1000;
 inline constexpr std::size_t kReadSlabBytes = 128u << 10;

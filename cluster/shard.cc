@@ -70,7 +70,8 @@ bool Shard::run_turn() {
 
 bool Shard::run_handlers() {
   std::size_t count = 0;
-  while (count < limits::kTurnHandlersMax && io_.poll_one() != 0) ++count;
+  while (count < limits::kTurnHandlersMax && input_bytes_ < limits::kTurnInputMaxBytes && io_.poll_one() != 0) ++count;
+  input_bytes_ = 0;
   return count > 0;
 }
 

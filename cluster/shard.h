@@ -1,8 +1,8 @@
 // One core's worth of the node: a thread, an io_context, and everything that lives on it.
-// Operation: the thread works in turns. A turn runs a bounded number of ready handlers, then the tasks that other
-// shards and threads have put into the mailbox, then the turn hooks in the order they were added, round after round
-// until none of them has made more work (kTurnRoundsMax of them at most), and at last hands what was gathered for other
-// shards over, one batch per shard. Concurrency: an object of a shard is touched by its thread only.
+// Operation: the thread works in turns. A turn runs ready handlers, bounded in number and in what they read, then the
+// tasks that other shards and threads have put into the mailbox, then the turn hooks in the order they were added,
+// round after round until none of them has made more work (kTurnRoundsMax of them at most), and at last hands what was
+// gathered for other shards over, one batch per shard. Concurrency: an object of a shard is touched by its thread only.
 // post_from_outside() is the one entry for others.
 #pragma once
 #include <boost/asio/io_context.hpp>
@@ -53,6 +53,9 @@ class Shard {
   /// Any thread.
   void post_from_outside(Task task);
 
+  /// A handler has read so much from a client; a turn runs no more of them after kTurnInputMaxBytes.
+  void note_input(std::size_t bytes) { input_bytes_ += bytes; }
+
   boost::asio::io_context& io() { return io_; }
   ShardId id() const { return id_; }
   std::size_t shard_count() const { return shards_.size(); }
@@ -75,6 +78,7 @@ class Shard {
   std::vector<Shard*> shards_;
   std::vector<TurnHook*> hooks_;
   Mailbox mailbox_;
+  std::size_t input_bytes_ = 0;  // in this turn
   std::vector<Task> running_;
   std::vector<Task> local_;
   std::vector<std::vector<Task>> outgoing_;  // by shard id

@@ -208,6 +208,7 @@ class SocketConnection final : public Connection {
 
   void offer(ByteView bytes) {
     set_.mark_dirty(*this);
+    set_.shard().note_input(bytes.size());
     if (!carry_.empty()) {
       carry_.insert(carry_.end(), bytes.begin(), bytes.end());
       offer_carry();
@@ -231,7 +232,9 @@ class SocketConnection final : public Connection {
     batch_.for_each_piece([&](ByteView piece) { buffers_.emplace_back(piece.data(), piece.size()); });
     writing_ = true;
     ++pending_;
-    asio::async_write(stream_, buffers_, [this](error_code error, std::size_t) { on_written(error); });
+    // As much as the socket takes: in Asio's portions a consumer would get half of what one publisher brings in a turn.
+    const auto portion = [](error_code error, std::size_t) { return error ? 0 : limits::kOutboxMaxBytes; };
+    asio::async_write(stream_, buffers_, portion, [this](error_code error, std::size_t) { on_written(error); });
   }
 
   void on_written(error_code error) {
