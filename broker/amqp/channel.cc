@@ -225,7 +225,10 @@ Handled Channel::require(auth::Permission permission, auth::ResourceKind kind, s
 
 void Channel::submit(cluster::MetadataCommand command, OnMetadata then) {
   CHECK(!is_waiting() || is_following_);
-  awaited_.push_back({.then = std::move(then), .method_id = method_id_, .may_be_followed = true});
+  // These fail only when somebody else was faster; behind what may be refused nothing must happen.
+  const bool may_be_followed =
+      std::holds_alternative<cluster::DeclareQueue>(command) || std::holds_alternative<cluster::Bind>(command);
+  awaited_.push_back({.then = std::move(then), .method_id = method_id_, .may_be_followed = may_be_followed});
   session_.surroundings_.submit(session_id_, std::move(command));
 }
 

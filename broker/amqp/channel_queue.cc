@@ -208,9 +208,13 @@ Handled Channel::answer_declare(const cluster::Queue& queue, const QueueDeclare&
   return {};
 }
 
-/// The queue has been deleted, which this shard had not heard of.
+/// The queue has been deleted, which this shard had not heard of. Who asked passively hears that.
 Handled Channel::declare_once_more(const std::string& name, const std::vector<std::byte>& request) {
-  if (std::get<QueueDeclare>(*decode_method(request)).passive) return no_such(ResourceKind::queue, name, vhost());
+  // While those who followed it are under way it cannot ask for more, and hears it too.
+  const bool is_followed = !awaited_.empty();
+  if (is_followed || std::get<QueueDeclare>(*decode_method(request)).passive) {
+    return no_such(ResourceKind::queue, name, vhost());
+  }
   fence([this, request] { return dispatch(*decode_method(request)); });
   return {};
 }

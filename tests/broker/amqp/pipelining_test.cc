@@ -69,6 +69,33 @@ TEST_F(Pipelining, WhoeverWasFasterIsComparedWithInTurn) {
   EXPECT_EQ(heard(), (Lines{declared("a"), declared("b"), declared("c"), declared("d")}));
 }
 
+// The answers of those behind it are under way, so it cannot ask for anything more.
+TEST_F(Pipelining, WhoeverWasFasterAndHasGoneAgainLeavesNoQueue) {
+  for (const char* name : {"a", "b", "c"}) declare(name);
+  surroundings_.do_first(
+      cluster::DeclareQueue{.queue = {.vhost = "/", .name = "b", .durable = true}, .nodes = {NodeId(1)}});
+  surroundings_.do_elsewhere(cluster::DeleteQueue{.id = surroundings_.topology()->find_queue("/", "b")->id});
+  answer();
+  EXPECT_EQ(heard(), (Lines{declared("a"),
+                            "channel.close reply_code=404 reply_text=\"NOT_FOUND - no queue 'b' in vhost '/'\" "
+                            "class_id=50 method_id=10"}));
+}
+
+TEST_F(Pipelining, NobodyFollowsWhatMayBeRefused) {
+  declare("a");
+  send(ExchangeDeclare{.exchange = "e", .type = "direct"});
+  send(QueueBind{.queue = "a", .exchange = "e", .routing_key = "x"});
+  answer();
+  heard();
+  send(ExchangeDelete{.exchange = "e", .if_unused = true});
+  declare("b");
+  EXPECT_EQ(surroundings_.asked_count(), 1u);
+  answer();
+  EXPECT_EQ(heard(), Lines{"channel.close reply_code=406 reply_text=\"PRECONDITION_FAILED - exchange 'e' in vhost '/' "
+                           "in use\" class_id=40 method_id=20"});
+  EXPECT_EQ(surroundings_.topology()->find_queue("/", "b"), nullptr);
+}
+
 TEST_F(Pipelining, AChannelThatFailsOnTheWayHearsNoMore) {
   for (const char* name : {"a", "b", "c"}) declare(name);
   surroundings_.do_first(cluster::DeclareQueue{.queue = {.vhost = "/", .name = "b"}, .nodes = {NodeId(1)}});
