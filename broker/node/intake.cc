@@ -16,7 +16,7 @@ ShardId on_shard_of_session(std::uint64_t serial, std::size_t shards) {
   return ShardId(static_cast<std::uint32_t>(queue::shard_of({.serial = serial}).value() % shards));
 }
 
-constexpr std::array<cluster::Incoming::Route, 9> kRoutes = {{
+constexpr std::array<cluster::Incoming::Route, 10> kRoutes = {{
     {ItemKind::group, &cluster::on_shard_of_group},
     {ItemKind::shard, &cluster::on_shard_named},
     {ItemKind::heartbeat, &cluster::on_first_shard},
@@ -26,6 +26,7 @@ constexpr std::array<cluster::Incoming::Route, 9> kRoutes = {{
     {ItemKind::leadership, &cluster::on_shard_of_group},
     {ItemKind::who_leads, &cluster::on_shard_of_group},
     {ItemKind::shortage, &cluster::on_first_shard},
+    {ItemKind::relayed_mail, &cluster::on_shard_of_group},
 }};
 
 std::vector<cluster::Shard*> places_of(const std::vector<NodeShard*>& shards) {
@@ -94,6 +95,11 @@ void Intake::connect(NodeShard& shard) {
     queue::SessionMail mail;
     if (!queue::decode(body, mail)) return receivers_.on_unreadable(from, "session mail");
     shard.on_mail(std::move(mail));
+  });
+  on(ItemKind::relayed_mail, [this, &shard](NodeId from, std::uint64_t, const Bytes& body) {
+    queue::Relayed relayed;
+    if (!queue::decode(body, relayed.mail)) return receivers_.on_unreadable(from, "relayed mail");
+    shard.on_remote(std::move(relayed));
   });
   on(ItemKind::leadership, [this, &shard](NodeId from, std::uint64_t, const Bytes& body) {
     queue::Leadership leadership;

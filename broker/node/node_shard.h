@@ -80,6 +80,7 @@ class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
   // From other nodes.
   void on_remote(const queue::Leadership& leadership) { announce(leadership, false); }
   void on_remote(NodeId from, const queue::WhoLeads& question);
+  void on_remote(queue::Relayed relayed) { queues_.on_mail(std::move(relayed)); }
 
   cluster::Shard& shard() { return shard_; }
   cluster::GroupHost& groups() { return groups_; }

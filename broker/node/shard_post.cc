@@ -58,6 +58,11 @@ void ShardPost::send(NodeId to, const queue::SessionMail& mail) {
   outgoing_.end();
 }
 
+void ShardPost::send(NodeId to, const queue::Relayed& relayed) {
+  queue::encode(relayed.mail, outgoing_.begin(to, Lane::data, ItemKind::relayed_mail, relayed.mail.queue.value()));
+  outgoing_.end();
+}
+
 void ShardPost::send(NodeId to, const queue::Leadership& leadership) {
   queue::encode(leadership, outgoing_.begin(to, Lane::control, ItemKind::leadership, leadership.queue.value()));
   outgoing_.end();

@@ -31,6 +31,7 @@ class ShardPost final : public cluster::Transport, public queue::RemotePost {
   void send(NodeId to, cluster::PeerMessage message) override { outgoing_.send(to, std::move(message)); }
   void send(NodeId to, const queue::Parcel& parcel) override;
   void send(NodeId to, const queue::SessionMail& mail) override;
+  void send(NodeId to, const queue::Relayed& relayed) override;
   void send(NodeId to, const queue::Leadership& leadership) override;
   void send(NodeId to, const queue::WhoLeads& question) override;
   void send(NodeId to, const cluster::Heartbeat& heartbeat) { outgoing_.send(to, heartbeat); }

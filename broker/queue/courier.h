@@ -137,6 +137,7 @@ class Courier final : public cluster::TurnHook {
   void on(Link& link, SessionMail& mail, Deleted& deleted);
   template <class Answer>
   void on(Link& link, SessionMail& mail, Answer& answer);
+  static void forget_done(Link& link);
   bool take_answered(Link& link, std::uint64_t number);
   void tell_taken(Link& link, Sent& sent);
   void drop_queue(GroupId queue);

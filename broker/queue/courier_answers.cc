@@ -65,16 +65,20 @@ void Courier::on(Link& link, SessionMail&, Through& through) {
     if (sent.number > through.number) break;
     tell_taken(link, sent);
   }
-  while (!link.kept.empty()) {
-    const Sent& front = link.kept.front();
-    if (front.number > through.number || (is_request(front.what) && !front.answered)) break;
-    // What is carried out needs no sending any more, even if a repetition was due.
-    link.unsent = std::min(link.unsent, link.kept.size() - 1);
-    link.kept.pop_front();
-  }
+  forget_done(link);
   if (link.ended && link.kept.empty()) return remove({link.session.serial, link.queue});
   const bool may_end = link.ended && link.unsent > 0 && link.kept.front().number == link.through + 1;
   if (may_end) mark_dirty(link);
+}
+
+/// What is carried out needs no sending any more, even if a repetition was due. An answer may come after its Through.
+void Courier::forget_done(Link& link) {
+  while (!link.kept.empty()) {
+    const Sent& front = link.kept.front();
+    if (front.number > link.through || (is_request(front.what) && !front.answered)) break;
+    link.unsent = std::min(link.unsent, link.kept.size() - 1);
+    link.kept.pop_front();
+  }
 }
 
 void Courier::tell_taken(Link& link, Sent& sent) {
@@ -144,6 +148,7 @@ void Courier::on(Link& link, SessionMail& mail, Answer& answer) {
     // What it still holds may be sent again, so it is not forgotten.
     if (const auto at = link.consumers.find(answer.link); at != link.consumers.end()) at->second.cancelled = true;
   }
+  if (!link.ended) forget_done(link);  // an end waits for a Through of its own
   surroundings_.deliver(std::move(mail));
 }
 

@@ -117,6 +117,13 @@ struct Delivery {
   std::uint32_t acquired_count = 0;
 };
 
+/// A delivery to a node whose own replica of the queue has the message, and fills it in on the way to the session.
+struct Referred {
+  Delivery delivery;  // without its message
+  Position position;
+  Term term;  // of the leader who knows that it is there
+};
+
 /// The queue has taken a publication of `bytes` and keeps its promise about it. seq 0: only the bytes matter.
 struct Taken {
   PublishSeq seq;
@@ -170,7 +177,7 @@ struct Refused {
 struct Forgotten {};
 
 using SessionMailBody = std::variant<Delivery, Taken, Attached, Cancelled, GetOk, GetEmpty, Purged, Counted, Deleted,
-                                     Gone, Through, Refused, Forgotten>;
+                                     Gone, Through, Refused, Forgotten, Referred>;
 
 struct SessionMail {
   SessionId to;
@@ -178,6 +185,12 @@ struct SessionMail {
   SessionMailBody what;
   bool tracked = false;       // of a queue that gets parcels: the courier has a say in it
   std::uint64_t answers = 0;  // the number of the command or question that this answers; an echo is answered again
+};
+
+/// On its way to the session by the queue's replica on the session's node: what belongs to a consumer takes this way,
+/// all of it in order, as long as that replica delivers.
+struct Relayed {
+  SessionMail mail;
 };
 
 class Switchboard;

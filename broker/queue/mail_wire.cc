@@ -32,7 +32,7 @@ struct Table : Kinds... {
 /// What is in a SessionMail.
 using MailKinds = Table<Kind<1, Delivery>, Kind<2, Taken>, Kind<3, Attached>, Kind<4, Cancelled>, Kind<5, GetOk>,
                         Kind<6, GetEmpty>, Kind<7, Purged>, Kind<8, Counted>, Kind<9, Deleted>, Kind<10, Gone>,
-                        Kind<11, Through>, Kind<12, Refused>, Kind<13, Forgotten>>;
+                        Kind<11, Through>, Kind<12, Refused>, Kind<13, Forgotten>, Kind<14, Referred>>;
 template <class T>
 constexpr std::uint8_t kMailKind = MailKinds::of(std::type_identity<T>());
 
@@ -244,18 +244,30 @@ bool get_list(LetterReader& r, std::size_t min_bytes, std::vector<T>& out, Get g
 
 // --- what a queue says -----------------------------------------------------------------------------------------------
 
-void put(LetterWriter& w, const Delivery& d) {
+void put_head(LetterWriter& w, const Delivery& d) {
   w.octet((d.redelivered ? kRedeliveredFlag : 0) | (d.settled ? kSettledFlag : 0) | (d.counts ? kCountsFlag : 0));
   w.numbers(d.link, d.id, d.delivery_count, d.acquired_count);
-  w.message(d.message);
 }
-bool get(LetterReader& r, Delivery& d) {
+bool get_head(LetterReader& r, Delivery& d) {
   std::uint8_t flags = 0;
   if (!r.flags(kRedeliveredFlag | kSettledFlag | kCountsFlag, flags)) return false;
   d.redelivered = (flags & kRedeliveredFlag) != 0;
   d.settled = (flags & kSettledFlag) != 0;
   d.counts = (flags & kCountsFlag) != 0;
-  return r.numbers(d.link, d.id, d.delivery_count, d.acquired_count) && r.message(d.message);
+  return r.numbers(d.link, d.id, d.delivery_count, d.acquired_count);
+}
+
+void put(LetterWriter& w, const Delivery& d) {
+  put_head(w, d);
+  w.message(d.message);
+}
+bool get(LetterReader& r, Delivery& d) { return get_head(r, d) && r.message(d.message); }
+void put(LetterWriter& w, const Referred& referred) {
+  put_head(w, referred.delivery);
+  w.numbers(referred.position.packed, referred.term);
+}
+bool get(LetterReader& r, Referred& referred) {
+  return get_head(r, referred.delivery) && r.numbers(referred.position.packed, referred.term);
 }
 void put(LetterWriter& w, const Taken& t) {
   w.octet(t.refused ? kRefusedFlag : 0);

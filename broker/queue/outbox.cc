@@ -9,42 +9,87 @@ namespace quorate::queue {
 
 void Outbox::owe(Owed owed) {
   if (owed_.empty() && deliver(owed)) return;
-  owed_.push_back(owed);
-  if (owed.kind == Owed::Kind::cancelled) return;
-  const std::uint64_t index = owed.delivery.message.position.index().value();
-  if (std::uint32_t* count = owed_entries_.find(index); count != nullptr) {
+  owed_.push_back(std::move(owed));
+  const LogIndex entry = owed_.back().entry();
+  if (entry == LogIndex(0)) return;
+  if (std::uint32_t* count = owed_entries_.find(entry.value()); count != nullptr) {
     ++*count;
   } else {
-    owed_entries_.insert(index, 1);
+    owed_entries_.insert(entry.value(), 1);
   }
-  read_back(owed_.front().delivery.message.position.index());
+  read_back(owed_.front().entry());
+}
+
+void Outbox::relay(SessionMail mail) {
+  if (owed_.empty() && relay_now(mail)) return;
+  Owed owed{.kind = Owed::Kind::relayed};
+  if (const auto* referred = std::get_if<Referred>(&mail.what)) owed.delivery.message.position = referred->position;
+  owed.relayed = std::make_unique<SessionMail>(std::move(mail));
+  owe(std::move(owed));
+}
+
+/// False when the body is not in memory.
+bool Outbox::relay_now(SessionMail& mail) {
+  if (auto* referred = std::get_if<Referred>(&mail.what)) {
+    const Position position = referred->position;
+    const Bytes& payload = find_payload(position.index());
+    if (payload.empty()) return false;
+    auto message = message_of(payload, position);
+    if (!message) return true;
+    Delivery delivery = std::move(referred->delivery);
+    delivery.message = std::move(*message);
+    mail.what = std::move(delivery);
+    consider_read_ahead(position.index());
+  }
+  surroundings_.pass_on(std::move(mail));
+  return true;
+}
+
+/// Empty when it is not in memory.
+const Bytes& Outbox::find_payload(LogIndex index) const {
+  const Bytes& kept = cache_.find(index);
+  if (!kept.empty() || !surroundings_.find_in_tail) return kept;
+  const Bytes* in_tail = surroundings_.find_in_tail(index);
+  return in_tail != nullptr ? *in_tail : kept;
+}
+
+/// Nothing when the node must stop.
+std::optional<Message> Outbox::message_of(const Bytes& payload, Position position) const {
+  auto message = Message::parse(message_at(payload, position.offset()));
+  if (message) return std::move(*message);
+  surroundings_.on_failure({.code = ErrorCode::corruption,
+                            .text = "log entry " + std::to_string(position.index().value()) +
+                                    " holds no message where one was: " + message.error().text});
+  return std::nullopt;
 }
 
 /// False when the body is not in memory.
 bool Outbox::deliver(const Owed& owed) {
+  if (owed.kind == Owed::Kind::relayed) return relay_now(*owed.relayed);
   const effect::Deliver& delivery = owed.delivery;
   if (owed.kind == Owed::Kind::cancelled) {
     surroundings_.send(delivery.consumer.session, Cancelled{.link = delivery.consumer.link}, owed.number);
     return true;
   }
   const Position position = delivery.message.position;
-  const Bytes& payload = cache_.find(position.index());
-  if (payload.empty()) return false;
-  auto message = Message::parse(message_at(payload, position.offset()));
-  if (!message) {
-    surroundings_.on_failure({.code = ErrorCode::corruption,
-                              .text = "log entry " + std::to_string(position.index().value()) +
-                                      " holds no message where one was: " + message.error().text});
-    return true;
-  }
   Delivery out{.link = delivery.consumer.link,
                .id = delivery.id,
-               .message = std::move(*message),
                .redelivered = delivery.message.redelivered,
                .settled = delivery.settled,
                .counts = surroundings_.machine.settings().quorum,
                .delivery_count = delivery.message.delivery_count,
                .acquired_count = delivery.acquired_count};
+  // What is settled dies in the log, there as well, before anybody can read it.
+  const bool may_be_referred = owed.kind == Owed::Kind::delivery && !delivery.settled && surroundings_.is_held_there;
+  if (may_be_referred && surroundings_.is_held_there(delivery.consumer.session, position.index())) {
+    surroundings_.send(delivery.consumer.session, Referred{.delivery = std::move(out), .position = position}, 0);
+    return true;
+  }
+  const Bytes& payload = find_payload(position.index());
+  if (payload.empty()) return false;
+  auto message = message_of(payload, position);
+  if (!message) return true;
+  out.message = std::move(*message);
   if (owed.kind == Owed::Kind::get) {
     GetOk answer{.delivery = std::move(out), .ready_left = owed.ready_left};
     surroundings_.send(delivery.consumer.session, std::move(answer), owed.number);
@@ -56,16 +101,16 @@ bool Outbox::deliver(const Owed& owed) {
 }
 
 void Outbox::pay() {
-  while (!owed_.empty() && deliver(owed_.front())) {
-    const Owed paid = owed_.front();
-    owed_.pop_front();
-    if (paid.kind == Owed::Kind::cancelled) continue;
-    const LogIndex index = paid.delivery.message.position.index();
-    if (--*owed_entries_.find(index.value()) > 0) continue;
-    owed_entries_.erase(index.value());
-    if (!surroundings_.machine.is_live(index)) cache_.erase(index);
-  }
-  if (!owed_.empty()) read_back(owed_.front().delivery.message.position.index());
+  while (!owed_.empty() && deliver(owed_.front())) strike_first();
+  if (!owed_.empty()) read_back(owed_.front().entry());
+}
+
+void Outbox::strike_first() {
+  const LogIndex entry = owed_.front().entry();
+  owed_.pop_front();
+  if (entry == LogIndex(0) || --*owed_entries_.find(entry.value()) > 0) return;
+  owed_entries_.erase(entry.value());
+  if (!surroundings_.machine.is_live(entry)) cache_.erase(entry);
 }
 
 void Outbox::on_entry_dead(LogIndex index) {
@@ -108,12 +153,13 @@ std::vector<LogIndex> Outbox::needed_entries() const {
 void Outbox::read_back(LogIndex from) {
   CHECK(surroundings_.read);  // without a log every body is in memory
   if (reading_) return;
-  CHECK_LE(from, committed_);  // what is not yet committed is in memory
+  // What is not yet committed is in the leader's memory; others may not have heard of a commit yet.
+  CHECK(from <= committed_ || owed_.front().kind == Owed::Kind::relayed);
   reading_ = true;
   const auto done = [this, alive = alive_, from, serial = read_serial_](Result<std::vector<raft::Entry>> read) {
     if (*alive && serial == read_serial_) on_read(std::move(read), from);
   };
-  surroundings_.read(from, committed_, done);
+  surroundings_.read(from, std::max(from, committed_), done);
 }
 
 /// While one stretch is being delivered the next is fetched, so that a backlog flows.
@@ -136,9 +182,11 @@ void Outbox::on_read(Result<std::vector<raft::Entry>> entries, LogIndex from) {
     read_first_ = entries->front().index;
     read_last_ = entries->back().index;
   }
-  const bool first_is_missing =
-      !owed_.empty() && owed_.front().delivery.message.position.index() == from && cache_.find(from).empty();
-  if (first_is_missing) {
+  const bool first_is_missing = !owed_.empty() && owed_.front().entry() == from && cache_.find(from).empty();
+  if (first_is_missing && owed_.front().kind == Owed::Kind::relayed) {
+    strike_first();
+    surroundings_.on_missed();
+  } else if (first_is_missing) {
     return surroundings_.on_failure(
         {.code = ErrorCode::corruption,
          .text = "log entry " + std::to_string(from.value()) + " is gone although a message in it is live"});

@@ -2,6 +2,9 @@
 // memory leaves at once; behind one whose body is still on disk everything waits, while a stretch of the log is read
 // back, and the next one while that is being delivered. Bodies come from the cache of the queue's entries, which is
 // kept here within its budget.
+//
+// The leader's owes what its machine hands out. A consumer whose node has the message itself is sent only a reference
+// to it (Referred), and the outbox of that node's replica owes the rest.
 #pragma once
 #include <algorithm>
 #include <cstddef>
@@ -10,6 +13,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -26,11 +30,15 @@ namespace quorate::queue {
 
 /// What a session is to be sent: a checked out message, or what stands behind such a one.
 struct Owed {
-  enum class Kind : std::uint8_t { delivery, get, cancelled };
-  effect::Deliver delivery;  // of a cancellation: the consumer
+  enum class Kind : std::uint8_t { delivery, get, cancelled, relayed };
+  effect::Deliver delivery;  // of a cancellation: the consumer; of what is relayed: the message it refers to
   Kind kind = Kind::delivery;
   std::uint64_t ready_left = 0;  // in the answer to a basic.get
   std::uint64_t number = 0;      // of the command that this answers
+  std::unique_ptr<SessionMail> relayed;
+
+  /// 0: it needs no body.
+  LogIndex entry() const { return kind == Kind::cancelled ? LogIndex(0) : delivery.message.position.index(); }
 };
 
 class Outbox {
@@ -42,6 +50,14 @@ class Outbox {
     std::function<void(const SessionId&, SessionMailBody, std::uint64_t)> send;
     /// The log from one index to another, in stretches of the budget's size; null when there is no log.
     std::function<void(LogIndex, LogIndex, cluster::GroupHost::ReadDone)> read;
+    /// The session's node has this entry, and its replica delivers from it.
+    std::function<bool(const SessionId&, LogIndex)> is_held_there;
+    /// An entry's payload, as long as the log has it in memory, or nullptr; null when there is no log.
+    std::function<const Bytes*(LogIndex)> find_in_tail;
+    /// To a session of this node, in another replica's name.
+    std::function<void(SessionMail)> pass_on;
+    /// A message is not here that another replica has referred to: its session has missed it.
+    std::function<void()> on_missed;
     /// A live entry cannot be read back: the node must stop.
     std::function<void(Error)> on_failure;
   };
@@ -53,6 +69,8 @@ class Outbox {
   /// The payload of an entry with messages, while it is young.
   void keep(LogIndex index, Bytes payload) { cache_.put(index, std::move(payload)); }
   void owe(Owed owed);
+  /// What the leader has sent to a session of this node.
+  void relay(SessionMail mail);
   /// The machine needs no message of this entry any more.
   void on_entry_dead(LogIndex index);
   /// This replica delivers from now on; what is on its disk up to `committed` can be read back.
@@ -71,7 +89,11 @@ class Outbox {
 
  private:
   bool deliver(const Owed& owed);
+  bool relay_now(SessionMail& mail);
+  const Bytes& find_payload(LogIndex index) const;
+  std::optional<Message> message_of(const Bytes& payload, Position position) const;
   void pay();
+  void strike_first();
   void read_back(LogIndex from);
   void consider_read_ahead(LogIndex delivered);
   void on_read(Result<std::vector<raft::Entry>> entries, LogIndex from);

@@ -30,6 +30,18 @@ Outbox::Surroundings Queue::outbox_surroundings() {
       surroundings_.groups.read(definition_->id, from, to, surroundings_.cache_budget.read_ahead_bytes,
                                 std::move(done));
     };
+    needs.is_held_there = [this](const SessionId& session, LogIndex index) {
+      if (session.node == surroundings_.node) return false;
+      const cluster::Replica* replica = surroundings_.groups.replica(definition_->id);
+      return replica != nullptr && serving_.has(session.node, index, replica->core());
+    };
+    needs.find_in_tail = [this](LogIndex index) -> const Bytes* {
+      const cluster::Replica* replica = surroundings_.groups.replica(definition_->id);
+      const raft::Entry* entry = replica != nullptr ? replica->core().log().find(index) : nullptr;
+      return entry != nullptr ? &entry->payload : nullptr;
+    };
+    needs.pass_on = [this](SessionMail mail) { surroundings_.switchboard.send(std::move(mail)); };
+    needs.on_missed = [this] { surroundings_.announce(leadership(), false); };
   }
   return needs;
 }
@@ -231,7 +243,7 @@ void Queue::answer(const Asked& asked) {
 
 void Queue::on_deleted(const cluster::TopologyPtr& topology) {
   committed_ = std::max(committed_, machine_.applied());  // no log will contradict it any more
-  for (Promised& promised : std::exchange(promised_, {})) surroundings_.switchboard.send(std::move(promised.mail));
+  for (Promised& promised : std::exchange(promised_, {})) post(std::move(promised.mail));
   for (const Waiting& waiting : waiting_) send_untracked(waiting.session, waiting.taken);
   for (const Owed& owed : outbox_.owed()) {
     const ConsumerKey& consumer = owed.delivery.consumer;
@@ -277,6 +289,7 @@ Result<void> Queue::apply(const raft::Entry& entry, cluster::ApplyMode mode) {
   if (mode == cluster::ApplyMode::live) {
     carry_out_all();
   } else {
+    if (relayed_at_) follow(entry);
     effects_.clear();
   }
   watch_time();
@@ -310,8 +323,22 @@ void Queue::send(const SessionId& to, SessionMailBody what, std::uint64_t answer
   if (is_durable() && must_wait) {
     promised_.push_back({.entry = machine_.applied(), .mail = std::move(mail)});
   } else {
-    surroundings_.switchboard.send(std::move(mail));
+    post(std::move(mail));
   }
+}
+
+/// What belongs to a consumer takes one way, so that nothing of it overtakes the rest.
+void Queue::post(SessionMail mail) {
+  const bool is_of_consumer =
+      std::holds_alternative<Referred>(mail.what) || std::holds_alternative<Delivery>(mail.what) ||
+      std::holds_alternative<Attached>(mail.what) || std::holds_alternative<Cancelled>(mail.what);
+  const NodeId to = mail.to.node;
+  RemotePost* remote = surroundings_.switchboard.remote();
+  if (!is_of_consumer || to == surroundings_.node || remote == nullptr || !serving_.serves(to)) {
+    return surroundings_.switchboard.send(std::move(mail));
+  }
+  if (auto* referred = std::get_if<Referred>(&mail.what)) referred->term = term_;
+  remote->send(to, Relayed{.mail = std::move(mail)});
 }
 
 void Queue::carry_out(const effect::Deliver& effect) { outbox_.owe({.delivery = effect}); }

@@ -4,7 +4,8 @@
 //
 // A durable queue proposes its entries to its Raft group and applies what comes back; a transient one numbers and
 // applies them itself and keeps every body in memory. Of several replicas the leader's takes mail and carries out
-// effects; the others only follow the state. A publication is answered with Taken, and a numbered command with Through,
+// effects; the others only follow the state, and hand the leader's deliveries on to the sessions of their node with the
+// bodies from their own log. A publication is answered with Taken, and a numbered command with Through,
 // when the queue keeps its promise: in a durable queue when its entry is committed, which on several replicas means
 // synced on a majority, on one replica synced for a persistent message and written for a transient one; in a transient
 // queue when it is applied.
@@ -24,6 +25,7 @@
 #include "broker/queue/mail.h"
 #include "broker/queue/outbox.h"
 #include "broker/queue/queue_machine.h"
+#include "broker/queue/serving_replicas.h"
 #include "broker/queue/switchboard.h"
 #include "broker/queue/switchover.h"
 #include "cluster/group_host.h"
@@ -78,6 +80,7 @@ class Queue final : public cluster::GroupClient {
   void on_mail(QueueMail mail);
   void on_mail(Parcel parcel);
   void on_mail(const Numbering& numbering);
+  void on_mail(Relayed relayed);
   /// Who leads, as far as this replica knows.
   Leadership leadership() const;
   /// The members have changed, or are to change.
@@ -125,6 +128,9 @@ class Queue final : public cluster::GroupClient {
 
   Result<void> open_group(bool is_new);
   bool may_have_run_ahead() const;
+  void judge_replicas();
+  void stop_relaying();
+  void follow(const raft::Entry& entry);
   void pursue_target();
   Switchover* switchover_of(const SessionId& session);
   bool bring_over();
@@ -169,6 +175,7 @@ class Queue final : public cluster::GroupClient {
   /// whoever is given a promise, hear of it when it is committed.
   void send(const SessionId& to, SessionMailBody what, std::uint64_t answers = 0);
   bool goes_to_courier(const SessionId& to, const SessionMailBody& what) const;
+  void post(SessionMail mail);
   bool is_numbered(const SessionId& session) const;
   /// About what came outside of any parcel.
   void send_untracked(const SessionId& to, const Taken& taken) {
@@ -194,6 +201,8 @@ class Queue final : public cluster::GroupClient {
 
   EntryPacker packer_;
   Outbox outbox_;
+  ServingReplicas serving_;            // as the leader sees it
+  std::optional<Instant> relayed_at_;  // as a follower: when the leader last sent something through it, in this term
   LogIndex last_proposed_;
   std::optional<LogIndex> judge_again_at_;  // when this is committed, sessions of nodes that ended are looked for again
   LogIndex committed_;

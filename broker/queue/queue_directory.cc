@@ -165,6 +165,15 @@ void QueueDirectory::on_mail(const Numbering& numbering) {
   if (const auto at = queues_.find(numbering.queue); at != queues_.end()) at->second->on_mail(numbering);
 }
 
+/// Without a replica only what is complete goes on; the courier asks for what it misses.
+void QueueDirectory::on_mail(Relayed relayed) {
+  if (const auto at = queues_.find(relayed.mail.queue); at != queues_.end()) {
+    at->second->on_mail(std::move(relayed));
+  } else {
+    surroundings_.switchboard.send(std::move(relayed.mail));
+  }
+}
+
 const Queue* QueueDirectory::find(GroupId id) const {
   const auto at = queues_.find(id);
   return at == queues_.end() ? nullptr : at->second.get();

@@ -34,6 +34,7 @@ class QueueDirectory final : public cluster::TurnHook {
   void on_mail(QueueMail mail);
   void on_mail(Parcel parcel);
   void on_mail(const Numbering& numbering);
+  void on_mail(Relayed relayed);
   /// Who leads a queue, if a replica here knows.
   std::optional<Leadership> leadership(GroupId id) const;
   const Queue* find(GroupId id) const;

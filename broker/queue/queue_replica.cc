@@ -9,6 +9,12 @@
 #include "broker/queue/queue.h"
 
 namespace quorate::queue {
+namespace {
+
+/// A replica that had nothing to hand on for so long keeps no bodies for it.
+constexpr Duration kRelayPause = std::chrono::seconds(5);
+
+}  // namespace
 
 /// The members of a new queue agree on who they are; one that was added later hears it from the leader.
 Result<void> Queue::open_group(bool is_new) {
@@ -28,6 +34,7 @@ Result<void> Queue::open_group(bool is_new) {
 }
 
 void Queue::on_leader() {
+  stop_relaying();
   committed_ = std::max(committed_, machine_.applied());  // history was read from the disk
   outbox_.begin(committed_);
   last_proposed_ = machine_.applied();
@@ -68,6 +75,7 @@ void Queue::on_follower() {
   deleting_ = false;
   promised_.clear();
   outbox_.clear();
+  serving_.clear();
   // From when the queue had one member. It may have been kept or not.
   for (Waiting& waiting : std::exchange(waiting_, {})) {
     waiting.taken.refused = true;
@@ -76,6 +84,7 @@ void Queue::on_follower() {
 }
 
 void Queue::on_leadership(raft::ReplicaId leader, Term term) {
+  if (term != term_) stop_relaying();
   leader_ = leader;
   term_ = term;
   const bool is_here = leader != raft::kNoReplica && raft::node_of(leader) == surroundings_.node;
@@ -176,6 +185,41 @@ void Queue::on_node_unreachable(NodeId node) {
   }
 }
 
+// --- deliveries by the replica of the consumer's node ---
+
+/// A leader that has sent something by way of a replica that does not keep up any more says that it may be lost.
+void Queue::judge_replicas() {
+  const cluster::Replica* replica = surroundings_.groups.replica(definition_->id);
+  RemotePost* remote = surroundings_.switchboard.remote();
+  if (replica == nullptr || remote == nullptr) return;
+  for (const NodeId node : serving_.judge(replica->core(), surroundings_.shard->now())) {
+    remote->send(node, leadership());
+  }
+}
+
+/// What an older leader refers to may be something else by now; the courier asks for what it misses.
+void Queue::on_mail(Relayed relayed) {
+  const auto* referred = std::get_if<Referred>(&relayed.mail.what);
+  if (referred != nullptr && (ready_ || referred->term != term_)) return;
+  if (ready_) return surroundings_.switchboard.send(std::move(relayed.mail));
+  if (!relayed_at_) outbox_.begin(committed_);
+  relayed_at_ = surroundings_.shard->now();
+  outbox_.relay(std::move(relayed.mail));
+}
+
+void Queue::stop_relaying() {
+  if (std::exchange(relayed_at_, std::nullopt)) outbox_.clear();
+}
+
+/// What the leader will refer to next is young. The entry's memory is that of a whole frame, so it is copied.
+void Queue::follow(const raft::Entry& entry) {
+  const bool is_busy = surroundings_.shard->now() - *relayed_at_ <= kRelayPause;
+  if (is_busy && machine_.is_live(entry.index)) outbox_.keep(entry.index, Bytes::copy_of(entry.payload.view()));
+  for (const Effect& effect : effects_) {
+    if (const auto* dead = std::get_if<effect::EntryDead>(&effect)) outbox_.on_entry_dead(dead->index);
+  }
+}
+
 void Queue::on_committed(LogIndex index) {
   committed_ = std::max(index, committed_);
   while (!waiting_.empty() && waiting_.front().entry <= committed_) {
@@ -183,9 +227,10 @@ void Queue::on_committed(LogIndex index) {
     waiting_.pop_front();
   }
   while (!promised_.empty() && promised_.front().entry <= committed_) {
-    surroundings_.switchboard.send(std::move(promised_.front().mail));
+    post(std::move(promised_.front().mail));
     promised_.pop_front();
   }
+  if (ready_) judge_replicas();
   if (ready_ && judge_again_at_ && *judge_again_at_ <= committed_) {
     judge_again_at_.reset();
     configure();

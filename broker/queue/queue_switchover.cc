@@ -66,7 +66,7 @@ void Queue::consider_end_of_switchover() {
 
 /// Of what answers no numbered command.
 bool Queue::goes_to_courier(const SessionId& to, const SessionMailBody& what) const {
-  if (std::holds_alternative<Delivery>(what)) return is_numbered(to);
+  if (std::holds_alternative<Delivery>(what) || std::holds_alternative<Referred>(what)) return is_numbered(to);
   return std::holds_alternative<Through>(what) || std::holds_alternative<Refused>(what) ||
          std::holds_alternative<Forgotten>(what);
 }

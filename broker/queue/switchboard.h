@@ -37,6 +37,7 @@ class RemotePost {
   virtual ~RemotePost() = default;
   virtual void send(NodeId to, const Parcel& parcel) = 0;
   virtual void send(NodeId to, const SessionMail& mail) = 0;
+  virtual void send(NodeId to, const Relayed& relayed) = 0;
   virtual void send(NodeId to, const Leadership& leadership) = 0;
   virtual void send(NodeId to, const WhoLeads& question) = 0;
 };

@@ -14,15 +14,16 @@ namespace quorate::cluster {
 
 /// The numbers are for ever.
 enum class ItemKind : std::uint8_t {
-  group = 1,         // a PeerMessage; key: the group
-  shard = 2,         // a PeerMessage of no group; key: the shard, the same on both nodes
-  heartbeat = 3,     // key: none
-  queue_mail = 4,    // key: the queue's group
-  session_mail = 5,  // key: the session's serial
-  metadata = 6,      // what other nodes ask of the metadata leader; key: none
-  leadership = 7,    // key: the queue's group
-  who_leads = 8,     // key: the queue's group
-  shortage = 9,      // key: none
+  group = 1,          // a PeerMessage; key: the group
+  shard = 2,          // a PeerMessage of no group; key: the shard, the same on both nodes
+  heartbeat = 3,      // key: none
+  queue_mail = 4,     // key: the queue's group
+  session_mail = 5,   // key: the session's serial
+  metadata = 6,       // what other nodes ask of the metadata leader; key: none
+  leadership = 7,     // key: the queue's group
+  who_leads = 8,      // key: the queue's group
+  shortage = 9,       // key: none
+  relayed_mail = 10,  // a session mail by way of the queue's replica there; key: the queue's group
 };
 inline constexpr std::size_t kItemKindsMax = 32;
 inline constexpr std::size_t kItemHeadBytes = 1 + 8 + 4;

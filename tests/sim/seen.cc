@@ -118,6 +118,7 @@ constexpr std::array<std::string_view, kSeenCount> kNames = {
     "unbound",
     "unroutable",
     "queue deleted",
+    "relayed",
 };
 
 }  // namespace

@@ -123,6 +123,7 @@ enum class Seen : std::uint8_t {
   unbound,
   unroutable,
   queue_deleted,
+  relayed,
   count_,
 };
 inline constexpr std::size_t kSeenCount = static_cast<std::size_t>(Seen::count_);

@@ -106,6 +106,7 @@ class CourierTest : public MailReceiver, public RemotePost, public ::testing::Te
   // RemotePost
   void send(NodeId, const Parcel& parcel) override { parcels_.push_back(parcel); }
   void send(NodeId, const SessionMail&) override {}
+  void send(NodeId, const Relayed&) override {}
   void send(NodeId, const Leadership&) override {}
   void send(NodeId, const WhoLeads&) override { ++questions_who_leads_; }
 

@@ -84,6 +84,9 @@ inline auto every_session_mail_body() {
       Through{.first = 300, .number = 400},
       Refused{.number = 401},
       Forgotten{},
+      Referred{.delivery = {.link = 4, .id = 901, .redelivered = true, .counts = true, .delivery_count = 2},
+               .position = Position::of(LogIndex(70'000), 300),
+               .term = Term(12)},
   });
   static_assert(std::tuple_size_v<decltype(rows)> == std::variant_size_v<SessionMailBody>, "one has no row");
   return rows;

@@ -218,6 +218,7 @@ class QueueWorld : public MailReceiver, public RemotePost, public ::testing::Tes
 
   // What leaves for other nodes stands among the rest.
   void send(NodeId, const SessionMail& mail) override { mail_.push_back(mail); }
+  void send(NodeId, const Relayed& relayed) override { mail_.push_back(relayed.mail); }
   void send(NodeId, const Parcel&) override {}
   void send(NodeId, const Leadership&) override {}
   void send(NodeId, const WhoLeads&) override {}
@@ -264,6 +265,7 @@ class QueueWorld : public MailReceiver, public RemotePost, public ::testing::Tes
   static std::string text_of(const Through& e) { return "through" + std::to_string(e.number); }
   static std::string text_of(const Refused& e) { return "refused" + std::to_string(e.number); }
   static std::string text_of(const Forgotten&) { return "forgotten"; }
+  static std::string text_of(const Referred&) { return "referred"; }
   static std::string text_of(const Gone& e) { return "gone" + std::to_string(e.link); }
 
   storage::TestDirectory directory_;

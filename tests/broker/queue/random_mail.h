@@ -102,6 +102,10 @@ class RandomMail {
     out.first = number();
     out.last = std::max(out.first, number());
   }
+  void fill(Referred& out) {
+    fields(out);
+    out.delivery.message = {};
+  }
   void fill(Publish& out) {
     fields(out);
     out.body_size = static_cast<std::uint32_t>(out.message.body().size());

@@ -232,8 +232,13 @@ bool Broker::survives(Step step) {
 
 // --- from the mesh ---
 
-void Broker::on_frame(NodeId from, cluster::Lane, Bytes frame) {
+void Broker::on_frame(NodeId from, cluster::Lane lane, Bytes frame) {
   if (is_dying()) return;
+  if (lane == cluster::Lane::data) {
+    const auto items = cluster::split_frame(frame).value();
+    const auto is_relayed = [](const cluster::Item& item) { return item.kind == cluster::ItemKind::relayed_mail; };
+    if (std::ranges::any_of(items, is_relayed)) stage_.seen(Seen::relayed);
+  }
   stage_.trace.digest(frame.size() + id().value() * 64 + from.value() * 4096);
   intake_->on_frame(from, frame);
   wake();
