@@ -327,20 +327,6 @@ void Queue::send(const SessionId& to, SessionMailBody what, std::uint64_t answer
   }
 }
 
-/// What belongs to a consumer takes one way, so that nothing of it overtakes the rest.
-void Queue::post(SessionMail mail) {
-  const bool is_of_consumer =
-      std::holds_alternative<Referred>(mail.what) || std::holds_alternative<Delivery>(mail.what) ||
-      std::holds_alternative<Attached>(mail.what) || std::holds_alternative<Cancelled>(mail.what);
-  const NodeId to = mail.to.node;
-  RemotePost* remote = surroundings_.switchboard.remote();
-  if (!is_of_consumer || to == surroundings_.node || remote == nullptr || !serving_.serves(to)) {
-    return surroundings_.switchboard.send(std::move(mail));
-  }
-  if (auto* referred = std::get_if<Referred>(&mail.what)) referred->term = term_;
-  remote->send(to, Relayed{.mail = std::move(mail)});
-}
-
 void Queue::carry_out(const effect::Deliver& effect) { outbox_.owe({.delivery = effect}); }
 void Queue::carry_out(const effect::GetOk& effect) {
   outbox_.owe(
