@@ -301,7 +301,7 @@ constexpr ConfigKey kKeys[] = {
         "quorum_queue.property_equivalence.relaxed_checks_on_redeclaration",
         "A quorum queue may be declared again as a classic one; of its arguments only limits, TTL, expiry, "
         "dead-lettering and single active consumer must be the same."),
-    one<Shards, &C::shards>("shards", "Threads that share connections and queues; `auto`: one per core."),
+    one<Shards, &C::shards>("shards", "Threads that share connections and queues; `auto`: one per core it may use."),
     one<OneOf<kCertificateNames>, &C::certificate_login_from>(
         "ssl_cert_login_from",
         "The part of a client's certificate that is its user name: distinguished_name, common_name or "

@@ -1,18 +1,17 @@
 // The parts of a node, in the order in which they need each other.
 #include <algorithm>
-#include <thread>
 #include <utility>
 
 #include "base/random.h"
 #include "broker/node/node.h"
+#include "broker/node/process_facts.h"
 #include "broker/node/session_options.h"
 
 namespace quorate {
 namespace {
 
 std::size_t shard_count(const Config& config) {
-  const std::size_t cores = std::max(1u, std::thread::hardware_concurrency());
-  const std::size_t wanted = config.shards != 0 ? config.shards : cores;
+  const std::size_t wanted = config.shards != 0 ? config.shards : usable_cores();
   return std::min({wanted, std::size_t{1} << queue::kShardBits, cluster::NodeLiveness::kShardsMax});
 }
 

@@ -1,8 +1,10 @@
 #include "broker/node/process_facts.h"
 
+#include <sched.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <system_error>
@@ -33,6 +35,13 @@ std::uint64_t resident_memory_bytes() {
   std::uint64_t resident_pages = 0;
   if (!(statm >> pages >> resident_pages)) return 0;
   return resident_pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+std::size_t usable_cores() {
+  cpu_set_t mine;
+  const bool is_known = ::sched_getaffinity(0, sizeof(mine), &mine) == 0;
+  const long count = is_known ? CPU_COUNT(&mine) : ::sysconf(_SC_NPROCESSORS_ONLN);
+  return static_cast<std::size_t>(std::max(1L, count));
 }
 
 std::uint64_t process_id() { return static_cast<std::uint64_t>(::getpid()); }

@@ -88,3 +88,21 @@ def systemd(stage):
         node.pika().close()
         node.check_stop()
         check(notified.recv(100) == b"STOPPING=1", "the second datagram is not STOPPING=1")
+
+
+@scenario
+def shards(stage):
+    """unless told otherwise a node has one shard for each core that it may use, not for each of the machine"""
+
+    def shard_count(node):
+        tasks = f"/proc/{node.pid}/task"
+        names = [open(f"{tasks}/{task}/comm", encoding="utf-8").read() for task in os.listdir(tasks)]
+        return sum(name.startswith("shard ") for name in names)
+
+    cores = os.sched_getaffinity(0)
+    node = stage.node(name="free").start()
+    check(shard_count(node) == len(cores), f"{shard_count(node)} shards on {len(cores)} cores")
+    node.check_stop()
+    bound = stage.node(name="bound", command=f"taskset -c {min(cores)} {default_command()}").start()
+    check(shard_count(bound) == 1, f"{shard_count(bound)} shards on one core")
+    bound.check_stop()
