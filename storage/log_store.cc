@@ -43,6 +43,10 @@ constexpr double kBlobGarbageMax = 0.5;
 /// The first key behind everything of `group`.
 std::array<std::byte, kLogKeyBytes> key_behind(GroupId group) { return encode_log_key({.group = group.plus(1)}); }
 
+/// So many entries are erased one by one. Of ranges RocksDB sorts all that are in memory anew for every reader that
+/// comes after another one, and queues that come and go would make thousands of them.
+constexpr std::size_t kShortLogEntries = 64;
+
 bool is_farewell(const GroupWrite& write) { return write.drop && write.entries.empty() && !write.row; }
 
 void put_entry(rocksdb::WriteBatch& batch, rocksdb::ColumnFamilyHandle* log, GroupId group, const raft::Entry& entry) {
@@ -68,6 +72,8 @@ Result<std::string> LogStore::identity() const { return database_->identity(); }
 Result<void> LogStore::write(std::span<const GroupWrite> writes, Durability durability) {
   buffer_->batch.Clear();
   std::unordered_set<GroupId> ended;  // by the last that this batch says of them
+  std::unordered_set<GroupId> grown;  // have entries that no reader sees yet
+  const bool any_drop = std::ranges::any_of(writes, &GroupWrite::drop);
   for (const GroupWrite& write : writes) {
     const bool is_new = !retention_->has(write.group) || ended.erase(write.group) > 0;
     CHECK(write.row || is_farewell(write) || !(is_new || write.drop));  // a group begins with its row
@@ -77,7 +83,9 @@ Result<void> LogStore::write(std::span<const GroupWrite> writes, Durability dura
     } else if (is_new) {
       retention_->add(write.group);
     }
+    if (write.drop) erase(write.group, grown.contains(write.group));
     put(write);
+    if (any_drop && !write.entries.empty()) grown.insert(write.group);
   }
   const auto promised = promise(writes);
   if (!promised) return database_->fail(promised.error());
@@ -97,23 +105,47 @@ Result<bool> LogStore::promise(std::span<const GroupWrite> writes) {
   return true;
 }
 
+void LogStore::erase(GroupId group, bool has_unseen_entries) {
+  CHECK_LT(group.value(), std::numeric_limits<std::uint64_t>::max());  // key_behind() needs a successor
+  rocksdb::WriteBatch& batch = buffer_->batch;
+  rocksdb::ColumnFamilyHandle* log = database_->family(kLog);
+  const auto keys = has_unseen_entries ? std::nullopt : keys_of_short_log(group);
+  if (!keys) batch.DeleteRange(log, slice_of(encode_log_key({.group = group})), slice_of(key_behind(group)));
+  for (const std::string& key : keys.value_or(std::vector<std::string>())) batch.Delete(log, key);
+  batch.Delete(database_->family(kRows), slice_of(encode_group_key(group)));
+}
+
+/// nullopt: it is longer, or some of it is not in memory; the writer does not wait for a read.
+std::optional<std::vector<std::string>> LogStore::keys_of_short_log(GroupId group) const {
+  const auto lower = encode_log_key({.group = group});
+  const auto upper = key_behind(group);
+  const rocksdb::Slice lower_bound = slice_of(lower);
+  const rocksdb::Slice upper_bound = slice_of(upper);
+  rocksdb::ReadOptions options;
+  options.iterate_lower_bound = &lower_bound;
+  options.iterate_upper_bound = &upper_bound;
+  options.read_tier = rocksdb::kBlockCacheTier;
+  std::vector<std::string> keys;
+  const std::unique_ptr<rocksdb::Iterator> it(database_->db().NewIterator(options, database_->family(kLog)));
+  for (it->Seek(lower_bound); it->Valid(); it->Next()) {
+    if (keys.size() == kShortLogEntries) return std::nullopt;
+    keys.push_back(it->key().ToString());
+  }
+  return it->status().ok() ? std::optional(std::move(keys)) : std::nullopt;
+}
+
 void LogStore::put(const GroupWrite& write) {
   rocksdb::ColumnFamilyHandle* log = database_->family(kLog);
   rocksdb::ColumnFamilyHandle* rows = database_->family(kRows);
   rocksdb::WriteBatch& batch = buffer_->batch;
   const GroupId group = write.group;
   CHECK_LT(group.value(), std::numeric_limits<std::uint64_t>::max());  // key_behind() needs a successor
-  const auto group_key = encode_group_key(group);
-  if (write.drop) {
-    batch.DeleteRange(log, slice_of(encode_log_key({.group = group})), slice_of(key_behind(group)));
-    batch.Delete(rows, slice_of(group_key));
-  }
   if (write.truncate_from) {
     batch.DeleteRange(log, slice_of(encode_log_key({.group = group, .index = *write.truncate_from})),
                       slice_of(key_behind(group)));
   }
   for (const raft::Entry& entry : write.entries) put_entry(batch, log, group, entry);
-  if (write.row) batch.Put(rows, slice_of(group_key), slice_of(encode_row(group, *write.row)));
+  if (write.row) batch.Put(rows, slice_of(encode_group_key(group)), slice_of(encode_row(group, *write.row)));
 }
 
 Result<void> LogStore::sync() { return database_->sync(); }

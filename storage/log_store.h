@@ -102,6 +102,8 @@ class LogStore {
   Result<std::map<GroupId, GroupRow>> load_rows();
   Result<std::optional<PromiseTable>> load_promises(const std::string& path) const;
   Result<bool> promise(std::span<const GroupWrite> writes);
+  void erase(GroupId group, bool has_unseen_entries);
+  std::optional<std::vector<std::string>> keys_of_short_log(GroupId group) const;
   void put(const GroupWrite& write);
   std::uint64_t approximate_bytes_below(GroupId group, LogIndex below) const;
   bool is_rewrite_of_blobs_due() const;

@@ -141,15 +141,34 @@ TEST_F(LogStoreTest, AGroupMayEndAndBeginInOneBatch) {
   EXPECT_EQ(must_scan(*store_, kQueue), entries_of(1, 2));
 }
 
-TEST_F(LogStoreTest, ADroppedGroupIsGoneForGood) {
-  must_write(*store_, {.group = kQueue, .entries = entries_of(1, 10)});
-  must_write(*store_, {.group = kNeighbour, .entries = entries_of(1, 10)});
-  must_write(*store_, {.group = kQueue, .drop = true});
-  store_->retain(kQueue, std::make_shared<LiveSet>());  // the shard did not know yet
-  reopen();
-  EXPECT_EQ(store_->groups(), std::vector{kNeighbour});
+TEST_F(LogStoreTest, ADroppedGroupIsGoneForGoodHoweverLongItsLog) {
+  for (const std::uint64_t length : {0, 1, 10, 64, 65, 200}) {
+    SCOPED_TRACE(length);
+    must_write(*store_, {.group = kQueue, .entries = entries_of(1, length)});
+    must_write(*store_, {.group = kNeighbour, .entries = entries_of(1, 10)});
+    must_write(*store_, {.group = kQueue, .drop = true});
+    store_->retain(kQueue, std::make_shared<LiveSet>());  // the shard did not know yet
+    EXPECT_TRUE(must_scan(*store_, kQueue).empty());
+    reopen();
+    EXPECT_EQ(store_->groups(), std::vector{kNeighbour});
+    EXPECT_TRUE(must_scan(*store_, kQueue).empty());
+    EXPECT_EQ(must_scan(*store_, kNeighbour), entries_of(1, 10));
+  }
+}
+
+TEST_F(LogStoreTest, WhatTheSameBatchHasWrittenOfADroppedGroupIsGoneToo) {
+  must_write(*store_, {.group = kQueue, .entries = entries_of(1, 3)});
+  const GroupWrite writes[] = {{.group = kQueue, .entries = entries_of(4, 6)}, {.group = kQueue, .drop = true}};
+  ASSERT_TRUE(store_->write(writes, Durability::synced));
   EXPECT_TRUE(must_scan(*store_, kQueue).empty());
-  EXPECT_EQ(must_scan(*store_, kNeighbour), entries_of(1, 10));
+}
+
+TEST_F(LogStoreTest, ADroppedGroupOfWhichNothingIsInMemoryIsGone) {
+  must_write(*store_, {.group = kQueue, .entries = entries_of(1, 3, 100'000)});
+  ASSERT_TRUE(store_->compact_all());
+  reopen();
+  must_write(*store_, {.group = kQueue, .drop = true});
+  EXPECT_TRUE(must_scan(*store_, kQueue).empty());
 }
 
 }  // namespace
