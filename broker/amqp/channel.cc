@@ -52,9 +52,13 @@ bool Channel::follow(const Frame& frame) {
   };
   const auto* declare = std::get_if<QueueDeclare>(&*method);
   const auto* bind = std::get_if<QueueBind>(&*method);
-  const bool can_follow = (declare != nullptr && is_new(*declare)) || (bind != nullptr && !bind->queue.text.empty());
+  const auto* unbind = std::get_if<QueueUnbind>(&*method);
+  const bool can_follow = (declare != nullptr && is_new(*declare)) || (bind != nullptr && !bind->queue.text.empty()) ||
+                          (unbind != nullptr && !unbind->queue.text.empty());
   if (!can_follow) return false;
-  method_id_ = declare != nullptr ? MethodInfo<QueueDeclare>::id : MethodInfo<QueueBind>::id;
+  method_id_ = declare != nullptr ? MethodInfo<QueueDeclare>::id
+               : bind != nullptr  ? MethodInfo<QueueBind>::id
+                                  : MethodInfo<QueueUnbind>::id;
   const std::size_t before = awaited_.size();
   is_following_ = true;
   static_cast<void>(dispatch(*method));
@@ -223,12 +227,19 @@ Handled Channel::require(auth::Permission permission, auth::ResourceKind kind, s
   return session_.access_.require(topology(), permission, kind, name);
 }
 
+/// Those that fail only when somebody else was faster, and with which nothing goes that the next may need: behind what
+/// may be refused nothing must happen.
+bool Channel::may_be_followed(const cluster::MetadataCommand& command) const {
+  if (const auto* unbind = std::get_if<cluster::Unbind>(&command)) {
+    const cluster::Exchange* source = topology().find_exchange(vhost(), unbind->binding.source);
+    return source != nullptr && !source->auto_delete;
+  }
+  return std::holds_alternative<cluster::DeclareQueue>(command) || std::holds_alternative<cluster::Bind>(command);
+}
+
 void Channel::submit(cluster::MetadataCommand command, OnMetadata then) {
   CHECK(!is_waiting() || is_following_);
-  // These fail only when somebody else was faster; behind what may be refused nothing must happen.
-  const bool may_be_followed =
-      std::holds_alternative<cluster::DeclareQueue>(command) || std::holds_alternative<cluster::Bind>(command);
-  awaited_.push_back({.then = std::move(then), .method_id = method_id_, .may_be_followed = may_be_followed});
+  awaited_.push_back({.then = std::move(then), .method_id = method_id_, .may_be_followed = may_be_followed(command)});
   session_.surroundings_.submit(session_id_, std::move(command));
 }
 

@@ -216,6 +216,7 @@ class Channel {
   std::string describe(auth::ResourceKind kind, std::string_view name) const;
   Handled require(auth::Permission permission, auth::ResourceKind kind, std::string_view name);
   void submit(cluster::MetadataCommand command, OnMetadata then);
+  bool may_be_followed(const cluster::MetadataCommand& command) const;
   /// `link` is the consumer that the request is about, or queue::kGetLink.
   void ask(GroupId queue, std::uint32_t link, decltype(queue::QueueMail::what) request, OnMail then);
   void on_forgotten(GroupId queue);

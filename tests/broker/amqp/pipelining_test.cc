@@ -14,6 +14,9 @@ class Pipelining : public OneClient {
   void bind(std::string_view queue, std::string_view key) {
     send(QueueBind{.queue = queue, .exchange = "amq.direct", .routing_key = key});
   }
+  void unbind(std::string_view queue, std::string_view exchange, std::string_view key) {
+    send(QueueUnbind{.queue = queue, .exchange = exchange, .routing_key = key});
+  }
   static std::string declared(const std::string& name) {
     return "queue.declare-ok queue=" + name + " message_count=0 consumer_count=0";
   }
@@ -36,6 +39,39 @@ TEST_F(Pipelining, BindingsToo) {
   EXPECT_EQ(surroundings_.asked_count(), 2u);
   answer();
   EXPECT_EQ(heard(), (Lines{"queue.bind-ok", "queue.bind-ok"}));
+}
+
+TEST_F(Pipelining, AndWhatTakesThemAway) {
+  declare("a");
+  answer();
+  heard();
+  bind("a", "x");
+  unbind("a", "amq.direct", "x");
+  bind("a", "y");
+  EXPECT_EQ(surroundings_.asked_count(), 3u);
+  answer();
+  EXPECT_EQ(heard(), (Lines{"queue.bind-ok", "queue.unbind-ok", "queue.bind-ok"}));
+  const auto& bindings = surroundings_.topology()->find_exchange("/", "amq.direct")->bindings;
+  bindings.for_each([](const std::string&, const auto& binding) { EXPECT_EQ(binding->key.routing_key, "y"); });
+  EXPECT_EQ(bindings.size(), 1u);
+}
+
+// With its last binding such an exchange goes, and then the next bind is refused.
+TEST_F(Pipelining, NobodyFollowsAnUnbindThatMayTakeTheExchangeWithIt) {
+  declare("a");
+  send(ExchangeDeclare{.exchange = "e", .type = "direct", .auto_delete = true});
+  send(QueueBind{.queue = "a", .exchange = "e", .routing_key = "x"});
+  answer();
+  heard();
+  unbind("a", "e", "x");
+  send(QueueBind{.queue = "a", .exchange = "e", .routing_key = "y"});
+  declare("b");
+  EXPECT_EQ(surroundings_.asked_count(), 1u);
+  answer();
+  EXPECT_EQ(heard(), (Lines{"queue.unbind-ok",
+                            "channel.close reply_code=404 reply_text=\"NOT_FOUND - no exchange 'e' in vhost '/'\" "
+                            "class_id=50 method_id=20"}));
+  EXPECT_EQ(surroundings_.topology()->find_queue("/", "b"), nullptr);
 }
 
 TEST_F(Pipelining, WhatNeedsTheOneBeforeWaitsForIt) {
