@@ -18,6 +18,11 @@ constexpr Duration kAuditInterval = std::chrono::seconds(10);
 /// apart.
 constexpr unsigned kReopeningBits = 8;
 
+/// Of a group that has left this replica behind all members are others.
+bool has_others(const raft::Core& core) {
+  return std::ranges::any_of(core.configuration().members(), [&](auto member) { return member != core.self(); });
+}
+
 }  // namespace
 
 GroupHost::GroupHost(Shard& shard, storage::GroupStorage& storage, Transport* transport, HostOptions options,
@@ -114,7 +119,7 @@ void GroupHost::read(GroupId group, LogIndex from, LogIndex to, std::size_t byte
   const auto on_read = [this, group, from, to, bytes_max](ReadDone done, Result<std::vector<raft::Entry>> result) {
     Replica* replica = find(group);
     const bool others_have_it = !result && result.error().code == ErrorCode::corruption && replica != nullptr &&
-                                replica->is_open() && replica->core().configuration().is_replicated();
+                                replica->is_open() && has_others(replica->core());
     if (!others_have_it) return done(std::move(result));
     const auto live = replica->next_live(from);
     if (!live || *live > to) return done(std::vector<raft::Entry>());
