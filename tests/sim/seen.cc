@@ -112,6 +112,8 @@ constexpr std::array<std::string_view, kSeenCount> kNames = {
     "drained",
     "revived",
     "placement asked",
+    "became quorum",
+    "became classic",
     "tx committed",
     "tx rolled back",
     "bound",

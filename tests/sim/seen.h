@@ -117,6 +117,8 @@ enum class Seen : std::uint8_t {
   drained,
   revived,
   placement_asked,
+  became_quorum,
+  became_classic,
   tx_committed,
   tx_rolled_back,
   bound,

@@ -24,7 +24,7 @@ Cluster::Cluster(Stage& stage)
       site_(stage),
       ledger_(stage),
       nemesis_(stage, site_),
-      operator_(stage, site_),
+      operator_(stage, site_, queues_),
       rest_(stage, site_) {
   make_clients();
 }

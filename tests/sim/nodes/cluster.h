@@ -42,9 +42,9 @@ class Cluster {
   Site site_;
   Ledger ledger_;
   Nemesis nemesis_;
+  std::vector<QueuePlan> queues_;
   Operator operator_;
   Rest rest_;
-  std::vector<QueuePlan> queues_;
   std::vector<std::unique_ptr<Client>> clients_;
   std::vector<const Binder*> binders_;  // among them
 };

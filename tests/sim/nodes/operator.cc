@@ -11,7 +11,10 @@ namespace quorate::sim::nodes {
 using namespace std::chrono_literals;
 
 void Operator::begin() {
-  if (stage_.has(Fault::membership)) do_for_ever(3, &Operator::place);
+  if (stage_.has(Fault::membership)) {
+    do_for_ever(3, &Operator::place);
+    do_for_ever(4, &Operator::convert);
+  }
   if (!stage_.has(Fault::transfer)) return;
   do_for_ever(3, &Operator::transfer);
   do_for_ever(6, &Operator::drain_or_revive);
@@ -38,13 +41,23 @@ void Operator::place() {
   });
   if (queues.empty()) return;
   const cluster::QueuePtr queue = draw_one(random_, queues);
-  const auto nodes = draw_members(*queue);
-  if (!nodes) return;
+  if (const auto nodes = draw_members(*queue)) set_members(*asked, *queue, *nodes);
+}
+
+void Operator::set_members(Broker& asked, const cluster::Queue& queue, std::vector<NodeId> nodes) {
   stage_.seen(Seen::placement_asked);
-  stage_.tell([&] { return fmt::format("operator: {} members for {}", nodes->size(), queue->name); });
-  asked->post(ShardId(0), [asked, id = queue->id, nodes = *nodes] {
-    asked->metadata().submit(cluster::PlaceQueue{.id = id, .nodes = nodes},
-                             [](cluster::Outcome, const cluster::TopologyPtr&) {});
+  stage_.tell([&] { return fmt::format("operator: {} members for {}", nodes.size(), queue.name); });
+  const std::uint64_t number =
+      site_.placements().asked({.group = queue.id, .nodes = nodes, .through = asked.id(), .epoch = asked.epoch()});
+  const bool was_classic = queue.type == cluster::QueueType::classic;
+  const auto on_outcome = [this, number, was_classic](cluster::Outcome outcome, const cluster::TopologyPtr& topology) {
+    const bool is_known = outcome != cluster::Outcome::unknown;
+    if (is_known && outcome != cluster::Outcome::done) return site_.placements().refused(number);
+    site_.placements().done(number, topology->version);
+    if (was_classic && is_known) stage_.seen(Seen::became_quorum);
+  };
+  asked.post(ShardId(0), [&asked, id = queue.id, nodes = std::move(nodes), on_outcome] {
+    asked.metadata().submit(cluster::PlaceQueue{.id = id, .nodes = nodes}, on_outcome);
   });
 }
 
@@ -60,6 +73,43 @@ std::optional<std::vector<NodeId>> Operator::draw_members(const cluster::Queue& 
   }
   if (nodes.empty() || !site_.may_become(queue.id, voters)) return std::nullopt;
   return nodes;
+}
+
+/// As add_member, grow and set_queue_type do, while the queue is used.
+void Operator::convert() {
+  Broker* asked = site_.draw_serving(random_);
+  if (asked == nullptr) return;
+  std::vector<cluster::QueuePtr> queues;
+  asked->metadata().topology()->queues_by_id.for_each([&](std::uint64_t, const cluster::QueuePtr& queue) {
+    const bool is_classic = queue->type == cluster::QueueType::classic;
+    const bool may_change = is_classic ? cluster::may_be_quorum(*queue) : may_be_classic(*queue);
+    if (may_change && queue->target.empty()) queues.push_back(queue);
+  });
+  if (queues.empty()) return;
+  const cluster::QueuePtr queue = draw_one(random_, queues);
+  if (queue->type == cluster::QueueType::quorum) return set_type(*asked, *queue, cluster::QueueType::classic);
+  if (draw_chance(random_, 0.2)) return set_type(*asked, *queue, cluster::QueueType::quorum);
+  std::vector<NodeId> nodes;
+  for (const NodeId node : site_.nodes()) {
+    if (queue->has_member_on(node) || draw_chance(random_, 0.7)) nodes.push_back(node);
+  }
+  if (nodes.size() > 1) set_members(*asked, *queue, std::move(nodes));
+}
+
+bool Operator::may_be_classic(const cluster::Queue& queue) const {
+  const auto plan = std::ranges::find(plans_, queue.name, &QueuePlan::name);
+  return queue.members.size() == 1 && (plan == plans_.end() || plan->may_be_classic);
+}
+
+void Operator::set_type(Broker& asked, const cluster::Queue& queue, cluster::QueueType type) {
+  const bool is_classic = type == cluster::QueueType::classic;
+  stage_.tell([&] { return fmt::format("operator: {} is to be {}", queue.name, is_classic ? "classic" : "quorum"); });
+  const auto on_outcome = [this, is_classic](cluster::Outcome outcome, const cluster::TopologyPtr&) {
+    if (outcome == cluster::Outcome::done) stage_.seen(is_classic ? Seen::became_classic : Seen::became_quorum);
+  };
+  asked.post(ShardId(0), [&asked, id = queue.id, type, on_outcome] {
+    asked.metadata().submit(cluster::SetQueueType{.id = id, .type = type}, on_outcome);
+  });
 }
 
 void Operator::transfer() {

@@ -29,7 +29,7 @@ std::optional<std::string> Confirms::missing() const {
 
 MessageId Sender::publish_one() {
   const MessageId id = ledger_.publish(queue_.name, connection_->id(), fmt::format("{} via {}", name_, where_));
-  const bool persistent = !queue_.is_quorum || draw_chance(chance(), 0.7);
+  const bool persistent = queue_.may_be_classic || draw_chance(chance(), 0.7);
   const std::string body = ledger_.body_of(id, draw_magnitude(chance(), 1, stage_.options.workload.body_max_bytes));
   publish({.routing_key = queue_.name, .body = body, .persistent = persistent});
   return id;

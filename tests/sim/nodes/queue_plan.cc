@@ -27,6 +27,7 @@ QueuePlan draw_queue(Random& random, std::uint64_t number, bool wants_replicas) 
   plan.refuses = draw_chance(random, 0.6);
   plan.single_active = draw_chance(random, 0.15);
   plan.has_delivery_limit = plan.is_quorum && draw_chance(random, 0.4);
+  plan.may_be_classic = !plan.is_quorum || draw_chance(random, 0.3);
   plan.name = fmt::format("{}{}", plan.is_quorum ? "quorum" : "classic", number);
   return plan;
 }

@@ -17,6 +17,7 @@ struct QueuePlan {
   bool refuses = false;                     // what is too much; otherwise the oldest goes
   bool single_active = false;
   bool has_delivery_limit = false;  // of a quorum queue: the default one
+  bool may_be_classic = false;      // for a while: nothing transient is sent there, a restart would take it away
 
   Table arguments() const;
   /// A confirmed message may go without having been seen by anybody.

@@ -189,9 +189,25 @@ std::map<GroupId, raft::ReplicaId> Site::replicas_on(NodeId node, std::optional<
   return found;
 }
 
+/// What was asked for; who is no member yet has nothing to lose.
+std::vector<raft::Configuration> Site::configurations_to_come(GroupId group) {
+  for (const NodeId id : ids_) {
+    if (Broker* broker = this->broker(id)) placements_.learn(*broker->metadata().topology());
+  }
+  std::vector<raft::Configuration> found;
+  placements_.for_each(group, [&](const std::vector<NodeId>& nodes) {
+    raft::Configuration& configuration = found.emplace_back();
+    for (const NodeId node : nodes) {
+      const auto replicas = replicas_on(node, group);
+      configuration.voters.push_back(replicas.empty() ? raft::replica_on(node, 0) : replicas.begin()->second);
+    }
+  });
+  return found;
+}
+
 /// All that may be in force somewhere, or soon.
 std::vector<raft::Configuration> Site::configurations_of(GroupId group) {
-  std::vector<raft::Configuration> found;
+  std::vector<raft::Configuration> found = configurations_to_come(group);
   for (const NodeId id : ids_) {
     for (const Image* image : {&disk(id).current(), &disk(id).synced()}) {
       if (const storage::Snapshot* snapshot = image->snapshot(group)) found.push_back(snapshot->meta.configuration);

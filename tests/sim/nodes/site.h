@@ -13,6 +13,7 @@
 #include "tests/sim/nodes/broker.h"
 #include "tests/sim/nodes/client.h"
 #include "tests/sim/nodes/mesh.h"
+#include "tests/sim/nodes/placements.h"
 #include "tests/sim/victims.h"
 
 namespace quorate::sim::nodes {
@@ -32,6 +33,7 @@ class Site final : public Victims, public Doors {
   /// Some broker that has clients.
   Broker* draw_serving(Random& random);
   Harm& harm() { return harm_; }
+  Placements& placements() { return placements_; }
   const std::string& last_dismissal() const { return last_dismissal_; }
   /// Whether `group` may have these voters one day, with what its replicas have lost.
   bool may_become(GroupId group, const std::vector<raft::ReplicaId>& voters) const;
@@ -78,12 +80,14 @@ class Site final : public Victims, public Doors {
   /// By group.
   std::map<GroupId, raft::ReplicaId> replicas_on(NodeId node, std::optional<GroupId> only);
   std::vector<raft::Configuration> configurations_of(GroupId group);
+  std::vector<raft::Configuration> configurations_to_come(GroupId group);
   void watch_harm();
   void remember_disks();
 
   Stage& stage_;
   Mesh mesh_;
   Harm harm_;
+  Placements placements_;
   Sightings sightings_;
   std::vector<NodeId> ids_;
   cluster::FormationRecord founding_;  // without who reads it
