@@ -6,8 +6,26 @@
 #include "base/check.h"
 #include "raft/configuration.h"
 #include "raft/core.h"
+#include "raft/quorum.h"
 
 namespace quorate::raft {
+namespace {
+
+/// Nobody is let go before a majority of those who are left acknowledges what this term began with. Without that the
+/// removal could not commit, and if the leader went meanwhile and one of them recovers, nobody could ever lead again.
+/// Newcomers have caught up before they are named here.
+bool may_let_go(const Core& core, const Configuration& target) {
+  const Configuration& now = core.configuration();
+  if (std::ranges::includes(target.voters, now.voters)) return true;
+  const auto is_fit = [&](ReplicaId voter) {
+    const Progress* peer = core.progress(voter);
+    const bool follows = peer != nullptr && peer->counts() && peer->match() >= core.term_start();
+    return follows || voter == core.self() || !now.is_voter(voter);
+  };
+  return is_quorum({.voters = target.voters}, is_fit);
+}
+
+}  // namespace
 
 /// The one in force is committed, and so is an entry of this term: without the latter, two leaders' changes could give
 /// majorities that do not meet (Ongaro's correction of 2015).
@@ -23,7 +41,7 @@ void Core::on(ProposeConfiguration& input, Output& out) {
     out.refused = Refusal::transferring;
   } else if (!is_valid(target) || target.is_joint() || target.machine_version != configuration().machine_version) {
     out.refused = Refusal::invalid;
-  } else if (!may_change()) {
+  } else if (!may_change() || !may_let_go(*this, target)) {
     out.refused = Refusal::change_pending;
   } else {
     append_configuration(next_towards(configuration(), target), out);

@@ -154,6 +154,7 @@ class Queue final : public cluster::GroupClient {
   void answer(const Asked& asked);
   void note_use();
   void watch_time();
+  void wake_by(Instant due);
   void act_on_time(Instant now);
   bool is_unused() const;
   void propose_end();

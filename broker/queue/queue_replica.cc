@@ -9,6 +9,10 @@
 #include "broker/queue/queue.h"
 
 namespace quorate::queue {
+namespace {
+/// Nothing else says that what stood in the way of a change of members has gone.
+constexpr Duration kPursueAgain = std::chrono::milliseconds(500);
+}  // namespace
 
 /// The members of a new queue agree on who they are; one that was added later hears it from the leader.
 Result<void> Queue::open_group(bool is_new) {
@@ -112,7 +116,8 @@ void Queue::pursue_target() {
     }
     next.voters = definition_->target;
   }
-  surroundings_.groups.change(definition_->id, next);
+  const bool is_refused = surroundings_.groups.change(definition_->id, next) != raft::Refusal::none;
+  if (is_refused) wake_by(surroundings_.shard->now() + kPursueAgain);
 }
 
 void Queue::on_nodes_changed() {

@@ -27,7 +27,10 @@ void Queue::watch_time() {
     due = std::min<Instant>(due, shard.now() + std::max(*message_due - shard.wall(), WallTime::duration(0)));
   }
   if (idle_limit) due = std::min<Instant>(due, used_at_ + std::chrono::milliseconds(*idle_limit));
-  due = std::max(due, rests_until_);
+  wake_by(std::max(due, rests_until_));
+}
+
+void Queue::wake_by(Instant due) {
   if (wakes_at_ && *wakes_at_ <= due) return;
   wakes_at_ = due;
   surroundings_.wake_at(definition_->id, due);
@@ -36,6 +39,7 @@ void Queue::watch_time() {
 void Queue::on_time() {
   wakes_at_.reset();
   if (!ready_ || deleting_) return;
+  if (!definition_->target.empty()) surroundings_.mark_dirty(definition_->id);
   const Instant now = surroundings_.shard->now();
   if (now >= rests_until_) act_on_time(now);
   watch_time();
