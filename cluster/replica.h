@@ -104,6 +104,7 @@ class Replica {
   bool is_repair_hopeless(Instant now);
   void end_repairs();
   void consider_snapshot();
+  std::vector<std::pair<LogIndex, LogIndex>> live_up_to_here() const;
   void take_snapshot();
   void save_snapshot();
   bool is_pinned() const;

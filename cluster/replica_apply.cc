@@ -270,6 +270,14 @@ bool Replica::is_pinned() const {
   });
 }
 
+/// The client may need entries that are not applied yet as well; those stand behind the snapshot anyway.
+std::vector<std::pair<LogIndex, LogIndex>> Replica::live_up_to_here() const {
+  auto live = client_.live_entries();
+  while (!live.empty() && live.back().first > applied_) live.pop_back();
+  if (!live.empty()) live.back().second = std::min(live.back().second, applied_);
+  return live;
+}
+
 /// The state as of now. It is kept only when the log up to here is on the disk, so that the log continues it.
 void Replica::take_snapshot() {
   snapshot_ = applied_;
@@ -279,7 +287,7 @@ void Replica::take_snapshot() {
       storage::Snapshot{.meta = {.last = {.index = applied_, .term = core_->log().term_at(applied_).value()},
                                  .ts = applied_ts_,
                                  .configuration = core_->configuration_at(applied_)},
-                        .live = {.snapshot = applied_, .live = client_.live_entries()},
+                        .live = {.snapshot = applied_, .live = live_up_to_here()},
                         .state = client_.save()};
   snapshot_bytes_ = snapshot_due_->state.size();
 }

@@ -33,12 +33,16 @@ void Courier::on_mail(SessionMail mail) {
 }
 
 void Courier::on(Link& link, SessionMail& mail, Delivery& delivery) {
-  const bool is_early =
-      !link.consumers.contains(delivery.link) && std::ranges::any_of(link.kept, [&](const Sent& sent) {
-        const auto* attach = std::get_if<Attach>(&sent.what);
-        return attach != nullptr && attach->consumer.link == delivery.link && !sent.answered;
-      });
-  if (is_early) return;  // its answer was lost; what it holds is asked for when that comes
+  const auto is_its_attach = [&](const Sent& sent) {
+    const auto* attach = std::get_if<Attach>(&sent.what);
+    return attach != nullptr && attach->consumer.link == delivery.link && !sent.answered;
+  };
+  const auto attach = std::ranges::find_if(link.kept, is_its_attach);
+  const bool is_early = !link.consumers.contains(delivery.link) && attach != link.kept.end();
+  if (is_early) {  // its answer was lost or overtaken; what it holds is asked for when that comes
+    attach->repeated = true;
+    return;
+  }
   Received& received = link.consumers[delivery.link];
   const bool is_next = delivery.id == received.last + 1;
   if (received.is_known && delivery.id <= received.last) return;

@@ -80,8 +80,9 @@ bool Outbox::deliver(const Owed& owed) {
                .delivery_count = delivery.message.delivery_count,
                .acquired_count = delivery.acquired_count};
   // What is settled dies in the log, there as well, before anybody can read it.
-  const bool may_be_referred = owed.kind == Owed::Kind::delivery && !delivery.settled && surroundings_.is_held_there;
-  if (may_be_referred && surroundings_.is_held_there(delivery.consumer.session, position.index())) {
+  const bool may_be_referred = owed.kind == Owed::Kind::delivery && !owed.whole && !delivery.settled;
+  if (may_be_referred && surroundings_.is_held_there &&
+      surroundings_.is_held_there(delivery.consumer.session, position.index())) {
     surroundings_.send(delivery.consumer.session, Referred{.delivery = std::move(out), .position = position}, 0);
     return true;
   }

@@ -35,6 +35,7 @@ struct Owed {
   Kind kind = Kind::delivery;
   std::uint64_t ready_left = 0;  // in the answer to a basic.get
   std::uint64_t number = 0;      // of the command that this answers
+  bool whole = false;            // it has been sent in vain: not as a reference again
   std::unique_ptr<SessionMail> relayed;
 
   /// 0: it needs no body.

@@ -37,7 +37,8 @@ Outbox::Surroundings Queue::outbox_surroundings() {
     };
     needs.find_in_tail = [this](LogIndex index) -> const Bytes* {
       const cluster::Replica* replica = surroundings_.groups.replica(definition_->id);
-      const raft::Entry* entry = replica != nullptr ? replica->core().log().find(index) : nullptr;
+      const bool is_open = replica != nullptr && replica->is_open();
+      const raft::Entry* entry = is_open ? replica->core().log().find(index) : nullptr;
       return entry != nullptr ? &entry->payload : nullptr;
     };
     needs.pass_on = [this](SessionMail mail) { surroundings_.switchboard.send(std::move(mail)); };
@@ -110,7 +111,7 @@ void Queue::take(Parcel& parcel) {
   packer_.end_parcel();
   for (const Resume& resume : parcel.resumes) {
     machine_.held_by({.session = parcel.from, .link = resume.link}, resume.received,
-                     [this](const effect::Deliver& held) { outbox_.owe({.delivery = held}); });
+                     [this](const effect::Deliver& held) { outbox_.owe({.delivery = held, .whole = true}); });
   }
   for (const Question& question : parcel.questions) ask(parcel.from, question);
 }
@@ -277,6 +278,10 @@ Result<void> Queue::restore(ByteView state) {
   }
   machine_ = std::move(*machine);
   last_proposed_ = machine_.applied();
+  if (relayed_at_) {  // which bodies have died meanwhile nobody says
+    stop_relaying();
+    surroundings_.announce(leadership(), false);
+  }
   return {};
 }
 

@@ -15,11 +15,13 @@ constexpr Duration kRelayPause = std::chrono::seconds(5);
 
 // --- the leader ---
 
-/// What belongs to a consumer takes one way, so that nothing of it overtakes the rest.
+/// What a consumer has to settle, and its end, take one way, so that none of it overtakes the rest. What dies with its
+/// delivery goes straight: should a replica cease to serve, what is on the way through it could not be sent again.
 void Queue::post(SessionMail mail) {
-  const bool is_of_consumer =
-      std::holds_alternative<Referred>(mail.what) || std::holds_alternative<Delivery>(mail.what) ||
-      std::holds_alternative<Attached>(mail.what) || std::holds_alternative<Cancelled>(mail.what);
+  const auto* delivery = std::get_if<Delivery>(&mail.what);
+  const bool is_of_consumer = (delivery != nullptr && !delivery->settled) ||
+                              std::holds_alternative<Referred>(mail.what) ||
+                              std::holds_alternative<Cancelled>(mail.what);
   const NodeId to = mail.to.node;
   RemotePost* remote = surroundings_.switchboard.remote();
   if (!is_of_consumer || to == surroundings_.node || remote == nullptr || !serving_.serves(to)) {
@@ -58,6 +60,7 @@ void Queue::stop_relaying() {
 /// What the leader will refer to next is young. The entry's memory is that of a whole frame, so it is copied.
 void Queue::follow(const raft::Entry& entry) {
   const bool is_busy = surroundings_.shard->now() - *relayed_at_ <= kRelayPause;
+  if (!is_busy && outbox_.owed().empty()) return stop_relaying();
   if (is_busy && machine_.is_live(entry.index)) outbox_.keep(entry.index, Bytes::copy_of(entry.payload.view()));
   for (const Effect& effect : effects_) {
     if (const auto* dead = std::get_if<effect::EntryDead>(&effect)) outbox_.on_entry_dead(dead->index);

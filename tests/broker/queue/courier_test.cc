@@ -114,6 +114,36 @@ class CourierTest : public MailReceiver, public RemotePost, public ::testing::Te
   std::vector<Parcel> parcels_;
 };
 
+// They may come by different ways.
+TEST_F(CourierTest, WhatOvertakesTheAnswerToItsAttachIsAskedForAgain) {
+  publish(1);
+  lead();
+  answer(Through{.first = 1, .number = 1});
+  send(Attach{.consumer = {.session = kSession, .link = 1}, .prefetch = 1});
+  answer(Delivery{.link = 1, .id = 1, .message = example_message()});
+  answer(Through{.first = 2, .number = 2});
+  parcels();
+  answer(Attached{.link = 1}, 2);
+  const std::vector<Parcel> sent = parcels();
+  ASSERT_EQ(sent.size(), 1u);
+  ASSERT_EQ(sent[0].resumes.size(), 1u);
+  EXPECT_EQ(sent[0].resumes[0].received, 0u);
+}
+
+// What it held when the leader said that something may be lost is asked for when the answer comes.
+TEST_F(CourierTest, WhoIsBeingAttachedWhenSomethingIsLostAsksLater) {
+  publish(1);
+  lead();
+  answer(Through{.first = 1, .number = 1});
+  send(Attach{.consumer = {.session = kSession, .link = 1}, .prefetch = 1});
+  lead();
+  parcels();
+  answer(Attached{.link = 1}, 2);
+  const std::vector<Parcel> sent = parcels();
+  ASSERT_EQ(sent.size(), 1u);
+  EXPECT_EQ(sent[0].resumes.size(), 1u);
+}
+
 TEST_F(CourierTest, WhatIsPublishedAfterTheDeletionIsAnsweredToo) {
   publish(1);
   lead();

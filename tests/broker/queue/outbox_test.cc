@@ -118,6 +118,14 @@ TEST_F(QueueOutbox, WhatTheNodeLacksOrWhatDiesAtOnceIsSentWhole) {
   EXPECT_EQ(heard(), "50:young 7:settled got fetched 8:fetched");
 }
 
+TEST_F(QueueOutbox, WhatHasBeenSentInVainIsSentWhole) {
+  outbox_.keep(LogIndex(7), entry("seven"));
+  Owed again = owed(kThere, 7);
+  again.whole = true;
+  outbox_.owe(std::move(again));
+  EXPECT_EQ(heard(), "7:seven");
+}
+
 // --- of the replica that delivers ---
 
 TEST_F(QueueOutbox, AReferenceIsFilledInFromTheTailOfTheLogOrTheCache) {
