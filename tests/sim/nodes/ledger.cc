@@ -32,9 +32,14 @@ void Ledger::confirmed(MessageId id) {
   stage_.seen(Seen::confirmed);
 }
 
-void Ledger::refused(MessageId id) {
+/// A classic queue delivers ahead of its log to its own node (docs/decisions 5): when that node has gone with whoever
+/// got the message, the publication comes again, perhaps to a queue that is full by now.
+void Ledger::refused(MessageId id, const QueuePlan& queue) {
   Message& message = messages_.at(id);
-  if (message.deliveries > 0) stage_.violated(fmt::format("message {} is refused, and was delivered", id));
+  const bool is_forgotten = !queue.is_quorum && message.receiver && !message.receiver->is_live();
+  if (message.deliveries > 0 && !is_forgotten) {
+    stage_.violated(fmt::format("message {} is refused, and was delivered", id));
+  }
   message.fate = Fate::refused;
   stage_.seen(Seen::publication_refused);
 }
@@ -51,6 +56,7 @@ MessageId Ledger::delivered(const ConnectionPtr& to, const QueuePlan& queue, con
   Message& message = messages_[id];
   message.settler = nullptr;
   message.holder = to;
+  message.receiver = to;
   ++message.deliveries;
   stage_.seen(redelivered ? Seen::redelivered : Seen::delivered);
   return id;

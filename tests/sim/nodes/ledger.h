@@ -35,7 +35,7 @@ class Ledger {
   void withhold(MessageId id) { messages_.at(id).fate = Fate::withheld; }
   void release(MessageId id) { messages_.at(id).fate = Fate::unknown; }
   void confirmed(MessageId id);
-  void refused(MessageId id);
+  void refused(MessageId id, const QueuePlan& queue);
 
   /// Throws a violation when it should not have come.
   MessageId delivered(const ConnectionPtr& to, const QueuePlan& queue, const Content& content, bool redelivered);
@@ -57,6 +57,7 @@ class Ledger {
     bool was_settled = false;         // by somebody who may have gone before the queue heard of it
     std::int64_t delivery_count = 0;  // as it was told last
     ConnectionPtr holder;             // has it, and has not settled it
+    ConnectionPtr receiver;           // got it last
     ConnectionPtr settler;            // has said that it is done
     std::string where;
   };

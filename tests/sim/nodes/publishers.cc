@@ -80,7 +80,7 @@ void Publisher::settle(std::uint64_t tag, bool multiple, bool taken) {
     if (taken) {
       ledger_.confirmed(id);
     } else {
-      ledger_.refused(id);
+      ledger_.refused(id, queue_);
     }
   }
 }
