@@ -133,7 +133,7 @@ void Core::receive(const Message& message, const AppendReply& body, Output& out)
 }
 
 /// A peer that says it is recovering begins again. One that rejects below what an earlier answer acknowledged has lost
-/// data without knowing it, and is told (raft.md §2.2).
+/// data without knowing it, and is told (raft.md §2.2); or it recovers, does not count, and has lost more.
 void Core::notice_loss(Progress& peer, const AppendReply& reply, Output& out) {
   if (reply.ordinal < peer.ordinal) return;
   if (reply.recovering && !peer.recovering) forget_match(peer, reply);
@@ -143,8 +143,12 @@ void Core::notice_loss(Progress& peer, const AppendReply& reply, Output& out) {
     peer.refused_at = reply.ordinal;
     peer.refused_behind = reply.hint.index;
   }
-  const bool is_proof = reply.rejected && reply.hint.index < peer.match() && peer.counts();
-  if (is_proof) declare_lost(peer, reply, out);
+  const bool has_lost = reply.rejected && reply.hint.index < peer.match();
+  if (has_lost && peer.counts()) {
+    declare_lost(peer, reply, out);
+  } else if (has_lost) {
+    forget_match(peer, reply);
+  }
 }
 
 void Core::declare_lost(Progress& peer, const AppendReply& reply, Output& out) {
