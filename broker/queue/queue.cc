@@ -216,7 +216,9 @@ void Queue::on_vouched(std::uint64_t serial, bool leads) {
 void Queue::answer_questions() {
   std::vector<Asked> later;
   for (const Asked& asked : std::exchange(questions_, {})) {
-    if (asked.serial == 0) {
+    // On other nodes it may be gone already.
+    const bool is_count_of_what_goes = deleting_ && std::holds_alternative<Count>(asked.question.what);
+    if (asked.serial == 0 && !is_count_of_what_goes) {
       answer(asked);
     } else {
       later.push_back(asked);

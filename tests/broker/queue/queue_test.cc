@@ -399,13 +399,26 @@ TEST_F(QueueTest, DeletionAnswersEverybody) {
   directory_of_queues_->on_topology(topology(2, false), {.deleted = {definition(kDurable, "durable", true)}});
   settle();
   const std::string all = got();
-  for (const char* answer : {"taken1", "taken2", "gone1", "deleted0", "counted"}) {
+  for (const char* answer : {"taken1", "taken2", "gone1", "deleted0", "gone0"}) {
     EXPECT_NE(all.find(answer), std::string::npos) << answer << " in " << all;
   }
   EXPECT_EQ(directory_of_queues_->find(kDurable), nullptr);
   settle();
   EXPECT_EQ(log_entries(), 0u);
   EXPECT_TRUE(log_->groups().empty());
+}
+
+// Other nodes may know already that it is gone, and whoever has heard that must not find it here (chaos seed 962952).
+TEST_F(QueueTest, WhoeverAsksWhileTheQueueIsBeingDeletedHearsThatItIsGone) {
+  settle();
+  send(3, DeleteIf{});
+  settle();
+  send(5, Count{});
+  settle();
+  EXPECT_EQ(got(), "");
+  directory_of_queues_->on_topology(topology(2, false), {.deleted = {definition(kDurable, "durable", true)}});
+  settle();
+  EXPECT_EQ(got(), "deleted0 gone0");
 }
 
 TEST_F(QueueTest, MailToADeletedQueueIsAnswered) {
