@@ -15,6 +15,15 @@ constexpr Duration kReadPatience = std::chrono::seconds(2);
 /// Placed on the same node later.
 bool is_newer(raft::ReplicaId a, raft::ReplicaId b) { return a > b; }
 
+/// A replica that came after another one of the same group on this node may have lost that it began anew: no promise of
+/// its own reaches as far as what it finds.
+bool is_of_one_before(const storage::GroupRow& row, const std::optional<storage::Snapshot>& snapshot,
+                      const storage::LogSummary& log) {
+  Term newest = snapshot ? snapshot->meta.last.term : Term(0);
+  if (!log.runs.empty()) newest = std::max(newest, log.runs.back().term);
+  return row.hard_state.recovering && newest > row.hard_state.term;
+}
+
 }  // namespace
 
 Replica::Replica(GroupId id, std::uint64_t incarnation, GroupClient& client, HostContext& host)
@@ -93,15 +102,16 @@ Result<void> Replica::load() {
   if (!found) return std::unexpected(found.error());
   auto is_usable = has_all_that_it_needs(*found);
   if (!is_usable) return std::unexpected(is_usable.error());
-  if (!*is_usable) {
+  Result<storage::LogSummary> log = storage::LogSummary{};
+  if (*is_usable) log = host_.storage().summarize(id_, *found ? (*found)->meta.last.index : LogIndex(0));
+  if (!log) return std::unexpected(log.error());
+  if (!*is_usable || is_of_one_before(row_, *found, *log)) {
     found->reset();
+    *log = {};
     host_.write({.group = id_, .drop = true, .row = row_}, std::nullopt, storage::Durability::synced);
     host_.storage().drop_snapshot(id_, [](Result<void>) {});
   }
   if (auto restored = restore(*found, core); !restored) return restored;
-  Result<storage::LogSummary> log = storage::LogSummary{};
-  if (*is_usable) log = host_.storage().summarize(id_, core.snapshot.index);
-  if (!log) return std::unexpected(log.error());
   if (auto judged = judge_loss(core, *log); !judged) return judged;
   core.last = log->last;
   core.runs = std::move(log->runs);
