@@ -40,7 +40,8 @@ class Declarer(Client):
     ids = itertools.count(1)  # of operations
 
     def __init__(self, workload, name, first, queues, anchor):
-        """`anchor`: a queue that exists, for bindings."""
+        """`anchor`: a queue that exists, for bindings. Without classic queues in the workload there are none here: one
+        goes with a node that loses its disk, and its key with it."""
         super().__init__(workload, name, first, wanders=False)
         self.queues, self.anchor = queues, anchor
         self.bindings = Keys(f"{workload.prefix}.{name}")
@@ -69,7 +70,8 @@ class Declarer(Client):
         self.begin(queue, what)
         self.touched.add(queue)
         if what == "declare":
-            arguments = {"x-queue-type": "quorum"} if queue.endswith(("1", "3", "5", "7", "9")) else None
+            is_quorum = not self.workload.classic or queue.endswith(("1", "3", "5", "7", "9"))
+            arguments = {"x-queue-type": "quorum"} if is_quorum else None
             channel.queue_declare(queue, durable=True, arguments=arguments, callback=lambda _: self.done(None))
         elif what == "delete":
             channel.queue_delete(queue, callback=lambda _: self.done(None))
