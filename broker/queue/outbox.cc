@@ -33,7 +33,7 @@ bool Outbox::relay_now(SessionMail& mail) {
   if (auto* referred = std::get_if<Referred>(&mail.what)) {
     const Position position = referred->position;
     const Bytes& payload = find_payload(position.index());
-    if (payload.empty()) return false;
+    if (payload.empty()) return is_stale(position.index());
     auto message = message_of(payload, position);
     if (!message) return true;
     Delivery delivery = std::move(referred->delivery);
@@ -43,6 +43,11 @@ bool Outbox::relay_now(SessionMail& mail) {
   }
   surroundings_.pass_on(std::move(mail));
   return true;
+}
+
+/// Sent once more, and settled meanwhile: nobody waits for it, and nobody may have it any more.
+bool Outbox::is_stale(LogIndex entry) const {
+  return entry <= surroundings_.machine.applied() && !surroundings_.machine.is_live(entry);
 }
 
 /// Empty when it is not in memory.
@@ -87,7 +92,7 @@ bool Outbox::deliver(const Owed& owed) {
     return true;
   }
   const Bytes& payload = find_payload(position.index());
-  if (payload.empty()) return false;
+  if (payload.empty()) return !owed.is_last_copy() && is_stale(position.index());
   auto message = message_of(payload, position);
   if (!message) return true;
   out.message = std::move(*message);
@@ -143,11 +148,13 @@ std::map<ConsumerKey, std::uint64_t> Outbox::first_owed() const {
 
 std::vector<LogIndex> Outbox::needed_entries() const {
   std::vector<LogIndex> needed;
-  owed_entries_.for_each([&](std::uint64_t number, std::uint32_t) {
-    const LogIndex index(number);
-    if (!surroundings_.machine.is_live(index)) needed.push_back(index);
-  });
+  for (const Owed& owed : owed_) {
+    const LogIndex entry = owed.entry();
+    const bool is_needed = owed.is_last_copy() && entry != LogIndex(0) && !surroundings_.machine.is_live(entry);
+    if (is_needed) needed.push_back(entry);
+  }
   std::ranges::sort(needed);
+  needed.erase(std::ranges::unique(needed).begin(), needed.end());
   return needed;
 }
 
@@ -183,7 +190,8 @@ void Outbox::on_read(Result<std::vector<raft::Entry>> entries, LogIndex from) {
     read_first_ = entries->front().index;
     read_last_ = entries->back().index;
   }
-  const bool first_is_missing = !owed_.empty() && owed_.front().entry() == from && cache_.find(from).empty();
+  const bool is_missing = !owed_.empty() && owed_.front().entry() == from && cache_.find(from).empty();
+  const bool first_is_missing = is_missing && (owed_.front().is_last_copy() || !is_stale(from));
   if (first_is_missing && owed_.front().kind == Owed::Kind::relayed) {
     strike_first();
     surroundings_.on_missed();

@@ -38,6 +38,8 @@ struct Owed {
   bool whole = false;            // it has been sent in vain: not as a reference again
   std::unique_ptr<SessionMail> relayed;
 
+  /// What nobody can settle any more dies with its delivery; of anything else a dead message has been settled.
+  bool is_last_copy() const { return kind == Kind::get || delivery.settled; }
   /// 0: it needs no body.
   LogIndex entry() const { return kind == Kind::cancelled ? LogIndex(0) : delivery.message.position.index(); }
 };
@@ -85,12 +87,13 @@ class Outbox {
   const std::deque<Owed>& owed() const { return owed_; }
   /// Of each consumer that is owed a delivery, the first that it has not been sent.
   std::map<ConsumerKey, std::uint64_t> first_owed() const;
-  /// Entries that are dead to the machine but hold a body that is owed, ascending.
+  /// Entries that are dead to the machine but hold a body that exists nowhere else and is owed, ascending.
   std::vector<LogIndex> needed_entries() const;
 
  private:
   bool deliver(const Owed& owed);
   bool relay_now(SessionMail& mail);
+  bool is_stale(LogIndex entry) const;
   const Bytes& find_payload(LogIndex index) const;
   std::optional<Message> message_of(const Bytes& payload, Position position) const;
   void pay();
