@@ -136,7 +136,7 @@ std::string print_json(const Plan& plan, const Outcome& outcome) {
   const Counters& counters = outcome.measured.counters;
   json::object result = {
       {"id", plan.id},
-      {"seconds", std::round(outcome.seconds * 1000) / 1000},
+      {"seconds", std::round(outcome.seconds * 1e6) / 1e6},
       {"sent", all.sent},
       {"confirmed", all.confirmed},
       {"nacked", all.nacked},

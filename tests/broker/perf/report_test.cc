@@ -92,6 +92,13 @@ TEST(Report, JsonLeavesOutWhatWasNotMeasured) {
   EXPECT_FALSE(boost::json::parse(print_json(plan_of(1, 1), Outcome{})).as_object().contains("broker"));
 }
 
+TEST(Report, RateAndSecondsGiveTheCountOfAShortRun) {
+  Outcome outcome = two_seconds();
+  outcome.seconds = 0.0475;
+  const auto result = boost::json::parse(print_json(plan_of(1, 1), outcome)).as_object();
+  EXPECT_NEAR(result.at("rate").at("sent").as_double() * result.at("seconds").as_double(), 1000, 0.1);
+}
+
 TEST(Report, ALineSpeaksAsPerfTest) {
   Stats stats;
   stats.counters = {.sent = 20, .confirmed = 10, .received = 6};
