@@ -43,6 +43,30 @@ constexpr double kBlobGarbageMax = 0.5;
 /// The first key behind everything of `group`.
 std::array<std::byte, kLogKeyBytes> key_behind(GroupId group) { return encode_log_key({.group = group.plus(1)}); }
 
+/// The part of the log that an iterator with these options sees; it stays as long as the iterator does.
+class LogBounds {
+ public:
+  using Key = std::array<std::byte, kLogKeyBytes>;
+  LogBounds(const Key& first, const Key& behind) : first_(first), behind_(behind) {}
+  explicit LogBounds(GroupId group) : LogBounds(encode_log_key({.group = group}), key_behind(group)) {}
+  LogBounds(const LogBounds&) = delete;
+  LogBounds& operator=(const LogBounds&) = delete;
+
+  const rocksdb::Slice& first() const { return first_slice_; }
+  rocksdb::ReadOptions options() const {
+    rocksdb::ReadOptions options;
+    options.iterate_lower_bound = &first_slice_;
+    options.iterate_upper_bound = &behind_slice_;
+    return options;
+  }
+
+ private:
+  const Key first_;
+  const Key behind_;
+  const rocksdb::Slice first_slice_ = slice_of(first_);
+  const rocksdb::Slice behind_slice_ = slice_of(behind_);
+};
+
 /// So many entries are erased one by one. Of ranges RocksDB sorts all that are in memory anew for every reader that
 /// comes after another one, and queues that come and go would make thousands of them.
 constexpr std::size_t kShortLogEntries = 64;
@@ -117,17 +141,12 @@ void LogStore::erase(GroupId group, bool has_unseen_entries) {
 
 /// nullopt: it is longer, or some of it is not in memory; the writer does not wait for a read.
 std::optional<std::vector<std::string>> LogStore::keys_of_short_log(GroupId group) const {
-  const auto lower = encode_log_key({.group = group});
-  const auto upper = key_behind(group);
-  const rocksdb::Slice lower_bound = slice_of(lower);
-  const rocksdb::Slice upper_bound = slice_of(upper);
-  rocksdb::ReadOptions options;
-  options.iterate_lower_bound = &lower_bound;
-  options.iterate_upper_bound = &upper_bound;
+  const LogBounds bounds(group);
+  rocksdb::ReadOptions options = bounds.options();
   options.read_tier = rocksdb::kBlockCacheTier;
   std::vector<std::string> keys;
   const std::unique_ptr<rocksdb::Iterator> it(database_->db().NewIterator(options, database_->family(kLog)));
-  for (it->Seek(lower_bound); it->Valid(); it->Next()) {
+  for (it->Seek(bounds.first()); it->Valid(); it->Next()) {
     if (keys.size() == kShortLogEntries) return std::nullopt;
     keys.push_back(it->key().ToString());
   }
@@ -171,14 +190,10 @@ Result<std::optional<GroupRow>> LogStore::row(GroupId group) const {
 Result<void> LogStore::scan(GroupId group, LogIndex from, LogIndex to,
                             const std::function<bool(raft::Entry&&)>& visit) const {
   if (from > to) return {};
-  const auto lower = encode_log_key({.group = group, .index = from});
   const bool ends_group = to.value() == std::numeric_limits<std::uint64_t>::max();
-  const auto upper = ends_group ? key_behind(group) : encode_log_key({.group = group, .index = to.plus(1)});
-  const rocksdb::Slice lower_bound = slice_of(lower);
-  const rocksdb::Slice upper_bound = slice_of(upper);
-  rocksdb::ReadOptions options;
-  options.iterate_lower_bound = &lower_bound;
-  options.iterate_upper_bound = &upper_bound;
+  const LogBounds bounds(encode_log_key({.group = group, .index = from}),
+                         ends_group ? key_behind(group) : encode_log_key({.group = group, .index = to.plus(1)}));
+  rocksdb::ReadOptions options = bounds.options();
   options.fill_cache = false;  // a backlog is read once
   if (from != to) options.readahead_size = limits::kReadAheadBytes;
 
@@ -188,7 +203,7 @@ Result<void> LogStore::scan(GroupId group, LogIndex from, LogIndex to,
   };
   const std::unique_ptr<rocksdb::Iterator> it(database_->db().NewIterator(options, database_->family(kLog)));
   LogIndex expected = from;
-  it->Seek(lower_bound);
+  it->Seek(bounds.first());
   while (it->Valid()) {
     const auto key = decode_log_key(view_of(it->key()));
     if (!key) return error_at(expected, rocksdb::Status::Corruption("a key of the wrong size follows"));
@@ -231,14 +246,8 @@ Result<LogSummary> LogStore::summarize(GroupId group, LogIndex after) const {
 }
 
 Result<std::optional<raft::Entry>> LogStore::last_entry(GroupId group) const {
-  const auto lower = encode_log_key({.group = group});
-  const auto upper = key_behind(group);
-  const rocksdb::Slice lower_bound = slice_of(lower);
-  const rocksdb::Slice upper_bound = slice_of(upper);
-  rocksdb::ReadOptions options;
-  options.iterate_lower_bound = &lower_bound;
-  options.iterate_upper_bound = &upper_bound;
-  const std::unique_ptr<rocksdb::Iterator> it(database_->db().NewIterator(options, database_->family(kLog)));
+  const LogBounds bounds(group);
+  const std::unique_ptr<rocksdb::Iterator> it(database_->db().NewIterator(bounds.options(), database_->family(kLog)));
   it->SeekToLast();
   const std::string doing = fmt::format("cannot read the end of the log of group {}", group.value());
   if (!it->status().ok()) return std::unexpected(database_->error_of(it->status(), doing));
