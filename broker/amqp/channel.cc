@@ -56,9 +56,7 @@ bool Channel::follow(const Frame& frame) {
   const bool can_follow = (declare != nullptr && is_new(*declare)) || (bind != nullptr && !bind->queue.text.empty()) ||
                           (unbind != nullptr && !unbind->queue.text.empty());
   if (!can_follow) return false;
-  method_id_ = declare != nullptr ? MethodInfo<QueueDeclare>::id
-               : bind != nullptr  ? MethodInfo<QueueBind>::id
-                                  : MethodInfo<QueueUnbind>::id;
+  method_id_ = full_id(*method);
   const std::size_t before = awaited_.size();
   is_following_ = true;
   static_cast<void>(dispatch(*method));
@@ -100,9 +98,7 @@ void Channel::process(const Frame& frame) {
   }
   if (frame.type == FrameType::method && content_.is_idle()) {
     const auto method = decode_method(frame.payload);
-    method_id_ =
-        method ? std::visit([](const auto& m) { return MethodInfo<std::remove_cvref_t<decltype(m)>>::id; }, *method)
-               : method.error().id;
+    method_id_ = method ? full_id(*method) : method.error().id;
     if (!method) return finish(std::unexpected(to_amqp_error(method.error())));
     finish_or_fence(dispatch(*method), [&] {
       return [this, bytes = std::vector<std::byte>(frame.payload.begin(), frame.payload.end())] {

@@ -134,9 +134,7 @@ void Session::on_frame0(const Frame& frame) {
   }
   if (auto handled = on_method0(*method); !handled) {
     AmqpError error = std::move(handled.error());
-    if (error.method_id == 0)
-      error.method_id =
-          std::visit([](const auto& m) { return MethodInfo<std::remove_cvref_t<decltype(m)>>::id; }, *method);
+    if (error.method_id == 0) error.method_id = full_id(*method);
     fail(error);
   }
 }
