@@ -128,7 +128,7 @@ class Queue final : public cluster::GroupClient {
 
   Result<void> open_group(bool is_new);
   bool may_have_run_ahead() const;
-  void judge_replicas();
+  void judge_replicas(const raft::Core& core);
   void stop_relaying();
   void follow(const raft::Entry& entry);
   void pursue_target();

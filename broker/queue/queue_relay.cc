@@ -32,11 +32,10 @@ void Queue::post(SessionMail mail) {
 }
 
 /// A leader that has sent something by way of a replica that does not keep up any more says that it may be lost.
-void Queue::judge_replicas() {
-  const cluster::Replica* replica = surroundings_.groups.replica(definition_->id);
+void Queue::judge_replicas(const raft::Core& core) {
   RemotePost* remote = surroundings_.switchboard.remote();
-  if (replica == nullptr || remote == nullptr) return;
-  for (const NodeId node : serving_.judge(replica->core(), surroundings_.shard->now())) {
+  if (remote == nullptr) return;
+  for (const NodeId node : serving_.judge(core, surroundings_.shard->now())) {
     remote->send(node, leadership());
   }
 }

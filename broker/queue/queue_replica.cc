@@ -194,7 +194,8 @@ void Queue::on_committed(LogIndex index) {
     post(std::move(promised_.front().mail));
     promised_.pop_front();
   }
-  if (ready_) judge_replicas();
+  const cluster::Replica* replica = surroundings_.groups.replica(definition_->id);
+  if (ready_ && replica != nullptr) judge_replicas(replica->core());
   if (ready_ && judge_again_at_ && *judge_again_at_ <= committed_) {
     judge_again_at_.reset();
     configure();
@@ -202,7 +203,6 @@ void Queue::on_committed(LogIndex index) {
   }
   const bool has_steps = switchover_ || !definition_->target.empty();  // one more may be due
   if (has_steps) surroundings_.mark_dirty(definition_->id);
-  const cluster::Replica* replica = surroundings_.groups.replica(definition_->id);
   const LogIndex durable = replica != nullptr ? std::min(committed_, replica->core().durable_index()) : committed_;
   outbox_.on_committed(committed_, durable);
 }
