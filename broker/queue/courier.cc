@@ -198,6 +198,7 @@ void Courier::repeat_all(Route& route) {
 void Courier::resume_all(Route& route) {
   for (const LinkKey& key : route.links) {
     Link& link = links_.at(key);
+    // It may be attached there already, and what it was sent lost.
     for (Sent& sent : link.kept) sent.repeated |= std::holds_alternative<Attach>(sent.what);
     if (link.consumers.empty()) continue;
     link.to_resume.clear();

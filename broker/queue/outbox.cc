@@ -34,8 +34,11 @@ bool Outbox::relay_now(SessionMail& mail) {
     const Position position = referred->position;
     const Bytes& payload = find_payload(position.index());
     if (payload.empty()) return is_stale(position.index());
-    auto message = message_of(payload, position);
-    if (!message) return true;
+    auto message = Message::parse(message_at(payload, position.offset()));
+    if (!message) {  // the log is whole, so the reference is wrong
+      surroundings_.on_missed();
+      return true;
+    }
     Delivery delivery = std::move(referred->delivery);
     delivery.message = std::move(*message);
     mail.what = std::move(delivery);
@@ -56,16 +59,6 @@ const Bytes& Outbox::find_payload(LogIndex index) const {
   if (!kept.empty() || !surroundings_.find_in_tail) return kept;
   const Bytes* in_tail = surroundings_.find_in_tail(index);
   return in_tail != nullptr ? *in_tail : kept;
-}
-
-/// Nothing when the node must stop.
-std::optional<Message> Outbox::message_of(const Bytes& payload, Position position) const {
-  auto message = Message::parse(message_at(payload, position.offset()));
-  if (message) return std::move(*message);
-  surroundings_.on_failure({.code = ErrorCode::corruption,
-                            .text = "log entry " + std::to_string(position.index().value()) +
-                                    " holds no message where one was: " + message.error().text});
-  return std::nullopt;
 }
 
 /// False when the body is not in memory.
@@ -93,8 +86,13 @@ bool Outbox::deliver(const Owed& owed) {
   }
   const Bytes& payload = find_payload(position.index());
   if (payload.empty()) return !owed.is_last_copy() && is_stale(position.index());
-  auto message = message_of(payload, position);
-  if (!message) return true;
+  auto message = Message::parse(message_at(payload, position.offset()));
+  if (!message) {
+    surroundings_.on_failure({.code = ErrorCode::corruption,
+                              .text = "log entry " + std::to_string(position.index().value()) +
+                                      " holds no message where one was: " + message.error().text});
+    return true;
+  }
   out.message = std::move(*message);
   if (owed.kind == Owed::Kind::get) {
     GetOk answer{.delivery = std::move(out), .ready_left = owed.ready_left};

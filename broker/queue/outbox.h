@@ -13,7 +13,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <optional>
 #include <utility>
 #include <vector>
 
@@ -95,7 +94,6 @@ class Outbox {
   bool relay_now(SessionMail& mail);
   bool is_stale(LogIndex entry) const;
   const Bytes& find_payload(LogIndex index) const;
-  std::optional<Message> message_of(const Bytes& payload, Position position) const;
   void pay();
   void strike_first();
   void read_back(LogIndex from);
