@@ -46,6 +46,29 @@ TEST_F(GroupHostTest, EverybodyRestartsWithWhatTheyHad) {
   EXPECT_TRUE(eventually([&] { return has_all(1) && has_all(2) && has_all(3); }));
 }
 
+// Its disk has lost that it began anew, and the promises, which stand elsewhere, are its own (sim --nodes
+// --seed=209104).
+TEST_F(GroupHostTest, AReplicaDoesNotTakeForItsOwnWhatTheOneBeforeItLeft) {
+  propose_many(5);
+  ASSERT_TRUE(eventually([&] { return has_all(1) && has_all(2) && has_all(3); }));
+  stop(node(3));
+  const raft::ReplicaId later = raft::replica_on(NodeId(3), 65);
+  {
+    auto log = std::move(*storage::LogStore::open({.path = node(3).directory / "log", .epoch = Epoch(50)}));
+    const storage::GroupWrite write{
+        .group = kGroup,
+        .row = storage::GroupRow{.hard_state = {.recovering = true}, .self = later, .configuration = first_members()}};
+    ASSERT_TRUE(log->write({&write, 1}, storage::Durability::synced));
+  }
+  node(3).epoch = 50;
+  start(node(3));
+  const raft::Core& core = node(3).host->replica(kGroup)->core();
+  EXPECT_EQ(core.self(), later);
+  EXPECT_EQ(core.log().last().index, LogIndex(0));
+  EXPECT_TRUE(core.is_recovering());
+  EXPECT_TRUE(node(3).machine->items.empty());
+}
+
 TEST_F(GroupHostTest, OneThatWasAwayTooLongGetsASnapshot) {
   propose_many(10);
   ASSERT_TRUE(eventually([&] { return leader() != nullptr && has_all(3); }));
