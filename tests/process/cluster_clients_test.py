@@ -4,7 +4,7 @@ import pika
 from support.broker import wait_until
 from support.clients import connect_to, queue_exists
 from support.cluster import three_nodes
-from support.scenarios import Scenarios, equal
+from support.scenarios import Scenarios, check, equal
 
 ROUNDS = 200
 QUORUM = {"x-queue-type": "quorum"}
@@ -107,6 +107,34 @@ def short_lived_quorum_queues(cluster):
         equal(queue_exists(watching, "auto"), True)
         consumer.close()
         wait_until(lambda: not queue_exists(watching, "auto"), 10, "the auto-delete queue gone with its last consumer")
+
+
+def loopback_bytes():
+    """What has gone through the loopback device so far."""
+    with open("/proc/net/dev", encoding="ascii") as devices:
+        return next(int(line.split()[1]) for line in devices if line.strip().startswith("lo:"))
+
+
+@scenario
+def the_consumers_node_delivers(cluster):
+    """a message of a quorum queue does not travel again from the leader to a node that has it"""
+    count, size = 40, 1 << 20
+    with connect_to(cluster, "n1") as first, connect_to(cluster, "n3") as third:
+        publishing, consuming = first.channel(), third.channel()
+        publishing.queue_declare("local", durable=True, arguments=QUORUM)
+        publishing.confirm_delivery()
+        for i in range(count):
+            publishing.basic_publish("", "local", i.to_bytes(4, "big") * (size // 4))
+        equal(cluster.leader_of("local"), "n1")
+        before = loopback_bytes()
+        deliveries = consuming.consume("local", inactivity_timeout=10)
+        for i in range(count):
+            method, _, body = next(deliveries)
+            equal(body, i.to_bytes(4, "big") * (size // 4))
+            consuming.basic_ack(method.delivery_tag)
+        travelled = (loopback_bytes() - before) / (count * size)
+        check(travelled < 1.5, f"each body has travelled {travelled:.2f} times, once of them to the client")
+        publishing.queue_delete("local")
 
 
 def third_consumer(cluster, queue):
