@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "tests/storage/logs.h"
@@ -15,8 +16,8 @@ const raft::Entry kEntry = entry_of(300, 2, "a message");
 
 std::vector<std::byte> value_of(GroupId group, const raft::Entry& entry) {
   const auto header = encode_entry_header(group, entry);
-  std::vector<std::byte> out(header.begin(), header.end());
-  out.insert(out.end(), entry.payload.view().begin(), entry.payload.view().end());
+  std::vector<std::byte> out(header.size() + entry.payload.size());
+  std::ranges::copy(entry.payload.view(), std::ranges::copy(header, out.begin()).out);
   return out;
 }
 
