@@ -34,8 +34,8 @@ struct LogStore::KeyRange {
 
 namespace {
 
-/// Fewer dead bytes of a group, or of all blob files, are left to ordinary compaction.
-constexpr std::uint64_t kReclaimMinBytes = 32u << 20;
+/// Fewer dead bytes of a group on the disk, or of all blob files, are left to ordinary compaction.
+constexpr std::uint64_t kReclaimMinBytes = 64u << 20;
 /// Blob files of which more than this share is dead are rewritten, so none of them is more than twice as long as need
 /// be.
 constexpr double kBlobGarbageMax = 0.5;
@@ -282,8 +282,9 @@ bool LogStore::is_rewrite_of_blobs_due() const {
   return garbage >= kReclaimMinBytes && static_cast<double>(garbage) > kBlobGarbageMax * static_cast<double>(total);
 }
 
-/// Tables only point into blob files, so what lies in the range counts with its share of all blobs. Too low by up to
-/// two blocks per table: many groups in the few tables that wait for their first compaction may each look empty.
+/// What is in memory does not count: a flush drops what is dead by then, and would write out what still lives. Tables
+/// only point into blob files, so what lies in the range counts with its share of all blobs. Too low by up to two
+/// blocks per table: many groups in the few tables that wait for their first compaction may each look empty.
 std::uint64_t LogStore::approximate_bytes_below(GroupId group, LogIndex below) const {
   rocksdb::DB& db = database_->db();
   rocksdb::ColumnFamilyHandle* log = database_->family(kLog);
@@ -291,18 +292,15 @@ std::uint64_t LogStore::approximate_bytes_below(GroupId group, LogIndex below) c
   const auto end = encode_log_key({.group = group, .index = below});
   const rocksdb::Range range(slice_of(begin), slice_of(end));
   std::uint64_t table_bytes = 0;
-  std::uint64_t memory_bytes = 0;
-  std::uint64_t memory_count = 0;
   if (!db.GetApproximateSizes(log, &range, 1, &table_bytes).ok()) return 0;
-  db.GetApproximateMemTableStats(log, range, &memory_count, &memory_bytes);
 
   std::uint64_t all_table_bytes = 0;
   std::uint64_t all_blob_bytes = 0;
   db.GetIntProperty(log, rocksdb::DB::Properties::kLiveSstFilesSize, &all_table_bytes);
   db.GetIntProperty(log, rocksdb::DB::Properties::kLiveBlobFileSize, &all_blob_bytes);
-  if (all_table_bytes == 0) return memory_bytes;
+  if (all_table_bytes == 0) return 0;
   const double share = static_cast<double>(table_bytes) / static_cast<double>(all_table_bytes);
-  return memory_bytes + table_bytes + static_cast<std::uint64_t>(share * static_cast<double>(all_blob_bytes));
+  return table_bytes + static_cast<std::uint64_t>(share * static_cast<double>(all_blob_bytes));
 }
 
 /// Through the filter, for RocksDB's shorter way (DeleteFilesInRange) does not count the blobs it leaves behind.

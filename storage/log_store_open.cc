@@ -15,6 +15,10 @@
 namespace quorate::storage {
 namespace {
 
+/// A row that stays in memory for long does not hold on to more of the logs that came after it than this. Pages of a
+/// log just deleted are the cheapest that the next one can have.
+constexpr std::uint64_t kWalBufferRatio = 2;
+
 std::string beside(const LogStore::Options& options, const std::string& path, const char* name) {
   return path.empty() ? (std::filesystem::path(options.path).parent_path() / name).string() : path;
 }
@@ -23,13 +27,12 @@ std::string beside(const LogStore::Options& options, const std::string& path, co
 
 Result<std::unique_ptr<LogStore>> LogStore::open(const Options& options) {
   auto retention = std::make_shared<Retention>();
-  const auto buffers = static_cast<std::size_t>(options.write_buffers);
   const Database::Plan plan{.title = "log database",
                             .path = options.path,
                             .mark_path = beside(options, options.mark_path, "durable.mark"),
                             .epoch = options.epoch,
                             .families = log_families(options, retention),
-                            .wal_bytes_max = options.write_buffer_bytes * (buffers + 1),
+                            .wal_bytes_max = kWalBufferRatio * options.write_buffer_bytes,
                             .salvages = options.on_loss == OnLoss::recover};
   auto database = Database::open(plan);
   if (!database) return std::unexpected(database.error());

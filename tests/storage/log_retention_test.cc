@@ -1,7 +1,9 @@
 // Compaction forgets what no live set needs, keeps the rest, and gives the disk back: each test tells one such fact.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <thread>
 
 #include "storage/log_store.h"
@@ -102,7 +104,7 @@ TEST_F(LogRetentionTest, ADrainedQueueLeavesItsNeighbourWhole) {
 }
 
 TEST_F(LogRetentionTest, ADroppedGroupGivesItsDiskBack) {
-  fill(kQueue, 1, 2000, 30'000);
+  fill(kQueue, 1, 3000, 30'000);
   const std::uint64_t before = store_->bytes_on_disk();
   must_write(*store_, {.group = kQueue, .drop = true});
   ASSERT_TRUE(store_->reclaim(kQueue, kLast));
@@ -114,6 +116,28 @@ TEST_F(LogRetentionTest, LittleToReclaimIsLeftAlone) {
   store_->retain(kQueue, live(100, {}));
   ASSERT_TRUE(store_->reclaim(kQueue, LogIndex(101)));
   EXPECT_TRUE(files_ending(options_.path, ".sst").empty());
+}
+
+TEST_F(LogRetentionTest, WhatIsInMemoryIsNotWrittenOutToReclaimIt) {
+  store_.reset();
+  options_.write_buffer_bytes = 256 * kMiB;
+  store_ = must_open(options_);
+  fill(kQueue, 1, 3000, 30'000);
+  store_->retain(kQueue, live(3000, {}));
+  ASSERT_TRUE(store_->reclaim(kQueue, LogIndex(3001)));
+  EXPECT_TRUE(files_ending(options_.path, ".sst").empty());
+}
+
+TEST_F(LogRetentionTest, NoWriteAheadLogOutlivesItsEntriesForARowsSake) {
+  must_write(*store_, {.group = kNeighbour, .row = GroupRow{.hard_state = {.term = Term(1)}}});
+  fill(kQueue, 1, 1000, 30'000);  // four times the memory of the log, a part of the limit of write-ahead logs
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  const auto count = [&] {
+    return std::ranges::count_if(std::filesystem::directory_iterator(options_.path),
+                                 [](const auto& file) { return file.path().extension() == ".log"; });
+  };
+  while (count() > 2 && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+  EXPECT_LE(count(), 2);
 }
 
 }  // namespace
