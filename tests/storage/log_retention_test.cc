@@ -80,7 +80,7 @@ TEST_F(LogRetentionTest, NothingIsForgottenWhileOpening) {
 TEST_F(LogRetentionTest, ADrainedQueueGivesItsDiskBack) {
   for (const std::size_t size : {1000u, 30'000u}) {  // in tables, in blob files
     const GroupId group{100 + size};
-    const std::uint64_t count = 100 * kMiB / size;
+    const std::uint64_t count = 128 * kMiB / size;
     fill(group, 1, count, size);
     const std::uint64_t before = store_->bytes_on_disk();
     EXPECT_GT(before, 90 * kMiB);
@@ -104,7 +104,7 @@ TEST_F(LogRetentionTest, ADrainedQueueLeavesItsNeighbourWhole) {
 }
 
 TEST_F(LogRetentionTest, ADroppedGroupGivesItsDiskBack) {
-  fill(kQueue, 1, 3000, 30'000);
+  fill(kQueue, 1, 4500, 30'000);
   const std::uint64_t before = store_->bytes_on_disk();
   must_write(*store_, {.group = kQueue, .drop = true});
   ASSERT_TRUE(store_->reclaim(kQueue, kLast));
