@@ -303,9 +303,29 @@ bool Channel::is_answer(const queue::SessionMail& mail) const {
 void Channel::on_answer(queue::SessionMail& mail) {
   method_id_ = waiting_method_id_;
   OnMail then = std::exchange(on_reply_, nullptr);
-  finish(then(mail));
+  const auto* gone = std::get_if<queue::Gone>(&mail.what);
+  const bool is_unreachable = gone != nullptr && gone->unreachable;
+  const cluster::Queue* queue = is_unreachable ? topology().find_queue(mail.queue) : nullptr;
+  finish(queue != nullptr ? unreachable(*queue) : then(mail));
   for (const MetadataReply& reply : std::exchange(early_replies_, {})) on_metadata(reply);
   replay_backlog();
+}
+
+/// RabbitMQ's words for a queue whose node is down, and for one that has no majority.
+Handled Channel::unreachable(const cluster::Queue& queue) const {
+  const std::string name = describe(auth::ResourceKind::queue, queue.name);
+  if (queue.type == cluster::QueueType::classic) {
+    const cluster::ClusterNode* home = topology().find_node(queue.node);
+    return refuse(ReplyCode::not_found, "home node '" + (home != nullptr ? home->name : std::string("unknown")) +
+                                            "' of durable " + name + " is down or inaccessible");
+  }
+  if (method_id_ == MethodInfo<BasicConsume>::id) {
+    return refuse(ReplyCode::internal_error, "timed out consuming from quorum " + name + ": timeout");
+  }
+  if (method_id_ == MethodInfo<BasicGet>::id) {
+    return refuse(ReplyCode::internal_error, "Cannot get a message from " + name + ": timeout");
+  }
+  return refuse(ReplyCode::not_found, "failed to perform operation on " + name + " due to timeout");
 }
 
 void Channel::flush() {

@@ -222,6 +222,7 @@ class Channel {
   void on_forgotten(GroupId queue);
   bool is_answer(const queue::SessionMail& mail) const;
   void on_answer(queue::SessionMail& mail);
+  Handled unreachable(const cluster::Queue& queue) const;
   void mail(GroupId queue, decltype(queue::QueueMail::what) what);
   bool is_waiting() const { return !awaited_.empty() || on_reply_ || committing_; }
   bool follow(const Frame& frame);

@@ -20,6 +20,9 @@ const cluster::Queue* find_queue(const http::BrokerView& view, const boost::json
   return queue;
 }
 
+/// Nothing of it is carried out later.
+constexpr std::string_view kUnreachable = "The queue cannot be reached: its node is down, or it has no majority";
+
 namespace run {
 
 void delete_queue(BrokerView& view, const Arguments& arguments, Done done) {
@@ -27,15 +30,17 @@ void delete_queue(BrokerView& view, const Arguments& arguments, Done done) {
   if (queue == nullptr) return;
   view.delete_queue(
       queue->id, is_set(arguments, "if-unused"), is_set(arguments, "if-empty"),
-      [done = std::move(done)](http::DeleteQueueAnswer answer) mutable {
-        using Outcome = http::DeleteQueueOutcome;
+      [done = std::move(done)](http::QueueAnswer answer) mutable {
+        using Outcome = http::QueueOutcome;
         switch (answer.outcome) {
-          case Outcome::deleted:
+          case Outcome::done:
             return done(
                 Answer{.data = answer.messages,
                        .text = fmt::format("Queue was successfully deleted with {} ready messages", answer.messages)});
           case Outcome::not_found:
             return fail(done, Exit::dataerr, "Queue not found");
+          case Outcome::unreachable:
+            return fail(done, Exit::unavailable, std::string(kUnreachable));
           case Outcome::in_use:
             return fail(done, Exit::unavailable, "Queue is in use");
           case Outcome::not_empty:
@@ -47,9 +52,11 @@ void delete_queue(BrokerView& view, const Arguments& arguments, Done done) {
 void purge_queue(BrokerView& view, const Arguments& arguments, Done done) {
   const cluster::Queue* queue = find_queue(view, arguments, done);
   if (queue == nullptr) return;
-  view.purge_queue(queue->id, [done = std::move(done)](std::optional<std::uint64_t> purged) mutable {
-    if (!purged) return fail(done, Exit::dataerr, "Queue not found");
-    done(Answer{.data = *purged, .text = ""});
+  view.purge_queue(queue->id, [done = std::move(done)](http::QueueAnswer answer) mutable {
+    if (answer.outcome == http::QueueOutcome::unreachable)
+      return fail(done, Exit::unavailable, std::string(kUnreachable));
+    if (answer.outcome != http::QueueOutcome::done) return fail(done, Exit::dataerr, "Queue not found");
+    done(Answer{.data = answer.messages, .text = ""});
   });
 }
 

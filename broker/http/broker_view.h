@@ -136,9 +136,10 @@ enum class ServiceState : std::uint8_t {
   paused,    // no majority is reachable
 };
 
-enum class DeleteQueueOutcome : std::uint8_t { deleted, not_found, in_use, not_empty };
-struct DeleteQueueAnswer {
-  DeleteQueueOutcome outcome = DeleteQueueOutcome::deleted;
+/// What became of a request to delete or purge a queue.
+enum class QueueOutcome : std::uint8_t { done, not_found, unreachable, in_use, not_empty };
+struct QueueAnswer {
+  QueueOutcome outcome = QueueOutcome::done;
   std::uint64_t messages = 0;  // that went with it
 };
 
@@ -205,9 +206,9 @@ class BrokerView {
 
   // Changed:
   virtual void submit(cluster::MetadataCommand command, Done<cluster::Outcome> done) = 0;
-  virtual void delete_queue(GroupId queue, bool if_unused, bool if_empty, Done<DeleteQueueAnswer> done) = 0;
+  virtual void delete_queue(GroupId queue, bool if_unused, bool if_empty, Done<QueueAnswer> done) = 0;
   /// How many messages went; nothing when the queue is not there any more.
-  virtual void purge_queue(GroupId queue, Done<std::optional<std::uint64_t>> done) = 0;
+  virtual void purge_queue(GroupId queue, Done<QueueAnswer> done) = 0;
   /// Of a replicated queue, to its member on that node; `done` when that leads, or when it could not.
   virtual void transfer_leadership(GroupId queue, NodeId to, Done<Result<void>> done) = 0;
   /// Asks the clients of that name to go: 320 CONNECTION_FORCED with `reason`. `done`: how many there were.

@@ -58,10 +58,10 @@ class EarlyView final : public http::BrokerView {
   void collect_connections(Done<std::vector<http::ConnectionRow>> done) override { done({}); }
 
   void submit(cluster::MetadataCommand, Done<cluster::Outcome> done) override { done(cluster::Outcome::refused); }
-  void delete_queue(GroupId, bool, bool, Done<http::DeleteQueueAnswer> done) override {
-    done({.outcome = http::DeleteQueueOutcome::not_found});
+  void delete_queue(GroupId, bool, bool, Done<http::QueueAnswer> done) override {
+    done({.outcome = http::QueueOutcome::not_found});
   }
-  void purge_queue(GroupId, Done<std::optional<std::uint64_t>> done) override { done(std::nullopt); }
+  void purge_queue(GroupId, Done<http::QueueAnswer> done) override { done({.outcome = http::QueueOutcome::not_found}); }
   void transfer_leadership(GroupId, NodeId, Done<Result<void>> done) override;
   void close_connections(std::string, std::string, Done<std::size_t> done) override { done(0); }
   void forget_node(NodeId, Done<Result<void>> done) override;

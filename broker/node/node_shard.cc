@@ -36,6 +36,7 @@ NodeShard::NodeShard(cluster::Shard& shard, storage::GroupStorage& storage, cons
       courier_(shard, {.switchboard = switchboard_,
                        .topology = [this]() -> const cluster::TopologyPtr& { return view_; },
                        .ask_here = [this](GroupId queue) { ask_here(queue); },
+                       .is_live = [this](NodeId node) { return is_live(node); },
                        .is_alive = [this](const queue::SessionId& id) { return sessions_.contains(id.serial); },
                        .deliver = [this](queue::SessionMail mail) { give_to_session(std::move(mail)); }}),
       groups_(shard, storage, options_.transport, host_options(options_), options_.on_failure),

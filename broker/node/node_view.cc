@@ -93,6 +93,12 @@ bool is_listed(const amqp::Session& session) {
   return session.state() == amqp::Session::State::running || session.state() == amqp::Session::State::closing;
 }
 
+http::QueueAnswer no_answer_of(const queue::SessionMail& mail) {
+  const auto* gone = std::get_if<queue::Gone>(&mail.what);
+  const bool is_there = gone != nullptr && gone->unreachable;
+  return {.outcome = is_there ? http::QueueOutcome::unreachable : http::QueueOutcome::not_found};
+}
+
 }  // namespace
 
 NodeView::NodeView(Parts parts)
@@ -214,14 +220,14 @@ void NodeView::submit(cluster::MetadataCommand command, Done<cluster::Outcome> d
       [done = std::move(done)](cluster::Outcome outcome, const cluster::TopologyPtr&) mutable { done(outcome); });
 }
 
-void NodeView::delete_queue(GroupId queue, bool if_unused, bool if_empty, Done<http::DeleteQueueAnswer> done) {
+void NodeView::delete_queue(GroupId queue, bool if_unused, bool if_empty, Done<http::QueueAnswer> done) {
   auto on_answer = [done = std::move(done)](const queue::SessionMail& mail) mutable {
-    using Outcome = http::DeleteQueueOutcome;
+    using Outcome = http::QueueOutcome;
     const auto* deleted = std::get_if<queue::Deleted>(&mail.what);
-    if (deleted == nullptr) return done({.outcome = Outcome::not_found});
+    if (deleted == nullptr) return done(no_answer_of(mail));
     switch (deleted->outcome) {
       case queue::DeleteOutcome::deleted:
-        return done({.outcome = Outcome::deleted, .messages = deleted->count});
+        return done({.outcome = Outcome::done, .messages = deleted->count});
       case queue::DeleteOutcome::in_use:
         return done({.outcome = Outcome::in_use});
       case queue::DeleteOutcome::not_empty:
@@ -232,10 +238,10 @@ void NodeView::delete_queue(GroupId queue, bool if_unused, bool if_empty, Done<h
   home().send({.queue = queue, .from = from, .what = queue::DeleteIf{.unused = if_unused, .empty = if_empty}});
 }
 
-void NodeView::purge_queue(GroupId queue, Done<std::optional<std::uint64_t>> done) {
+void NodeView::purge_queue(GroupId queue, Done<http::QueueAnswer> done) {
   const queue::SessionId from = home().await_answer([done = std::move(done)](const queue::SessionMail& mail) mutable {
     const auto* purged = std::get_if<queue::Purged>(&mail.what);
-    done(purged != nullptr ? std::optional(purged->count) : std::nullopt);
+    done(purged != nullptr ? http::QueueAnswer{.messages = purged->count} : no_answer_of(mail));
   });
   home().send({.queue = queue, .from = from, .what = queue::Purge{.session = from}});
 }

@@ -76,8 +76,8 @@ class NodeView final : public http::BrokerView {
   void collect_connections(Done<std::vector<http::ConnectionRow>> done) override;
 
   void submit(cluster::MetadataCommand command, Done<cluster::Outcome> done) override;
-  void delete_queue(GroupId queue, bool if_unused, bool if_empty, Done<http::DeleteQueueAnswer> done) override;
-  void purge_queue(GroupId queue, Done<std::optional<std::uint64_t>> done) override;
+  void delete_queue(GroupId queue, bool if_unused, bool if_empty, Done<http::QueueAnswer> done) override;
+  void purge_queue(GroupId queue, Done<http::QueueAnswer> done) override;
   void transfer_leadership(GroupId queue, NodeId to, Done<Result<void>> done) override;
   void close_connections(std::string name, std::string reason, Done<std::size_t> done) override;
   void forget_node(NodeId node, Done<Result<void>> done) override;

@@ -16,9 +16,22 @@ constexpr Duration kAskAgain = std::chrono::milliseconds(200);
 /// A consuming link that hears nothing for so long asks whether it has missed something. Only the last resort: whoever
 /// knows of a loss says so.
 constexpr Duration kRefresh = std::chrono::seconds(30);
+
 /// Of one parcel; a link with more sends several.
 constexpr std::size_t kParcelCommandsMax = 512;
 constexpr std::size_t kParcelBytesMax = 1u << 20;
+
+std::vector<NodeId> places_of(const cluster::Queue& queue) {
+  std::vector<NodeId> places;
+  for (const raft::ReplicaId member : queue.members) places.push_back(raft::node_of(member));
+  if (places.empty()) places.push_back(queue.node);
+  return places;
+}
+
+std::optional<NodeId> only_home_of(const cluster::Queue& queue) {
+  const std::vector<NodeId> places = places_of(queue);
+  return places.size() == 1 ? std::optional(places.front()) : std::nullopt;
+}
 
 }  // namespace
 
@@ -49,12 +62,12 @@ void Courier::track(QueueMail mail) {
   if (link.ended) return;
   if (link.kept.empty() && link.questions.empty()) link.progress_at = shard_.now();
   if (const auto* count = std::get_if<Count>(&mail.what)) {
-    link.questions.push_back({.question = {.number = link.next_question++, .what = *count}});
+    link.questions.push_back({.question = {.number = link.next_question++, .what = *count}, .since = shard_.now()});
   } else if (const auto* delete_if = std::get_if<DeleteIf>(&mail.what)) {
-    link.questions.push_back({.question = {.number = link.next_question++, .what = *delete_if}});
+    link.questions.push_back({.question = {.number = link.next_question++, .what = *delete_if}, .since = shard_.now()});
   } else {
     link.ended = is_end;
-    link.kept.push_back({.number = link.next++, .what = std::move(mail.what)});
+    link.kept.push_back({.number = link.next++, .what = std::move(mail.what), .since = shard_.now()});
     ++link.unsent;
   }
   mark_dirty(link);
@@ -70,7 +83,10 @@ void Courier::end(const SessionId& session) {
       link.ended = true;
     }
     link.questions.clear();
-    for (Sent& sent : link.kept) sent.answered = true;  // nobody waits any more
+    for (Sent& sent : link.kept) {  // nobody waits any more
+      if (is_request(sent.what) && !sent.answered) withdraw(link, sent);
+      sent.answered = true;
+    }
     mark_dirty(link);
   }
 }
@@ -80,7 +96,8 @@ Courier::Route* Courier::route_to(GroupId queue) {
   if (const auto at = routes_.find(queue); at != routes_.end()) return &at->second;
   const cluster::Queue* definition = surroundings_.topology()->find_queue(queue);
   if (definition == nullptr) return nullptr;
-  Route route{.tracked = queue::is_tracked(*definition, surroundings_.switchboard.node())};
+  Route route{.tracked = queue::is_tracked(*definition, surroundings_.switchboard.node()),
+              .only_home = only_home_of(*definition)};
   return &routes_.emplace(queue, std::move(route)).first->second;
 }
 
@@ -134,7 +151,7 @@ bool Courier::on_turn_end() {
     const auto known = routes_.find(link.queue);
     if (known == routes_.end()) continue;
     Route& route = known->second;
-    if (route.leader) {
+    if (route.leader && !is_down(route)) {
       ship(link, route);
       shipped = true;
     } else if (!route.asked_at) {
@@ -212,10 +229,7 @@ void Courier::ask_who_leads(GroupId queue, Route& route) {
   if (definition == nullptr) return;
   route.asked_at = shard_.now();
   const NodeId here = surroundings_.switchboard.node();
-  std::vector<NodeId> places;
-  for (const raft::ReplicaId member : definition->members) places.push_back(raft::node_of(member));
-  if (places.empty()) places.push_back(definition->node);
-  for (const NodeId place : places) {
+  for (const NodeId place : places_of(*definition)) {
     if (place == here) {
       surroundings_.ask_here(queue);
     } else if (surroundings_.switchboard.remote() != nullptr) {
@@ -232,6 +246,7 @@ void Courier::look_after(Instant now) {
   }
   give_up_gone(now);
   if (!links_.empty() && !look_at_) look_at_ = now + kPatience;
+  for (SessionMail& mail : std::exchange(given_up_, {})) surroundings_.deliver(std::move(mail));
 }
 
 /// Its leader went with the queue: nobody will ever say how many messages were deleted.
@@ -252,6 +267,7 @@ void Courier::give_up_gone(Instant now) {
 bool Courier::look_after(GroupId queue, Route& route, Instant now) {
   bool is_needed = false;
   bool is_stuck = false;
+  const bool is_down = this->is_down(route);
   for (const LinkKey& key : route.links) {
     Link& link = links_.at(key);
     if (link.kept.empty() && link.questions.empty()) {
@@ -259,6 +275,8 @@ bool Courier::look_after(GroupId queue, Route& route, Instant now) {
       continue;
     }
     is_needed = true;
+    give_up_requests(link, is_down ? now : now - kRequestPatience);
+    if (is_down) refuse_unsent(link);
     if (now - link.progress_at < kPatience) continue;
     is_stuck = true;
     mark_for_repeat(link);
@@ -302,7 +320,9 @@ void Courier::on_node_unreachable(NodeId node) {
 void Courier::on_topology(const cluster::QueueChanges& changes) {
   for (const cluster::QueuePtr& queue : changes.moved) {
     const auto at = routes_.find(queue->id);
-    if (at != routes_.end() && queue::is_tracked(*queue, surroundings_.switchboard.node())) at->second.tracked = true;
+    if (at == routes_.end()) continue;
+    at->second.tracked |= queue::is_tracked(*queue, surroundings_.switchboard.node());
+    at->second.only_home = only_home_of(*queue);
   }
   for (const cluster::QueuePtr& queue : changes.deleted) drop_queue(queue->id);
 }

@@ -8,6 +8,10 @@
 // is asked for the rest (Resume). A parcel names the term of the leader it is meant for, so one that was held up
 // somewhere cannot do anything later.
 //
+// A request that cannot be answered is given up: at once if the queue's only node is down, after kRequestPatience if
+// nobody leads it. It is not carried out later, unless it has been already. Publications wait as long as it takes, but
+// for those that have not left yet for a node that is down: they are refused.
+//
 // Concurrency: the shard's thread.
 #pragma once
 #include <cstdint>
@@ -33,12 +37,16 @@ class Courier final : public cluster::TurnHook {
     std::function<const cluster::TopologyPtr&()> topology;
     /// Asks the replica on this node who leads; the answer is on_leadership().
     std::function<void(GroupId)> ask_here;
+    /// The node answers, as far as this one knows.
+    std::function<bool(NodeId)> is_live;
     /// The session lives on this shard.
     std::function<bool(const SessionId&)> is_alive;
     /// To the session itself.
     std::function<void(SessionMail)> deliver;
   };
   Courier(cluster::Shard& shard, Surroundings surroundings);
+
+  static constexpr Duration kRequestPatience = std::chrono::seconds(30);
 
   // From the sessions of this shard:
   /// Of a publication, gives the bytes that are in flight until a Taken brings as many back.
@@ -67,12 +75,14 @@ class Courier final : public cluster::TurnHook {
   struct Sent {
     std::uint64_t number = 0;
     QueueMailBody what;
+    Instant since{};
     bool answered = false;  // of a request: the session has its answer. Of a publication: it has been told
     bool refused = false;
     bool repeated = false;
   };
   struct Asked {
     Question question;
+    Instant since{};
     bool sent = false;
   };
   struct Received {
@@ -101,7 +111,8 @@ class Courier final : public cluster::TurnHook {
   /// What this shard knows of a queue that it sends mail to.
   struct Route {
     bool tracked = false;
-    bool gone = false;  // deleted, and links are left that wait to hear how many messages went with it
+    bool gone = false;                // deleted, and links are left that wait to hear how many messages went with it
+    std::optional<NodeId> only_home;  // of a queue that has one replica
     std::optional<NodeId> leader;
     Term term;
     std::optional<Instant> asked_at;
@@ -124,6 +135,10 @@ class Courier final : public cluster::TurnHook {
   void resume_all(Route& route);
   void ship(Link& link, const Route& route);
   void ask_who_leads(GroupId queue, Route& route);
+  bool is_down(const Route& route) const;
+  void give_up_requests(Link& link, Instant asked_before);
+  void refuse_unsent(Link& link);
+  static void withdraw(const Link& link, Sent& sent);
   void look_after(Instant now);
   void give_up_gone(Instant now);
   bool look_after(GroupId queue, Route& route, Instant now);
@@ -147,7 +162,8 @@ class Courier final : public cluster::TurnHook {
   Surroundings surroundings_;
   std::unordered_map<GroupId, Route> routes_;
   std::map<LinkKey, Link> links_;
-  std::vector<GroupId> gone_;  // the routes that are
+  std::vector<GroupId> gone_;          // the routes that are
+  std::vector<SessionMail> given_up_;  // to be told at the end of look_after()
   std::vector<LinkKey> dirty_;
   std::optional<Instant> look_at_;  // when to look after what is stuck
 };

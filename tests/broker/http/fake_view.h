@@ -95,17 +95,18 @@ class FakeView final : public BrokerView {
   void submit(cluster::MetadataCommand command, Done<cluster::Outcome> done) override {
     done(apply(std::move(command)));
   }
-  void delete_queue(GroupId queue, bool if_unused, bool if_empty, Done<DeleteQueueAnswer> done) override {
+  void delete_queue(GroupId queue, bool if_unused, bool if_empty, Done<QueueAnswer> done) override {
     const auto found = std::ranges::find(queues, queue, [](const QueueRow& row) { return row.definition->id; });
-    if (found == queues.end()) return done({.outcome = DeleteQueueOutcome::not_found});
-    if (if_unused && found->consumers > 0) return done({.outcome = DeleteQueueOutcome::in_use});
-    if (if_empty && found->ready > 0) return done({.outcome = DeleteQueueOutcome::not_empty});
-    done({.outcome = DeleteQueueOutcome::deleted, .messages = found->ready});
+    if (found == queues.end()) return done({.outcome = QueueOutcome::not_found});
+    if (if_unused && found->consumers > 0) return done({.outcome = QueueOutcome::in_use});
+    if (if_empty && found->ready > 0) return done({.outcome = QueueOutcome::not_empty});
+    done({.outcome = QueueOutcome::done, .messages = found->ready});
   }
-  void purge_queue(GroupId queue, Done<std::optional<std::uint64_t>> done) override {
+  void purge_queue(GroupId queue, Done<QueueAnswer> done) override {
     const auto found = std::ranges::find(queues, queue, [](const QueueRow& row) { return row.definition->id; });
-    if (found == queues.end()) return done(std::nullopt);
-    done(std::exchange(found->ready, 0));
+    if (found == queues.end()) return done({.outcome = QueueOutcome::not_found});
+    if (found->state == "down") return done({.outcome = QueueOutcome::unreachable});
+    done({.messages = std::exchange(found->ready, 0)});
   }
   void close_connections(std::string name, std::string reason, Done<std::size_t> done) override {
     close_reason = std::move(reason);

@@ -35,6 +35,31 @@ class CourierTest : public MailReceiver, public RemotePost, public ::testing::Te
     topology_ = std::make_shared<const cluster::Topology>(std::move(topology));
   }
 
+  /// The queue has but one replica, on kLeader.
+  void have_one_replica() {
+    cluster::Queue queue = *queue_;
+    queue.members = {raft::replica_on(kLeader, 0)};
+    queue_ = std::make_shared<const cluster::Queue>(queue);
+    cluster::Topology topology = *topology_;
+    topology.queues_by_id = topology.queues_by_id.with(kQueue.value(), queue_);
+    topology_ = std::make_shared<const cluster::Topology>(std::move(topology));
+  }
+  /// Of the last parcel since the last call the kinds of its commands; "-" is one that does nothing.
+  std::string commands() {
+    const std::vector<Parcel> sent = parcels();
+    std::string out;
+    for (const QueueMailBody& what : sent.empty() ? std::vector<QueueMailBody>() : sent.back().commands) {
+      const auto* credit = std::get_if<Credit>(&what);
+      const bool does_nothing = credit != nullptr && credit->bytes == 0;
+      out += out.empty() ? "" : " ";
+      out += std::holds_alternative<Purge>(what)     ? "purge"
+             : std::holds_alternative<Publish>(what) ? "publish"
+             : std::holds_alternative<Down>(what)    ? "down"
+             : does_nothing                          ? "-"
+                                                     : "other";
+    }
+    return out;
+  }
   /// Answers whoever asks who leads.
   void lead() {
     courier_.on_leadership({.queue = kQueue, .leader = kLeader, .term = Term(1)});
@@ -70,6 +95,7 @@ class CourierTest : public MailReceiver, public RemotePost, public ::testing::Te
   std::size_t questions_who_leads_ = 0;
   std::size_t brought_back_ = 0;  // of the bytes in flight
   bool is_alive_ = true;
+  NodeId down_{};
   cluster::QueuePtr queue_;
   ManualClock clock_;
   cluster::Shard shard_{ShardId(0), clock_};
@@ -79,6 +105,7 @@ class CourierTest : public MailReceiver, public RemotePost, public ::testing::Te
                    {.switchboard = switchboard_,
                     .topology = [this]() -> const cluster::TopologyPtr& { return topology_; },
                     .ask_here = [](GroupId) {},
+                    .is_live = [this](NodeId node) { return node != down_; },
                     .is_alive = [this](const SessionId&) { return is_alive_; },
                     .deliver = [this](const SessionMail& mail) { hear(mail); }}};
 
@@ -88,11 +115,12 @@ class CourierTest : public MailReceiver, public RemotePost, public ::testing::Te
     heard_ += std::visit(Overloaded{
                              [this](const Taken& taken) {
                                brought_back_ += taken.bytes;
-                               return "taken " + std::to_string(taken.seq.value());
+                               return (taken.refused ? "refused " : "taken ") + std::to_string(taken.seq.value());
                              },
                              [](const Counted& counted) { return "counted " + std::to_string(counted.ready); },
                              [](const Deleted& deleted) { return "deleted " + std::to_string(deleted.count); },
-                             [](const Gone&) { return std::string("gone"); },
+                             [](const Gone& gone) { return std::string(gone.unreachable ? "unreachable" : "gone"); },
+                             [](const Cancelled&) { return std::string("cancelled"); },
                              [](const auto&) { return std::string("something else"); },
                          },
                          mail.what);
@@ -280,6 +308,68 @@ TEST_F(CourierTest, AConsumerAdoptedAfterTheDeletionHearsOfIt) {
                           {.consumer = {.session = kSession}, .last = 2}});
   EXPECT_EQ(heard(), "gone");
   EXPECT_EQ(courier_.link_count(), 0u);
+}
+
+// --- nobody leads it ---
+
+TEST_F(CourierTest, ARequestThatNobodyCanAnswerIsGivenUp) {
+  send(Count{});
+  send(Purge{.session = kSession});
+  pass(Courier::kRequestPatience - std::chrono::milliseconds(200));
+  EXPECT_EQ(heard(), "");
+  pass(std::chrono::milliseconds(400));
+  EXPECT_EQ(heard(), "unreachable unreachable");
+  lead();
+  EXPECT_EQ(commands(), "-") << "it is not carried out later";
+}
+
+TEST_F(CourierTest, WhatWasSentAndGivenUpIsNotSentAgain) {
+  send(Purge{.session = kSession});
+  lead();
+  EXPECT_EQ(commands(), "purge");
+  for (int i = 0; i < 31; ++i) pass(std::chrono::seconds(1));
+  EXPECT_EQ(heard(), "unreachable");
+  parcels();
+  pass(std::chrono::seconds(2));
+  EXPECT_EQ(commands(), "-");
+  answer(Purged{.count = 3}, 1);  // it had been carried out after all
+  EXPECT_EQ(heard(), "");
+}
+
+TEST_F(CourierTest, PublicationsWaitForALeaderAsLongAsItTakes) {
+  publish(1);
+  pass(Courier::kRequestPatience * 10);
+  EXPECT_EQ(heard(), "");
+  lead();
+  EXPECT_EQ(commands(), "publish");
+}
+
+TEST_F(CourierTest, AQueueWhoseOnlyNodeIsDownAnswersAtOnce) {
+  have_one_replica();
+  publish(1);
+  lead();
+  EXPECT_EQ(commands(), "publish");
+  down_ = kLeader;
+  publish(2);
+  send(Count{});
+  send(Cancel{.consumer = {.session = kSession, .link = 7}});
+  pass(std::chrono::milliseconds(1100));
+  EXPECT_EQ(heard(), "cancelled unreachable refused 2") << "what was sent before may have arrived, and waits";
+  EXPECT_EQ(commands(), "");
+  down_ = NodeId();
+  pass(std::chrono::milliseconds(1100));
+  EXPECT_EQ(commands(), "publish - other");
+}
+
+TEST_F(CourierTest, WhatASessionAskedForIsNotCarriedOutAfterItsEnd) {
+  send(Purge{.session = kSession});
+  publish(1);
+  courier_.end(kSession);
+  lead();
+  EXPECT_EQ(commands(), "- publish");
+  answer(Through{.first = 1, .number = 2});
+  EXPECT_EQ(commands(), "down");
+  EXPECT_EQ(heard(), "");
 }
 
 }  // namespace

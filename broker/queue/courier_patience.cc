@@ -1,0 +1,61 @@
+// Courier: what becomes of requests and publications that nobody takes.
+#include <algorithm>
+#include <utility>
+
+#include "base/limits.h"
+#include "broker/queue/courier.h"
+
+namespace quorate::queue {
+
+/// The queue's only replica lives on a node that does not answer. The metadata may not know of others yet; their leader
+/// does.
+bool Courier::is_down(const Route& route) const {
+  const bool is_led_elsewhere = route.leader && route.leader != route.only_home;
+  return route.only_home && !is_led_elsewhere && !surroundings_.is_live(*route.only_home);
+}
+
+/// A cancellation needs nobody's consent; everything else hears that the queue cannot be reached.
+void Courier::give_up_requests(Link& link, Instant asked_before) {
+  for (Sent& sent : link.kept) {
+    if (!is_request(sent.what) || sent.answered || sent.since > asked_before) continue;
+    SessionMail answer{.to = link.session, .queue = link.queue, .what = Gone{.unreachable = true}};
+    if (const auto* cancel = std::get_if<Cancel>(&sent.what)) {
+      sent.answered = true;
+      link.consumers[cancel->consumer.link].cancelled = true;
+      answer.what = Cancelled{.link = cancel->consumer.link};
+    } else {
+      const auto* attach = std::get_if<Attach>(&sent.what);
+      if (attach != nullptr) answer.what = Gone{.link = attach->consumer.link, .unreachable = true};
+      withdraw(link, sent);
+    }
+    given_up_.push_back(std::move(answer));
+  }
+  std::erase_if(link.questions, [&](const Asked& asked) {
+    if (asked.since > asked_before) return false;
+    given_up_.push_back({.to = link.session, .queue = link.queue, .what = Gone{.unreachable = true}});
+    return true;
+  });
+}
+
+/// What has not left yet surely has not arrived. Of the rest nobody can tell: it waits.
+void Courier::refuse_unsent(Link& link) {
+  for (std::size_t i = link.kept.size() - link.unsent; i < link.kept.size(); ++i) {
+    Sent& sent = link.kept[i];
+    const auto* publish = std::get_if<Publish>(&sent.what);
+    if (publish == nullptr || sent.answered || sent.repeated) continue;
+    given_up_.push_back(
+        {.to = link.session,
+         .queue = link.queue,
+         .what = Taken{
+             .seq = publish->seq, .bytes = limits::kReplicatedFlightWeight * flight_bytes(*publish), .refused = true}});
+    withdraw(link, sent);
+  }
+}
+
+/// Its number stays, and stands for a command that does nothing, unless the queue has carried it out already.
+void Courier::withdraw(const Link& link, Sent& sent) {
+  sent.what = Credit{.consumer = {.session = link.session, .link = kGetLink}};
+  sent.answered = true;
+}
+
+}  // namespace quorate::queue

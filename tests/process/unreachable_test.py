@@ -1,0 +1,77 @@
+"""A queue whose only node is down says so at once, in RabbitMQ's words, and nothing is carried out behind the back of
+who was told that it failed."""
+
+import pika
+from pika.exceptions import ChannelClosedByBroker, NackError
+from support.broker import wait_until
+from support.clients import connect_to
+from support.cluster import three_nodes
+from support.scenarios import Scenarios, check_in, equal
+
+MESSAGES = 5
+PERSISTENT = pika.BasicProperties(delivery_mode=2)
+QUEUES = ("purged", "deleted", "operated", "published", "left-alone")
+METHODS = {
+    "declare": lambda channel, queue: channel.queue_declare(queue, durable=True),
+    "passive declare": lambda channel, queue: channel.queue_declare(queue, passive=True),
+    "get": lambda channel, queue: channel.basic_get(queue),
+    "consume": lambda channel, queue: channel.basic_consume(queue, lambda *_: None),
+    "purge": lambda channel, queue: channel.queue_purge(queue),
+    "delete": lambda channel, queue: channel.queue_delete(queue),
+}
+
+scenario = Scenarios(three_nodes)
+
+
+def refused(connection, ask):
+    """What the broker closes the channel with."""
+    try:
+        ask(connection.channel())
+    except ChannelClosedByBroker as closed:
+        return closed.reply_code, closed.reply_text
+    return None
+
+
+def is_nacked(channel, queue):
+    try:
+        channel.basic_publish("", queue, b"late", PERSISTENT)
+    except NackError:
+        return True
+    return False
+
+
+def depth(connection, queue):
+    return connection.channel().queue_declare(queue, passive=True).method.message_count
+
+
+@scenario
+def a_dead_nodes_classic_queues(cluster):
+    """methods get 404, publications a nack, the operator 69, and when the node is back all messages are there"""
+    with connect_to(cluster, "n3") as home:
+        channel = home.channel()
+        channel.confirm_delivery()
+        for queue in QUEUES:
+            channel.queue_declare(queue, durable=True)
+            for _ in range(MESSAGES):
+                channel.basic_publish("", queue, b"x", PERSISTENT)
+    cluster.kill("n3")
+    down = "NOT_FOUND - home node 'rabbit@n3' of durable queue '{}' in vhost '/' is down or inaccessible"
+    with connect_to(cluster, "n1") as other:
+        for name, method in METHODS.items():
+            queue = {"purge": "purged", "delete": "deleted"}.get(name, "left-alone")
+            equal(refused(other, lambda channel, m=method, q=queue: m(channel, q)), (404, down.format(queue)), name)
+        publishing = other.channel()
+        publishing.confirm_delivery()
+        equal(is_nacked(publishing, "published"), True, "the publication was refused")
+        for command in ("purge_queue", "delete_queue"):
+            try:
+                told = cluster.control("n1", command, "operated")
+            except RuntimeError as error:
+                told = str(error)
+            check_in(": 69 ", told)
+            check_in("cannot be reached", told)
+        cluster.start("n3")
+        cluster.await_ready(["n3"])
+        for queue in QUEUES:
+            wait_until(lambda q=queue: refused(other, lambda channel: depth(other, q)) is None, 10, f"{queue} answers")
+            equal(depth(other, queue), MESSAGES, queue)
