@@ -108,7 +108,8 @@ class Declarer(Client):
             return
         code = getattr(reason, "reply_code", 0)
         if code == NOT_FOUND and self.operation and self.operation[2] == "look":
-            if "inaccessible" in reason.reply_text:  # a classic queue whose node is away: it is there, and is not
+            # Its node is away, or its majority: it is there, and is not.
+            if "inaccessible" in reason.reply_text or "due to timeout" in reason.reply_text:
                 self.end("fail", reason.reply_text)
             else:
                 self.end("ok", False)

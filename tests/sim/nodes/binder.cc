@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace quorate::sim::nodes {
@@ -59,7 +60,7 @@ void Binder::on_closed() {
   // A queue of one member answers its own node before its disk has it (docs/decisions 5).
   for (Owned& queue : queues_) {
     const std::uint64_t back = std::exchange(queue.purged, 0);
-    if (may_forget_a_purge(queue)) queue.maybe += back;
+    if (may_have_one_member(queue)) queue.maybe += back;
   }
 }
 
@@ -178,7 +179,7 @@ void Binder::remove(std::size_t i) {
 
 void Binder::on_method(const amqp::Method& method) {
   if (const auto* ack = std::get_if<amqp::BasicAck>(&method)) return on_confirm(ack->delivery_tag, ack->multiple);
-  if (std::holds_alternative<amqp::BasicNack>(method)) stage_.violated(describe() + ": a publication is refused");
+  if (const auto* nack = std::get_if<amqp::BasicNack>(&method)) return on_refused(nack->delivery_tag, nack->multiple);
   if (std::holds_alternative<amqp::ConfirmSelectOk>(method)) return;
   std::uint64_t count = 0;
   if (const auto* declared = std::get_if<amqp::QueueDeclareOk>(&method)) count = declared->message_count;
@@ -210,6 +211,17 @@ void Binder::on_confirm(std::uint64_t tag, bool multiple) {
       ++queues_[i].stored;
       queues_[i].purged = 0;
     }
+  }
+}
+
+/// A queue of one member whose node is down refuses; the other one may have it.
+void Binder::on_refused(std::uint64_t tag, bool multiple) {
+  auto at = multiple ? waiting_.begin() : waiting_.find(tag);
+  for (const auto end = waiting_.upper_bound(tag); at != end; at = waiting_.erase(at)) {
+    const bool may_be =
+        std::ranges::any_of(at->second.queues, [this](std::size_t i) { return may_have_one_member(queues_[i]); });
+    if (!may_be) stage_.violated(describe() + ": a publication is refused");
+    for (const std::size_t i : at->second.queues) ++queues_[i].maybe;
   }
 }
 

@@ -62,14 +62,14 @@ class Binder final : public Client {
   void purge(Owned& queue);
   void remove(std::size_t i);
   void on_confirm(std::uint64_t tag, bool multiple);
+  void on_refused(std::uint64_t tag, bool multiple);
   void check_count(const Owned& queue, std::uint64_t count);
   static std::string key_name(std::size_t key) { return "k" + std::to_string(key); }
   std::set<std::string> bound_keys(const cluster::Exchange& exchange, const Owned& queue) const;
 
   const bool all_replicated_;
   unsigned generation_ = 0;
-  /// Some queue may have a single member.
-  bool may_forget_a_purge(const Owned& queue) const { return !queue.is_quorum || stage_.has(Fault::membership); }
+  bool may_have_one_member(const Owned& queue) const { return !queue.is_quorum || stage_.has(Fault::membership); }
   bool is_known_ = false;  // everything is declared, and what stands here is how it is
   std::string exchange_;
   std::string type_;
