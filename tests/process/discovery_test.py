@@ -1,6 +1,7 @@
-"""Nodes that find each other behind a host name, by the machine's own resolver: `localhost` leads to the first of them.
+"""Nodes that find each other behind a host name, by the machine's own resolver: `127.1` leads to the first of them.
 
-The others have addresses of their own in 127.0.0.0/8, and become known by asking the first.
+It is no address as it stands, and what it leads to hangs on no file of the machine, as with `localhost`. The others
+have addresses of their own in 127.0.0.0/8, and become known by asking the first.
 """
 
 import contextlib
@@ -25,7 +26,7 @@ class NamedCluster(ProcessCluster):
             node.configure([])
             with open(os.path.join(node.folder, "rabbitmq.conf"), "a") as file:
                 file.write("cluster_formation.peer_discovery_backend = dns\n")
-                file.write("cluster_formation.dns.hostname = localhost\n")
+                file.write("cluster_formation.dns.hostname = 127.1\n")
                 file.write(f"cluster_formation.target_cluster_size_hint = {hint}\n")
 
     def place(self, number):
