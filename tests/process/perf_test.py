@@ -36,6 +36,18 @@ def adds_up(result, sent, received):
     check(result["judged"], "losses were not judged")
 
 
+def is_writing_counted(broker):
+    """Whether the kernel counts what this process writes, and tells us: nothing of a file system in memory."""
+    kind = ["stat", "--file-system", "--format=%T", broker.data]
+    if subprocess.run(kind, capture_output=True, text=True, check=True).stdout.strip() == "tmpfs":
+        return False
+    try:
+        with open(f"/proc/{broker.pid}/io") as counters:
+            return "write_bytes" in counters.read()
+    except OSError:
+        return False
+
+
 def queue_length(broker, name):
     connection = pika.BlockingConnection(pika.URLParameters(broker.url))
     count = connection.channel().queue_declare(name, passive=True).method.message_count
@@ -56,7 +68,8 @@ def one_to_one(broker):
     check(result["delivery_latency_us"]["p50"] > 0, "delivery latency")
     check(abs(result["rate"]["sent"] * result["seconds"] - 20000) < 200, "rate and seconds do not give the count")
     check(result["broker"]["cpu_us"] > 0 and result["broker"]["peak_rss_bytes"] > 1e6, f"{result['broker']}")
-    check(result["broker"]["written_bytes"] > 20000 * 100, "bytes written")
+    if is_writing_counted(broker):
+        check(result["broker"]["written_bytes"] > 20000 * 100, "bytes written")
 
 
 @scenario
