@@ -1,6 +1,6 @@
 """A small file system of its own for one data directory, inside namespaces.py: one that can be full, and can hang.
 
-ext4 on a loop device; tmpfs where only root might do that, which fills up in the same way but never hangs.
+ext4 on a loop device; where there is none to be had, tmpfs, which fills up in the same way but never hangs.
 """
 
 import os
@@ -17,14 +17,20 @@ class SmallDisk:
         """Mounted at `place`, a folder; the image lies beside it."""
         self.place, self.hangs = place, False
         self.filler = os.path.join(place, "filler")
-        if is_root():
-            image = place + ".image"
-            with open(image, "wb") as file:
-                file.truncate(mib << 20)
-            run("mkfs.ext4", "-q", "-m", "0", image)
-            run("mount", "-o", "loop", image, place)
-        else:
+        if not (is_root() and self.mount_image(mib)):
             run("mount", "-t", "tmpfs", "-o", f"size={mib}m", "tmpfs", place)
+
+    def mount_image(self, mib):
+        """False where root has no loop device either, as in many a container."""
+        image = self.place + ".image"
+        with open(image, "wb") as file:
+            file.truncate(mib << 20)
+        run("mkfs.ext4", "-q", "-m", "0", image)
+        done = subprocess.run(["mount", "-o", "loop", image, self.place], capture_output=True, text=True)
+        if done.returncode:
+            print(f"      no loop device here, so tmpfs: {done.stderr.strip()}")
+            os.unlink(image)
+        return done.returncode == 0
 
     def __enter__(self):
         return self
