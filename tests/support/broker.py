@@ -15,6 +15,7 @@ import time
 
 HOST = "127.0.0.1"
 READY = "Server startup complete"
+ports_given = set()  # to whoever will listen there, now or later
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
@@ -44,7 +45,7 @@ def wait_until(condition, seconds, what):
 
 
 def free_port():
-    """One that nobody listens on, outside the range from which outgoing connections get theirs."""
+    """One that nobody listens on, outside the range from which outgoing connections get theirs; none is given twice."""
     while True:
         port = random.randrange(15_000, 32_000)
         with socket.socket() as probe:
@@ -52,6 +53,8 @@ def free_port():
                 probe.bind((HOST, port))
             except OSError:
                 continue
+        if port not in ports_given:
+            ports_given.add(port)
             return port
 
 
