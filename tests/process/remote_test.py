@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 
-from support.broker import Broker, free_port, program
+from support.broker import Broker, free_port, program, wait_until
 from support.cluster import HOST, SECRET, ProcessCluster
 from support.scenarios import Scenarios, check_in, equal
 
@@ -14,11 +14,13 @@ SECONDS = 30
 
 @contextlib.contextmanager
 def two_of_three(folder):
-    """n1 and n2 serve; n3 was never started."""
+    """n1 and n2 have met and wait for n3, which was never started."""
     cluster = ProcessCluster(folder)
     try:
         for name in ("n1", "n2"):
             cluster.start(name)
+        for name in ("n1", "n2"):
+            wait_until(lambda at=name: waits_for_n3(cluster, at), SECONDS, f"{name} waits for n3 alone")
         yield cluster
     finally:
         cluster.close()
@@ -40,6 +42,10 @@ def remote(cluster, name, *words, secret=SECRET, seconds=SECONDS, node="{host}:{
     return done.returncode, done.stdout + done.stderr
 
 
+def waits_for_n3(cluster, name):
+    return "waiting for rabbit@n3" in remote(cluster, name, "status")[1]
+
+
 def rows(cluster, name, *words):
     code, said = remote(cluster, name, *words, "--formatter", "json")
     equal(code, 0, said)
@@ -53,12 +59,14 @@ def a_node_elsewhere_takes_commands(cluster):
     equal(code, 75, said)
     check_in("waiting for rabbit@n3", rows(cluster, "n1", "status")["waits_for"])
     cluster.start("n3")
-    equal(remote(cluster, "n2", "await_startup"), (0, ""))
+    for name in cluster.nodes:
+        equal(remote(cluster, name, "await_startup"), (0, ""), name)
     equal(len(rows(cluster, "n3", "cluster_status")["running_nodes"]), 3)
     code, said = remote(cluster, "n2", "add_user", "ann", text="secret word\n")
     equal(code, 0, said)
-    code, said = remote(cluster, "n3", "authenticate_user", "ann", text="secret word\n")
-    equal((code, "Success" in said), (0, True), said)
+    log_in = lambda: remote(cluster, "n3", "authenticate_user", "ann", text="secret word\n")  # noqa: E731
+    wait_until(lambda: log_in()[0] == 0, SECONDS, "n3 has heard of ann")
+    check_in("Success", log_in()[1])
     code, said = remote(cluster, "n1", "delete_user", "nobody")
     equal(code, 67, said)
     code, said = remote(cluster, "n1", "ping", node="rabbit@n1@{host}:{port}")
