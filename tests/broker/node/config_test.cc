@@ -11,6 +11,7 @@
 
 #include "broker/node/command_line.h"
 #include "broker/node/config_keys.h"
+#include "tests/storage/directories.h"
 
 namespace quorate {
 namespace {
@@ -209,22 +210,21 @@ TEST(Config, ReadsBackWhatItPrints) {
 }
 
 TEST(Config, ReadsFoldersAndIncludes) {
-  const std::filesystem::path folder = std::filesystem::path(testing::TempDir()) / "quorate_config_test";
-  std::filesystem::create_directories(folder / "more");
+  const storage::TestDirectory folder;
+  std::filesystem::create_directory(folder / "more");
   std::ofstream(folder / "10.conf") << "heartbeat = 1\nshards = 1\ninclude more/*.conf\n";
   std::ofstream(folder / "20.conf") << "shards = 2\n";
   std::ofstream(folder / "20.txt") << "shards = 9\n";
   std::ofstream(folder / "more/a.conf") << "heartbeat = 7\n";
-  const auto loaded = load_config(folder.string());
+  const auto loaded = load_config(folder.path());
   ASSERT_TRUE(loaded.has_value()) << loaded.error().text;
   EXPECT_EQ(loaded->config.heartbeat, std::chrono::seconds(7));
   EXPECT_EQ(loaded->config.shards, 2u);
   EXPECT_TRUE(loaded->config.node_name.starts_with("rabbit@"));
   EXPECT_EQ(loaded->config.cluster_name, loaded->config.node_name);
   std::ofstream(folder / "30.conf") << "include 30.conf\n";
-  EXPECT_TRUE(load_config(folder.string()).error().text.ends_with("too many files include each other"));
+  EXPECT_TRUE(load_config(folder.path()).error().text.ends_with("too many files include each other"));
   EXPECT_EQ(load_config("/nowhere/q.conf").error().text, "/nowhere/q.conf: cannot read the configuration file");
-  std::filesystem::remove_all(folder);
 }
 
 TEST(Config, TranslatesLogSettings) {
