@@ -15,6 +15,7 @@ from support.cluster import ProcessNode, three_nodes
 from support.scenarios import Scenarios, equal
 
 SECONDS = 30
+MEMBER_SECONDS = 60  # a new member whose first lines are lost gets them after ten (cluster/snapshot_transfer.h)
 scenario = Scenarios(three_nodes)
 
 
@@ -61,7 +62,7 @@ def await_members(cluster, which, members):
         found = queue(cluster, "n1", which)
         return short(found["members"]) == members and found["state"] == "running" and found
 
-    return wait_until(placed, SECONDS, f"{which} on {members}")
+    return wait_until(placed, MEMBER_SECONDS, f"{which} on {members}")
 
 
 @scenario
