@@ -190,7 +190,8 @@ def an_alarm_of_one_node_is_seen_on_all(cluster):
 @scenario
 def who_may_stop_is_known(cluster):
     """with all nodes there nobody is critical, with one away everybody is, and a dead node is listed as such"""
-    wait_until(lambda: get(cluster, "n1", "/api/health/checks/node-is-quorum-critical"), SECONDS, "all are there")
+    health = "/api/health/checks/node-is-quorum-critical"
+    wait_until(lambda: cluster.nodes["n1"].get(health)[0] == 200, SECONDS, "all are there")
     cluster.control("n1", "check_if_node_is_quorum_critical")
     cluster.control("n1", "await_online_quorum_plus_one")
     cluster.kill("n3")
