@@ -8,6 +8,7 @@ from support import wire
 from support.broker import default_command, wait_until
 from support.scenarios import Scenarios, check, check_in
 
+FLOOD_SECONDS = 60  # for 64 MiB of persistent messages, on whatever disk
 scenario = Scenarios(Stage, shared=False)
 
 
@@ -122,14 +123,16 @@ def memory_alarm(stage):
 
     line = setup.change("memory resource limit alarm cleared", "vm_memory_high_watermark.absolute = 8GB")
     check_in("publishers go on", line, "the end of the alarm in the log")
-    blocked.join(20)
-    sender.join(20)
+    blocked.join(FLOOD_SECONDS)
+    sender.join(FLOOD_SECONDS)
     check(not blocked.is_alive() and not sender.is_alive(), "a publisher stays blocked when the alarm is over")
     told.wait_for("low on memory (rabbit@here)", "")
     newcomer_told.wait_for("low on memory (rabbit@here)", "")
     check(inbox.queue_declare("q", passive=True).method.message_count == 3, "not all that was confirmed is there")
     wait_until(
-        lambda: inbox.queue_declare("flood", passive=True).method.message_count == 1 + len(sizes), 20, "the flood"
+        lambda: inbox.queue_declare("flood", passive=True).method.message_count == 1 + len(sizes),
+        FLOOD_SECONDS,
+        "the flood",
     )
     for connection in (publisher, consumer, newcomer):
         connection.close()

@@ -5,10 +5,10 @@ from pika.exceptions import ChannelClosedByBroker
 
 
 def connect(host, port, **parameters):
-    """A connection; who gets no answer for ten seconds fails."""
+    """A connection; who is not let in within ten seconds, or blocked for a minute, fails."""
     return pika.BlockingConnection(
         pika.ConnectionParameters(
-            host, port, socket_timeout=5, stack_timeout=10, blocked_connection_timeout=10, **parameters
+            host, port, socket_timeout=5, stack_timeout=10, blocked_connection_timeout=60, **parameters
         )
     )
 
