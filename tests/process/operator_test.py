@@ -16,7 +16,7 @@ from pika.exceptions import ConnectionClosedByBroker
 from support import management
 from support.broker import HOST, Broker, free_port, wait_until
 from support.clients import connect
-from support.scenarios import Scenarios, check_in, equal
+from support.scenarios import Scenarios, check, check_in, equal
 
 
 class Node(Broker):
@@ -163,12 +163,13 @@ def all_names_answer(node):
     """quoratectl answers to RabbitMQ's names, and within milliseconds"""
     for tool in ("quoratectl", "rabbitmqctl", "rabbitmq-queues", "rabbitmq-diagnostics"):
         equal(node.ctl("-q", "ping", tool=tool), "Ping succeeded\n")
-    began = time.monotonic()
+    took = []
     for _ in range(10):
+        began = time.monotonic()
         node.ctl("-q", "check_running", tool="rabbitmq-diagnostics")
-    each = (time.monotonic() - began) / 10
-    if each > 0.25:  # a shared machine; usually it is a tenth of that
-        raise AssertionError(f"a command takes {each:.3f} s")
+        took.append(time.monotonic() - began)
+    # The machine holds up some of them, a wait of ours would hold up all; usually it is a tenth of that.
+    check(min(took) <= 0.25, f"of ten commands the fastest takes {min(took):.3f} s")
     node.ctl("await_startup")
     check_in(str(node.port), node.ctl("check_port_connectivity", tool="rabbitmq-diagnostics"))
     status = node.rows("status")
