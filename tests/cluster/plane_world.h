@@ -115,6 +115,17 @@ class PlaneNode final : public PlaneClient {
     return *answer;
   }
 
+  /// Answers the first question that was kept, once there is one.
+  bool answer_kept(std::string_view words) {
+    if (!eventually([&] { return !kept_.empty(); })) return false;
+    std::unique_lock lock(mutex_);
+    auto answer = std::move(kept_.front().second);
+    kept_.pop_front();
+    lock.unlock();
+    answer(Bytes::copy_of(words));
+    return true;
+  }
+
   // PlaneClient
   Result<void> judge(const Identity& peer) override {
     const std::lock_guard lock(mutex_);
