@@ -40,6 +40,7 @@ class KillTest:
         self.options, self.broker = options, broker
         self.ledger = Ledger()
         self.broker_is_up = threading.Event()
+        self.life = 1  # of the broker; counted up while none runs
         self.draining = threading.Event()
         self.chance = random.Random(options.seed)
 
@@ -93,6 +94,7 @@ class KillTest:
             threading.Event().wait(alive_for)  # not a wait for something: the moment of death
             self.broker_is_up.clear()
             self.broker.kill()
+            self.life += 1
             started = time.monotonic()
             self.broker.start()
             took = time.monotonic() - started

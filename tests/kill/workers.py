@@ -24,6 +24,7 @@ class Worker(threading.Thread):
 
     def run(self):
         while not self.stopping.is_set():
+            life = self.test.life
             try:
                 connection = Wire(HOST, self.test.broker.port, timeout=10)
             except OSError:
@@ -34,7 +35,8 @@ class Worker(threading.Thread):
                 connection.open_channel(1)
                 self.work(connection)
             except LOST_CONNECTION as error:
-                if self.test.broker_is_up.is_set() and not self.stopping.is_set():
+                is_same_life = life == self.test.life and self.test.broker_is_up.is_set()
+                if is_same_life and not self.stopping.is_set():  # a starved thread may notice a death in the next life
                     self.failure = self.failure or f"{self.name}: {type(error).__name__} {error} while the broker was up"
             except Exception as error:
                 self.failure = f"{self.name}: {type(error).__name__}: {error}"
