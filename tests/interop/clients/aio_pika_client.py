@@ -90,7 +90,7 @@ async def work_queue(client):
             taken[name].append(message.body)
             if name == "free":
                 await message.ack()
-            if len(taken["free"]) == 9:
+            if len(taken["free"]) == 9 and taken["busy"]:
                 done.set()
 
         await (await channel.get_queue("interop.aio.work")).consume(on_message)
