@@ -42,7 +42,8 @@ def client_that_never_reads_its_replies(stage):
     if stage.is_rabbitmq_3():  # it hoards them
         return None
     before = stage.rss_mib() if stage.pid else 0
-    deaf = stage.channel(receive_buffer=4096, timeout=1)
+    deaf = stage.channel(receive_buffer=4096)
+    deaf.timeout = 1
     qos = wire.method(1, wire.BASIC_QOS, bytes(7)) * 10_000
     try:
         for _ in range(200):  # 2 million requests, if nobody stops us
