@@ -118,7 +118,7 @@ def paced(broker):
 @scenario
 def for_a_time(broker):
     """-z ends the window, what is under way is waited for, and a warm-up does not count"""
-    result = perf(broker, "-z 0.5 --warmup 0.3 -c 100 -q 100 -A 50 -f persistent")
+    result = perf(broker, "-z 0.5 --warmup 1 -c 100 -q 100 -A 50 -f persistent")
     adds_up(result, result["sent"], result["sent"])
     check(0.5 <= result["seconds"] < 5, f"{result['seconds']} s")
     check(result["rate"]["sent"] * result["seconds"] < result["sent"], "the warm-up was counted")
@@ -153,7 +153,7 @@ def produced_then_consumed(broker):
 def churn(broker):
     """connections, channels, queues and bindings come and go, and nothing of them stays"""
     for kind in ("connections", "channels", "queues", "bindings"):
-        result = perf(broker, f"--churn {kind} --churn-outstanding 3 -x 2 -z 0.3 -u churned")
+        result = perf(broker, f"--churn {kind} --churn-outstanding 3 -x 2 -z 1 -u churned")
         check(result["churn"]["operations"] > 0 and result["churn"]["per_second"] > 0, f"no {kind} came and went")
 
 
