@@ -46,6 +46,10 @@ def short(names):
     return sorted(name.partition("@")[2] for name in names)
 
 
+def running(cluster, name):
+    return short(rows(cluster, name, "cluster_status")["running_nodes"])
+
+
 def declare(cluster, name, *queues, kind="quorum", messages=0):
     connection = connect_to(cluster, name)
     channel = connection.channel()
@@ -144,7 +148,7 @@ def a_drained_node_serves_nobody(cluster):
     connection = connect_to(cluster, leader)
     cluster.control(leader, "drain")
     other = next(name for name in cluster.nodes if name != leader)
-    assert cluster.leader_of("q") != leader
+    wait_until(lambda: cluster.leader_of("q") != leader, SECONDS, f"{leader} is seen to lead no more")
     assert not cluster.nodes[leader].is_ready()
     try:
         wait_until(lambda: connection.process_data_events(0.1), SECONDS, "the client is asked to go")
@@ -174,7 +178,9 @@ def an_alarm_of_one_node_is_seen_on_all(cluster):
         file.write("disk_free_limit.absolute = 900TB\n")
     node.send_signal(signal.SIGHUP)
     alarm = [{"node": "rabbit@n2", "resource": "disk"}]
-    wait_until(lambda: rows(cluster, "n1", "cluster_status")["alarms"] == alarm, SECONDS, "n1 names n2")
+    for name in ("n1", "n3"):
+        has_heard = lambda at=name: rows(cluster, at, "cluster_status")["alarms"] == alarm  # noqa: E731
+        wait_until(has_heard, SECONDS, f"{name} names n2")
     assert "rabbit@n2" in refused(cluster, "n3", "check_alarms")
     cluster.control("n3", "check_local_alarms")
     shown = {row["name"]: row["disk_free_alarm"] for row in get(cluster, "n3", "/api/nodes")}
@@ -198,7 +204,7 @@ def who_may_stop_is_known(cluster):
     wait_until(lambda: short(queue(cluster, "n1", "q")["online"]) == ["n1", "n2"], SECONDS, "n3 is missed")
     assert "queue 'q' in vhost '/'" in refused(cluster, "n1", "check_if_node_is_quorum_critical")
     assert "timed out" in refused(cluster, "n1", "-t", "0.5", "await_online_quorum_plus_one")
-    equal(short(rows(cluster, "n2", "cluster_status")["running_nodes"]), ["n1", "n2"])
+    wait_until(lambda: running(cluster, "n2") == ["n1", "n2"], SECONDS, "n2 misses n3, too")
     dead = {row["Node Name"]: row["Raft State"] for row in rows(cluster, "n1", "quorum_status", "q")}["rabbit@n3"]
     equal(dead, "noproc")
     cluster.start("n3")
@@ -213,10 +219,6 @@ def add_node(cluster, name):
     cluster.nodes[name] = node
     cluster.start(name)
     cluster.await_ready([name])
-
-
-def running(cluster, name):
-    return short(rows(cluster, name, "cluster_status")["running_nodes"])
 
 
 @scenario
