@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "cluster/metadata/codec.h"
+#include "cluster/name_lookup.h"
 #include "proto/formation.pb.h"
 
 namespace quorate::cluster {
@@ -62,6 +63,19 @@ void read_answer(ByteView words, Heard& out) {
                      .port = static_cast<std::uint16_t>(answer.port())};
   out.seeds.assign(answer.seeds().begin(), answer.seeds().end());
   if (answer.has_record()) out.record = from_proto(answer.record());
+}
+
+/// A node behind several addresses, and this one itself, would count more than once. A silent address of the family
+/// that this node does not listen on is nobody's: its host name leads to nodes that listen as it does.
+std::vector<Heard> others_behind_a_name(const Newcomer& self, std::vector<Heard> heard) {
+  std::vector<Heard> others;
+  for (Heard& one : heard) {
+    const auto is_same = [&](const Heard& other) { return other.who && other.who->directory == one.who->directory; };
+    const bool is_known = one.who && (one.who->directory == self.directory || std::ranges::any_of(others, is_same));
+    const bool is_nobody = !one.who && are_of_two_families(one.asked.host, self.host);
+    if (!is_known && !is_nobody) others.push_back(std::move(one));
+  }
+  return others;
 }
 
 }  // namespace
@@ -179,7 +193,6 @@ Result<std::vector<Seed>> Formation::whom_to_ask() {
   return failure(ErrorCode::unavailable, "waiting for addresses of '" + discovery.hostname + "': " + reason);
 }
 
-/// What came from others; a node behind several addresses, and this one itself, would count more than once.
 std::vector<Heard> Formation::ask(const std::vector<Seed>& places, bool wants_to_join) {
   proto::FormationQuestion question;
   question.set_name(self_.name);
@@ -202,13 +215,7 @@ std::vector<Heard> Formation::ask(const std::vector<Seed>& places, bool wants_to
   }
   std::unique_lock lock(round->mutex);
   round->complete.wait(lock, [&] { return round->missing == 0; });
-  std::vector<Heard> others;
-  for (Heard& one : round->heard) {
-    const auto is_same = [&](const Heard& other) { return other.who && other.who->directory == one.who->directory; };
-    const bool is_known = one.who && (one.who->directory == self_.directory || std::ranges::any_of(others, is_same));
-    if (!is_known || !is_behind_a_name()) others.push_back(std::move(one));
-  }
-  return others;
+  return is_behind_a_name() ? others_behind_a_name(self_, std::move(round->heard)) : std::move(round->heard);
 }
 
 void Formation::remember(const std::vector<Heard>& heard) {

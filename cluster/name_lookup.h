@@ -11,4 +11,7 @@ namespace quorate::cluster {
 /// ErrorCode::not_found: there are none, and why.
 Result<std::vector<std::string>> look_up(const std::string& hostname);
 
+/// One is an address of IPv4 and the other one of IPv6; a host name is neither.
+bool are_of_two_families(const std::string& one, const std::string& other);
+
 }  // namespace quorate::cluster

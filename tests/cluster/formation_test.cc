@@ -52,11 +52,22 @@ std::uint16_t free_port() {
   return acceptor.local_endpoint().port();
 }
 
+bool has_ipv6() {
+  boost::asio::io_context io;
+  boost::system::error_code error;
+  boost::asio::ip::tcp::acceptor acceptor(io);
+  acceptor.open(boost::asio::ip::tcp::v6(), error);
+  if (!error) acceptor.bind({boost::asio::ip::address_v6::loopback(), 0}, error);
+  return !error;
+}
+
 /// A node as far as it meets others: an address of its own on this machine, and the same port as all.
 class MeetingNode final : public PlaneClient {
  public:
   MeetingNode(int number, std::uint16_t port)
-      : name_("rabbit@n" + std::to_string(number)), host_("127.0.0." + std::to_string(number)), port_(port) {
+      : MeetingNode("rabbit@n" + std::to_string(number), "127.0.0." + std::to_string(number), port) {}
+  MeetingNode(std::string name, std::string host, std::uint16_t port)
+      : name_(std::move(name)), host_(std::move(host)), port_(port) {
     store_ = std::move(*storage::SnapshotStore::open({.path = directory_ / "state"}));
     plane_ = std::make_unique<Plane>(PlaneOptions{.listen_host = host_, .port = port_}, clock_, *this);
   }
@@ -114,6 +125,12 @@ class MeetingNode final : public PlaneClient {
   std::thread thread_;
   std::optional<Result<FormationRecord>> result_;
 };
+
+void take_in_as_second(ClusterNode node, std::move_only_function<void(Result<ClusterNode>)> done) {
+  node.id = NodeId(2);
+  node.replica = raft::replica_on(node.id, 1);
+  done(node);
+}
 
 using Nodes = std::vector<std::unique_ptr<MeetingNode>>;
 Nodes make_nodes(int count) {
@@ -181,17 +198,36 @@ TEST(Formation, ALaterOneBehindTheHostNameJoins) {
   nodes[0]->look_in(zone, 1);
   const FormationRecord founded = nodes[0]->wait();
   EXPECT_EQ(founded.nodes.size(), 1u);
-  nodes[0]->formation().set_on_join([](ClusterNode node, auto done) {
-    node.id = NodeId(2);
-    node.replica = raft::replica_on(node.id, 1);
-    done(node);
-  });
+  nodes[0]->formation().set_on_join(take_in_as_second);
   zone.set({nodes[0]->host(), nodes[1]->host()});
   nodes[1]->look_in(zone, 1);
   const FormationRecord joined = nodes[1]->wait();
   EXPECT_EQ(joined.cluster_id, founded.cluster_id);
   EXPECT_EQ(joined.self, NodeId(2));
   EXPECT_EQ(joined.nodes.back().host, nodes[1]->host());
+}
+
+TEST(Formation, AnAddressOfAFamilyThatNobodyListensOnHoldsNobodyUp) {
+  Zone zone;
+  const Nodes nodes = make_nodes(2);
+  zone.set({"::1", nodes[0]->host(), nodes[1]->host()});
+  for (const auto& node : nodes) node->look_in(zone, 2);
+  expect_one_cluster(nodes, 2);
+}
+
+TEST(Formation, WhoAnswersAtAnAddressOfTheOtherFamilyCounts) {
+  if (!has_ipv6()) GTEST_SKIP() << "this machine has no IPv6";
+  Zone zone;
+  const std::uint16_t port = free_port();
+  MeetingNode one("rabbit@n1", "::1", port);
+  zone.set({one.host()});
+  one.look_in(zone, 1);
+  const FormationRecord founded = one.wait();
+  one.formation().set_on_join(take_in_as_second);
+  MeetingNode two("rabbit@n2", "127.0.0.1", port);
+  zone.set({one.host(), two.host()});
+  two.look_in(zone, 1);
+  EXPECT_EQ(two.wait().cluster_id, founded.cluster_id);
 }
 
 TEST(Formation, EndsWhenItIsAskedTo) {
@@ -208,6 +244,15 @@ TEST(NameLookup, FindsTheAddressesOfThisMachine) {
   EXPECT_NE(std::ranges::find(*found, "127.0.0.1"), found->end());
   EXPECT_EQ(look_up("127.0.0.7").value(), std::vector<std::string>{"127.0.0.7"});
   EXPECT_FALSE(look_up(std::string(64, 'x')));  // no DNS can be asked for a label of more than 63 (RFC 1035)
+}
+
+TEST(NameLookup, TellsTheFamiliesOfAddressesApart) {
+  EXPECT_TRUE(are_of_two_families("127.0.0.1", "::1"));
+  EXPECT_TRUE(are_of_two_families("fd00::1", "10.0.0.1"));
+  EXPECT_FALSE(are_of_two_families("127.0.0.1", "10.0.0.1"));
+  EXPECT_FALSE(are_of_two_families("::1", "fd00::1"));
+  EXPECT_FALSE(are_of_two_families("here", "::1"));
+  EXPECT_FALSE(are_of_two_families("127.0.0.1", "there"));
 }
 
 }  // namespace
