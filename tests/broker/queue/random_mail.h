@@ -82,6 +82,7 @@ class RandomMail {
   void fill(StrongId<Tag, Int>& out) {
     out = StrongId<Tag, Int>(static_cast<Int>(number()));
   }
+  void fill(Gone& out) { fill(out.link); }  // the rest of it stays on its shard
   void fill(ReturnReason& out) { out = below(2) == 0 ? ReturnReason::requeued : ReturnReason::unseen; }
   void fill(AttachResult& out) { out = below(2) == 0 ? AttachResult::attached : AttachResult::in_exclusive_use; }
   void fill(DeleteOutcome& out) {
