@@ -74,8 +74,8 @@ class Surroundings {
   virtual bool admit(Counted what, std::uint32_t limit) = 0;
   virtual void leave(Counted what) = 0;
 
-  /// Nodes for the members of a new queue: this one, then others that answer. Fewer than `count` when there are not so
-  /// many.
+  /// Nodes for the members of a new queue: this one, then others, those that are away last. Fewer than `count` when
+  /// there are not so many.
   virtual std::vector<NodeId> place(std::size_t count) = 0;
   virtual std::size_t initial_quorum_size() const = 0;
   /// Of these, the one that a queue which is to be led anywhere begins with.

@@ -115,11 +115,23 @@ void NodeShard::adopt(ShardId shard, GroupId queue, std::vector<queue::Adopted> 
 }
 
 std::vector<NodeId> NodeShard::place(std::size_t count) {
-  std::vector<NodeId> others;
+  std::vector<Placement::Candidate> others;
   view_->nodes.for_each([&](std::uint64_t, const cluster::ClusterNode& node) {
-    if (live_nodes_.contains(node.id) && !node.drained) others.push_back(node.id);
+    if (node.id != options_.node) others.push_back({.node = node.id, .fitness = fitness_of(node.id)});
   });
   return placement_.choose(options_.node, others, count, random_);
+}
+
+NodeId NodeShard::choose_leader(const std::vector<NodeId>& members) {
+  std::vector<NodeId> fit = members;
+  std::erase_if(fit, [this](NodeId node) { return fitness_of(node) != Placement::Fitness::fit; });
+  return fit.empty() ? options_.node : placement_.choose_leader(fit, random_);
+}
+
+Placement::Fitness NodeShard::fitness_of(NodeId node) const {
+  if (!is_live(node)) return Placement::Fitness::silent;
+  const cluster::ClusterNode* row = view_->find_node(node);
+  return row != nullptr && row->drained ? Placement::Fitness::drained : Placement::Fitness::fit;
 }
 
 void NodeShard::on_node_live(NodeId node, bool live, bool given_up) {

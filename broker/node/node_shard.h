@@ -110,9 +110,7 @@ class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
   void remark(std::string text) override;
   std::vector<NodeId> place(std::size_t count) override;
   std::size_t initial_quorum_size() const override { return options_.initial_quorum_size; }
-  NodeId choose_leader(const std::vector<NodeId>& members) override {
-    return placement_.choose_leader(members, random_);
-  }
+  NodeId choose_leader(const std::vector<NodeId>& members) override;
   void submit(const queue::SessionId& from, cluster::MetadataCommand command) override;
   bool may_lag() const override { return view_->nodes.size() > 1 || shard_.shard_count() > 1; }
   void fence(const queue::SessionId& from) override;
@@ -130,6 +128,7 @@ class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
   };
 
   void follow(const cluster::TopologyPtr& topology);
+  Placement::Fitness fitness_of(NodeId node) const;
   std::atomic<std::uint32_t>& counter(Counted what) {
     return what == Counted::connection ? options_.counters->connections : options_.counters->channels;
   }

@@ -42,25 +42,28 @@ std::string Placement::zone_of(NodeId node) const {
   return row != nullptr ? row->zone : "";
 }
 
-std::vector<NodeId> Placement::choose(NodeId first, const std::vector<NodeId>& others, std::size_t count,
+std::vector<NodeId> Placement::choose(NodeId first, const std::vector<Candidate>& others, std::size_t count,
                                       Random& random) const {
-  struct Candidate {
-    NodeId node;
+  struct Ranked {
+    Candidate candidate;
     std::string zone;
     std::int64_t members = 0;
     std::uint64_t luck = 0;
   };
-  std::vector<Candidate> left;
-  for (const NodeId node : others) {
-    left.push_back({.node = node, .zone = zone_of(node), .members = load_of(node).members, .luck = random.next()});
+  std::vector<Ranked> left;
+  for (const Candidate& other : others) {
+    left.push_back({.candidate = other,
+                    .zone = zone_of(other.node),
+                    .members = load_of(other.node).members,
+                    .luck = random.next()});
   }
   std::vector<NodeId> chosen = {first};
   std::map<std::string, std::size_t> in_zone = {{zone_of(first), 1}};
   while (chosen.size() < count && !left.empty()) {
-    const auto best = std::ranges::min_element(left, {}, [&](const Candidate& candidate) {
-      return std::tuple(in_zone[candidate.zone], candidate.members, candidate.luck);
+    const auto best = std::ranges::min_element(left, {}, [&](const Ranked& one) {
+      return std::tuple(one.candidate.fitness, in_zone[one.zone], one.members, one.luck);
     });
-    chosen.push_back(best->node);
+    chosen.push_back(best->candidate.node);
     ++in_zone[best->zone];
     left.erase(best);
   }

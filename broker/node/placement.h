@@ -2,6 +2,7 @@
 // has placed so far, so that choosing costs nothing. Pure; one per shard.
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <vector>
 
@@ -13,14 +14,23 @@ namespace quorate {
 
 class Placement {
  public:
+  /// What speaks against a member there: nothing, it must not lead, or it does not answer. The lesser first.
+  enum class Fitness : std::uint8_t { fit, drained, silent };
+  struct Candidate {
+    NodeId node;
+    Fitness fitness = Fitness::fit;
+  };
+
   /// Counts anew.
   void count(const cluster::TopologyPtr& topology);
   /// What became of these queues since the version counted last.
   void count(const cluster::TopologyPtr& topology, const cluster::QueueChanges& changes);
 
-  /// `first` and so many of `others` that there are `count`, or all of them: a zone that has none yet before one that
-  /// has, then whoever has the fewest members, then by chance.
-  std::vector<NodeId> choose(NodeId first, const std::vector<NodeId>& others, std::size_t count, Random& random) const;
+  /// `first` and so many of `others` that there are `count`, or all of them: the fitter before the others, a zone that
+  /// has none yet before one that has, then whoever has the fewest members, then by chance. Who is away is taken when
+  /// nobody else is left: it is a member when it is back, and the queue has what was asked for (features.md Q002).
+  std::vector<NodeId> choose(NodeId first, const std::vector<Candidate>& others, std::size_t count,
+                             Random& random) const;
   /// Whoever the fewest quorum queues began with.
   NodeId choose_leader(const std::vector<NodeId>& members, Random& random) const;
 

@@ -1,8 +1,11 @@
-"""Where new queues go, and leaders that move by themselves: zones, queue_leader_locator, leader_rebalancing."""
+"""Where new queues go, also while a node is away, and leaders that move by themselves: zones, queue_leader_locator,
+leader_rebalancing."""
 
 import functools
+import json
 import re
 
+import pika
 from support.broker import wait_until
 from support.clients import connect_to
 from support.cluster import three_nodes
@@ -60,6 +63,7 @@ def members_spread_over_zones(cluster):
     for row in queues(cluster):
         zones = {ZONES[member.partition("@")[2]] for member in row["members"]}
         equal((len(row["members"]), zones), (2, {"a", "b"}), row["name"])
+        cluster.control("n1", "delete_queue", row["name"])  # with two members every node is critical
 
 
 @scenario
@@ -80,3 +84,92 @@ def leaders_of_one_node_move_until_it_has_about_its_share(cluster):
     log = "".join(node.log_since() for node in cluster.nodes.values())
     equal({int(moves) for moves in re.findall(r"leaders\.rebalanced moves=(\d+)", log)} - {1, TRANSFERS}, set())
     check(f"leaders.rebalanced moves={TRANSFERS}" in log, "the log says so")
+
+
+def publish(cluster, names, body):
+    """A message into each, confirmed."""
+    connection = connect_to(cluster, "n1")
+    channel = connection.channel()
+    channel.confirm_delivery()
+    for queue in names:
+        channel.basic_publish("", queue, body, pika.BasicProperties(delivery_mode=2))
+    connection.close()
+
+
+def get(cluster, queue):
+    """What n1 gives of it."""
+    connection = connect_to(cluster, "n1")
+    _, _, body = connection.channel().basic_get(queue, auto_ack=True)
+    connection.close()
+    return body
+
+
+def await_member(cluster, queue, name):
+    """Until the member there has everything."""
+
+    def is_whole():
+        rows = json.loads(cluster.control("n1", "quorum_status", queue, "--formatter", "json"))
+        found = {row["Node Name"]: row for row in rows}
+        last = max(row.get("Commit Index", 0) for row in rows)
+        here = found[f"rabbit@{name}"]
+        return here["Raft State"] in ("follower", "leader") and here.get("Last Applied") == last
+
+    wait_until(is_whole, SECONDS, f"{queue} on {name}")
+
+
+def check_members(cluster, names, running, not_leading):
+    """Of new queues: all three are members, and the one of them that should not lead does not."""
+    for row in queues(cluster):
+        if row["name"] not in names:
+            continue
+        equal(sorted(row["members"]), ["rabbit@n1", "rabbit@n2", "rabbit@n3"], row["name"])
+        equal(sorted(row["online"]), [f"rabbit@{name}" for name in running], row["name"])
+        check(row["leader"] != f"rabbit@{not_leading}", f"{row['name']} is led by {row['leader']}")
+
+
+@scenario
+def a_queue_gets_a_member_on_a_node_that_is_away(cluster):
+    """it works with the other two at once; the third takes its place when it is back, and may be needed then"""
+    names = [f"away-{number}" for number in range(4)]
+    cluster.kill("n3")
+    wait_until(lambda: "rabbit@n3" not in queues(cluster)[0]["online"], SECONDS, "n3 is missed")
+    declare(cluster, "n1", names)
+    publish(cluster, names, b"while it was away")
+    check_members(cluster, names, ["n1", "n2"], "n3")
+    cluster.start("n3")
+    cluster.await_ready(["n3"])
+    for name in names:
+        await_member(cluster, name, "n3")
+    for name in cluster.nodes:
+        cluster.control(name, "-t", str(SECONDS), "await_online_quorum_plus_one")
+    cluster.kill("n2")
+    equal([get(cluster, name) for name in names], [b"while it was away"] * len(names))
+    cluster.start("n2")
+    cluster.await_ready(["n2"])
+
+
+@scenario
+def a_drained_node_gets_members_and_no_leaders(cluster):
+    """it runs, so it can follow"""
+    names = [f"drained-{number}" for number in range(4)]
+    cluster.control("n2", "drain")
+    declare(cluster, "n1", names)
+    publish(cluster, names, b"x")
+    check_members(cluster, names, ["n1", "n2", "n3"], "n2")
+    for name in names:
+        await_member(cluster, name, "n2")
+    cluster.control("n2", "revive")
+    cluster.await_ready(["n2"])
+
+
+@scenario
+def a_node_that_can_lead_is_preferred(cluster):
+    """with room for two members the node that is away gets none, whatever its zone"""
+    names = [f"two-{number}" for number in range(4)]
+    cluster.kill("n3")
+    wait_until(lambda: "rabbit@n3" not in queues(cluster)[0]["online"], SECONDS, "n3 is missed")
+    declare(cluster, "n1", names, **{"x-quorum-initial-group-size": 2})
+    found = {row["name"]: sorted(row["members"]) for row in queues(cluster) if row["name"] in names}
+    equal(found, {name: ["rabbit@n1", "rabbit@n2"] for name in names})
+    cluster.start("n3")
+    cluster.await_ready(["n3"])

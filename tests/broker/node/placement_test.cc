@@ -35,6 +35,11 @@ class PlacementTest : public testing::Test {
   }
   /// How often each was chosen beside node 1, of 300 times.
   std::map<std::uint32_t, int> choose(const Nodes& others, std::size_t count) {
+    std::vector<Placement::Candidate> candidates;
+    for (const NodeId node : others) candidates.push_back({.node = node});
+    return choose(candidates, count);
+  }
+  std::map<std::uint32_t, int> choose(const std::vector<Placement::Candidate>& others, std::size_t count) {
     std::map<std::uint32_t, int> times;
     for (int i = 0; i < 300; ++i) {
       const Nodes chosen = placement.choose(NodeId(1), others, count, random);
@@ -90,6 +95,24 @@ TEST_F(PlacementTest, WithoutZonesTheLeastLoadedAreChosen) {
   // Counted from the beginning it is the same.
   placement.count(machine_.topology());
   EXPECT_GT(choose(others, 2)[4], 50);
+}
+
+TEST_F(PlacementTest, WhoRunsAndIsNotDrainedIsPreferredAndTheOthersFillUp) {
+  add_node(1, "a");
+  add_node(2, "a");
+  add_node(3, "b");
+  add_node(4, "c");
+  using Fitness = Placement::Fitness;
+  const std::vector<Placement::Candidate> others = {{.node = NodeId(2)},
+                                                    {.node = NodeId(3), .fitness = Fitness::silent},
+                                                    {.node = NodeId(4), .fitness = Fitness::drained}};
+  const std::map<std::uint32_t, int> one = {{2, 300}};
+  const std::map<std::uint32_t, int> two = {{2, 300}, {4, 300}};
+  const std::map<std::uint32_t, int> all = {{2, 300}, {3, 300}, {4, 300}};
+  EXPECT_EQ(choose(others, 2), one) << "whatever its zone";
+  EXPECT_EQ(choose(others, 3), two) << "who is drained runs, and can follow";
+  EXPECT_EQ(choose(others, 4), all);
+  EXPECT_EQ(choose(others, 9), all);
 }
 
 TEST_F(PlacementTest, ABalancedLeaderIsWhereTheFewestQueuesBegan) {
