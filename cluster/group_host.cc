@@ -179,9 +179,14 @@ void GroupHost::receive_early(GroupId group) {
 }
 
 void GroupHost::on_node_live(NodeId node, bool live) {
-  const bool is_news = live ? live_nodes_.insert(node).second : live_nodes_.erase(node) > 0;
+  const bool is_news = live ? live_nodes_.try_emplace(node, shard_.now()).second : live_nodes_.erase(node) > 0;
   if (!is_news || failed_) return;
-  for (auto& [group, replica] : replicas_) replica->on_node_live(node, live);
+  for (auto& [group, replica] : replicas_) replica->on_node_live(node, live_since(node));
+}
+
+std::optional<Instant> GroupHost::live_since(NodeId node) const {
+  const auto at = live_nodes_.find(node);
+  return at == live_nodes_.end() ? std::nullopt : std::optional(at->second);
 }
 
 void GroupHost::on_node_unreachable(NodeId node) {
@@ -234,7 +239,7 @@ std::uint64_t GroupHost::steady_hash(NodeId node, bool leads, std::vector<std::p
 /// A node asks each other one that leads groups in whose peace it trusts.
 void GroupHost::audit_steady_groups() {
   audit_at_ = shard_.now() + kAuditInterval;
-  for (const NodeId node : live_nodes_) {
+  for (const auto& [node, since] : live_nodes_) {
     const std::uint64_t hash = steady_hash(node, false, nullptr);
     if (transport_ != nullptr && hash != 0) transport_->send(node, {.body = SteadyAudit{.hash = hash}});
   }

@@ -92,7 +92,7 @@ class GroupHost final : public TurnHook, public HostContext {
   storage::GroupStorage& storage() override { return storage_; }
   const HostOptions& options() const override { return options_; }
   void send(raft::ReplicaId to, PeerMessage message) override;
-  bool is_node_live(NodeId node) const override { return live_nodes_.contains(node); }
+  std::optional<Instant> live_since(NodeId node) const override;
   void write(storage::GroupWrite write, std::optional<raft::LogMark> mark, storage::Durability durability) override;
   void write(storage::GroupWrite write, std::move_only_function<void()> done) override;
   void mark_dirty(GroupId group) override;
@@ -136,9 +136,9 @@ class GroupHost final : public TurnHook, public HostContext {
   std::map<NodeId, std::size_t> transfers_;              // snapshots on their way there
   std::vector<GroupId> dirty_;
   std::set<Timer> timers_;
-  std::set<NodeId> live_nodes_;
-  std::deque<Early> early_;          // the oldest first
-  std::optional<Instant> audit_at_;  // while there are other nodes
+  std::map<NodeId, Instant> live_nodes_;  // since then
+  std::deque<Early> early_;               // the oldest first
+  std::optional<Instant> audit_at_;       // while there are other nodes
 
   // What this turn hands to the log writer.
   std::vector<storage::GroupWrite> writes_;

@@ -40,7 +40,8 @@ class HostContext {
   virtual storage::GroupStorage& storage() = 0;
   virtual const HostOptions& options() const = 0;
   virtual void send(raft::ReplicaId to, PeerMessage message) = 0;
-  virtual bool is_node_live(NodeId node) const = 0;
+  /// nullopt: the node is not known to be well.
+  virtual std::optional<Instant> live_since(NodeId node) const = 0;
 
   /// To the log writer at the end of this turn. `mark` comes back to the group's core when it is durable.
   virtual void write(storage::GroupWrite write, std::optional<raft::LogMark> mark, storage::Durability durability) = 0;

@@ -166,7 +166,7 @@ void Replica::announce_live_nodes() {
   announced_configuration_ = configuration_position();
   for (const raft::ReplicaId member : core_->configuration().members()) {
     if (member == core_->self()) continue;
-    feed(raft::PeerLive{.replica = member, .live = host_.is_node_live(raft::node_of(member))});
+    feed(raft::PeerLive{.replica = member, .since = host_.live_since(raft::node_of(member))});
   }
 }
 
@@ -329,11 +329,11 @@ void Replica::on_time() {
   }
 }
 
-void Replica::on_node_live(NodeId node, bool live) {
+void Replica::on_node_live(NodeId node, std::optional<Instant> since) {
   if (core_ == nullptr) return;
   for (const raft::ReplicaId member : core_->configuration().members()) {
     if (raft::node_of(member) == node && member != core_->self()) {
-      step(raft::PeerLive{.replica = member, .live = live});
+      step(raft::PeerLive{.replica = member, .since = since});
     }
   }
 }

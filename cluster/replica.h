@@ -53,7 +53,8 @@ class Replica {
   void receive(const SnapshotResult& result);
   void receive(const RepairRequest& request);
   void receive(RepairReply reply);
-  void on_node_live(NodeId node, bool live);
+  /// `since`: nullopt when it is no longer well.
+  void on_node_live(NodeId node, std::optional<Instant> since);
   void on_node_unreachable(NodeId node);
 
   void read_index(std::move_only_function<void(std::optional<LogIndex>)> done);

@@ -313,34 +313,38 @@ void Core::on(Compacted& input, Output&) {
 }
 
 void Core::on(PeerLive& input, Output& out) {
-  const auto at = std::ranges::lower_bound(live_, input.replica);
-  const bool was_live = at != live_.end() && *at == input.replica;
-  if (was_live == input.live) return;
-  if (input.live) {
-    live_.insert(at, input.replica);
+  const auto at = std::ranges::lower_bound(live_, input.replica, {}, &PeerLive::replica);
+  const bool was_live = at != live_.end() && at->replica == input.replica;
+  const bool live = input.since.has_value();
+  if (was_live == live) return;
+  if (live) {
+    live_.insert(at, input);
   } else {
     live_.erase(at);
   }
   if (role_ == Role::leader) {
     Progress* peer = find_peer(input.replica);
     if (peer == nullptr) return;
-    peer->live = input.live;
-    if (!input.live && peer->state() == Progress::State::replicate) peer->become_probe();
+    peer->live = live;
+    if (!live && peer->state() == Progress::State::replicate) peer->become_probe();
     wake_leader();
     return;
   }
-  if (input.replica == leader_ && !input.live) {
+  if (input.replica == leader_ && !live) {
     // Nobody has to wait for its silence to last, whether the group was at work or asleep.
     steady_ = false;
     leader_ = kNoReplica;
     schedule_election(Duration{0}, timing_.wake_spread);
-  } else if (steady_ && input.live && std::ranges::binary_search(dead_, input.replica)) {
+  } else if (steady_ && live && std::ranges::binary_search(dead_, input.replica)) {
     // It may lag, and the leader may have died meanwhile: somebody must look after it.
     wake_follower(out);
   }
 }
 
-bool Core::is_live(ReplicaId replica) const { return std::ranges::binary_search(live_, replica); }
+std::optional<Instant> Core::live_since(ReplicaId replica) const {
+  const auto at = std::ranges::lower_bound(live_, replica, {}, &PeerLive::replica);
+  return at == live_.end() || at->replica != replica ? std::nullopt : at->since;
+}
 
 void Core::on(Deadline&, Output& out) {
   if (!unsteady_to_.empty() && times_.now >= unsteady_due_) {

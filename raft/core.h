@@ -79,10 +79,11 @@ struct Applied {
 struct Compacted {
   LogPosition position;
 };
-/// Whether `replica`'s node (and its shard) is known to be well.
+/// Since when `replica`'s node (and its shard) is known to be well, which may be before it was a member; nullopt: it is
+/// not.
 struct PeerLive {
   ReplicaId replica;
-  bool live = false;
+  std::optional<Instant> since;
 };
 /// Messages to `replica` were dropped or the stream broke: nothing under way may be counted on.
 struct PeerUnreachable {
@@ -176,7 +177,7 @@ class Core {
     Duration heartbeat = std::chrono::milliseconds(150);
     Duration idle = std::chrono::milliseconds(500);         // without news before a group goes steady
     Duration wake_spread = std::chrono::milliseconds(150);  // after a leader's node has died
-    Duration promotion = std::chrono::seconds(10);          // a joining learner keeps up this long first
+    Duration promotion = std::chrono::seconds(10);          // a joining learner's node is well this long first
     Duration snapshot_retry = std::chrono::seconds(1);      // after a failed transfer
   };
   struct Limits {
@@ -295,7 +296,8 @@ class Core {
   void hold(ReplicaId to, Body reply, LogIndex index, Output& out);
   bool is_durable(const Held& held) const;
   void release_held(Output& out);
-  bool is_live(ReplicaId replica) const;
+  bool is_live(ReplicaId replica) const { return live_since(replica).has_value(); }
+  std::optional<Instant> live_since(ReplicaId replica) const;
   void check_invariants() const;
   Duration jitter(Duration below);
 
@@ -401,7 +403,7 @@ class Core {
   std::uint64_t ordinal_ = 0;
   bool failed_ = false;
 
-  std::vector<ReplicaId> live_;  // peers whose nodes are known to be well
+  std::vector<PeerLive> live_;  // peers whose nodes are known to be well
   std::map<ReplicaId, bool> votes_;
   Instant election_due_{};
   Instant contact_at_{};  // the last word of the leader

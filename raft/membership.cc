@@ -72,14 +72,16 @@ void Core::adopt_configuration() {
   leadership_->peers = std::move(peers);
 }
 
-/// A joining learner that has kept up for a while becomes a voter; one at a time.
+/// A joining learner that keeps up becomes a voter, unless its node may be one that comes and goes (raft.md §2.8); one
+/// at a time.
 void Core::consider_promotion(Output& out) {
   if (!may_change() || leadership_->transferee != kNoReplica) return;
   for (const ReplicaId joining : configuration().joining) {
-    const Progress& peer = *find_peer(joining);
-    const bool keeps_up = peer.state() == Progress::State::replicate && peer.live && peer.counts() &&
-                          peer.match() >= peer.keeps_up_target && times_.now - peer.keeps_up_since >= timing_.promotion;
-    if (!keeps_up) continue;
+    Progress& peer = *find_peer(joining);
+    const std::optional<Instant> since = live_since(joining);
+    const bool is_fit = since && times_.now - *since >= timing_.promotion && peer.counts() &&
+                        peer.keeps_up(times_.now, log_.last().index, timing_.election_min);
+    if (!is_fit) continue;
     Configuration target = configuration();
     std::erase(target.joining, joining);
     target.voters.insert(std::ranges::lower_bound(target.voters, joining), joining);

@@ -241,7 +241,7 @@ std::string print(const Input& input) {
           [](const AppendFailed&) { return std::string("append-failed"); },
           [](const Applied& in) { return fmt::format("applied {}", in.index.value()); },
           [](const Compacted& in) { return "compacted " + print(in.position); },
-          [](const PeerLive& in) { return fmt::format("peer-{} {}", in.live ? "live" : "dead", print(in.replica)); },
+          [](const PeerLive& in) { return fmt::format("peer-{} {}", in.since ? "live" : "dead", print(in.replica)); },
           [](const PeerUnreachable& in) { return "peer-unreachable " + print(in.replica); },
           [](const Fetched& in) {
             return fmt::format("fetched for {} behind {} {}", print(in.to), print(in.prev), print_entries(in.entries));

@@ -19,8 +19,7 @@ void Progress::become_replicate(Instant now, LogIndex leader_last) {
   next_ = match_.plus(1);
   flights_.release();
   flight_bytes_ = 0;
-  keeps_up_since = now;
-  keeps_up_target = leader_last;
+  begin_catching_up(now, leader_last);
 }
 
 void Progress::become_snapshot() {
@@ -92,6 +91,19 @@ void Progress::sent(LogIndex last, std::size_t bytes, bool has_entries) {
     flights_.push_back({.last = last, .bytes = bytes});
     flight_bytes_ += bytes;
   }
+}
+
+/// In rounds, as Ongaro 2014, §4.2.1: each lasts until the peer has what the leader had when it began.
+bool Progress::keeps_up(Instant now, LogIndex leader_last, Duration lag_max) {
+  if (state_ != State::replicate || match_ < catch_up_target_) return false;
+  if (now - catch_up_since_ <= lag_max) return true;
+  begin_catching_up(now, leader_last);
+  return false;
+}
+
+void Progress::begin_catching_up(Instant now, LogIndex leader_last) {
+  catch_up_since_ = now;
+  catch_up_target_ = leader_last;
 }
 
 void Progress::continue_behind(LogIndex index) {

@@ -42,6 +42,8 @@ class Progress {
   void sent(LogIndex last, std::size_t bytes, bool has_entries);
   /// A snapshot at `index` was accepted, or what was under way is lost.
   void continue_behind(LogIndex index);
+  /// It has what the leader had `lag_max` ago. Asked again and again, at intervals below `lag_max`.
+  bool keeps_up(Instant now, LogIndex leader_last, Duration lag_max);
 
   // What the leader notes beside the replication proper.
   bool live = false;          // the peer's node answers
@@ -51,10 +53,8 @@ class Progress {
   bool timeout_sent = false;  // TimeoutNow, in a transfer
   bool steady = false;        // agreed to sleep
   bool sent_this_turn = false;
-  Instant heard_at{};        // the last answer
-  Instant keeps_up_since{};  // replicating without a break since then
+  Instant heard_at{};  // the last answer
   Instant snapshot_not_before{};
-  LogIndex keeps_up_target;      // the leader's last index at that time
   LogIndex sent_commit;          // the highest commit index sent that the peer could use
   std::uint64_t round = 0;       // the newest read round it has answered
   std::uint64_t ordinal = 0;     // of its newest answer
@@ -70,6 +70,8 @@ class Progress {
     std::size_t bytes = 0;
   };
 
+  void begin_catching_up(Instant now, LogIndex leader_last);
+
   ReplicaId replica_;
   State state_ = State::probe;
   LogIndex match_;
@@ -77,6 +79,8 @@ class Progress {
   bool probe_sent_ = false;  // one probe at a time; a heartbeat renews it
   Fifo<Flight> flights_;     // while replicating: Appends without an answer
   std::size_t flight_bytes_ = 0;
+  Instant catch_up_since_{};  // while replicating: when this round began
+  LogIndex catch_up_target_;  // the leader's last index at that time
 
  public:
   void renew_probe() { probe_sent_ = false; }

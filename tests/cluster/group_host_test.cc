@@ -139,4 +139,48 @@ TEST_F(GroupHostTest, ALeaderThatIsRemovedHandsOver) {
   EXPECT_FALSE(first.machine->leads);
 }
 
+/// A fourth node, whose replica is not a member yet.
+class NewMemberTest : public HostWorld {
+ protected:
+  NewMemberTest() : HostWorld(4) {}
+
+  const raft::Core& leading_core() { return leader()->host->replica(kGroup)->core(); }
+  void add_member() {
+    ASSERT_TRUE(eventually([&] { return leader() != nullptr; }));
+    raft::Configuration target = leading_core().configuration();
+    target.joining = {replica(4)};
+    ASSERT_TRUE(eventually([&] { return leader()->host->change(kGroup, target) == raft::Refusal::none; }));
+  }
+  bool has_caught_up() {
+    const raft::Core& core = leading_core();
+    const raft::Progress* peer = core.progress(replica(4));
+    return peer != nullptr && peer->match() == core.log().last().index && core.commit_index() == peer->match();
+  }
+  static constexpr raft::Core::Timing kTiming{};
+};
+
+TEST_F(NewMemberTest, VotesWithTheFirstHeartbeatAfterASnapshotHasBroughtItUpToDate) {
+  clock_.advance(kTiming.promotion);
+  propose_many(200);
+  ASSERT_TRUE(eventually([&] { return leader() != nullptr && has_all(1) && has_all(2) && has_all(3); }));
+  ASSERT_GT(leading_core().log().base().index, LogIndex(20));
+  add_member();
+  ASSERT_TRUE(at_once([&] { return has_caught_up(); }));
+  EXPECT_TRUE(has_all(4));
+  clock_.advance(kTiming.heartbeat);
+  EXPECT_TRUE(at_once([&] { return leading_core().configuration().is_voter(replica(4)); }));
+  EXPECT_TRUE(failures_.empty());
+}
+
+TEST_F(NewMemberTest, DoesNotVoteBeforeItsNodeHasBeenWellForAWhile) {
+  clock_.advance(kTiming.promotion);
+  stop(node(4));
+  start(node(4));
+  const Instant started = clock_.now();
+  add_member();
+  const auto votes = [&] { return leader() != nullptr && leading_core().configuration().is_voter(replica(4)); };
+  ASSERT_TRUE(eventually(votes));
+  EXPECT_GE(clock_.now() - started, kTiming.promotion);
+}
+
 }  // namespace quorate::cluster

@@ -168,9 +168,17 @@ class HostWorld : public ::testing::Test {
     }
     return ::testing::AssertionFailure() << "it does not come about" << (failures_.empty() ? "" : ": " + failures_[0]);
   }
+  /// Moves messages until `holds`, while time stands: nothing has to wait for a deadline.
+  ::testing::AssertionResult at_once(const std::function<bool()>& holds) {
+    haste_ = 0;
+    const Instant end = real_clock_.now() + kPatience / kHaste;
+    while (!holds() && real_clock_.now() < end) round();
+    haste_ = kHaste;
+    return holds() ? ::testing::AssertionSuccess() : ::testing::AssertionFailure() << "it does not come about at once";
+  }
   void round() {
     const Instant now = real_clock_.now();
-    clock_.advance(kHaste * (now - std::exchange(moved_at_, now)));
+    clock_.advance(haste_ * (now - std::exchange(moved_at_, now)));
     for (auto& node : nodes_) {
       while (node->is_up() && node->shard->run_turn()) {
       }
@@ -221,6 +229,7 @@ class HostWorld : public ::testing::Test {
 
   SystemClock real_clock_;
   Instant moved_at_ = real_clock_.now();
+  int haste_ = kHaste;
   ManualClock clock_;
   std::vector<std::unique_ptr<Node>> nodes_;
   std::deque<Letter> wires_;

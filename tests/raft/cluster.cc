@@ -43,7 +43,7 @@ void Cluster::add(ReplicaId id, std::uint32_t machine_version) {
   start(id, at->second);
   for (auto& [peer, other] : replicas_) {
     Output none;
-    if (peer != id && other.core) other.core->step(times_, PeerLive{.replica = id, .live = true}, none);
+    if (peer != id && other.core) other.core->step(times_, PeerLive{.replica = id, .since = times_.now}, none);
   }
 }
 
@@ -65,7 +65,7 @@ void Cluster::start(ReplicaId id, Replica& replica) {
   replica.seen_commit = replica.core->commit_index();
   for (const auto& [peer, other] : replicas_) {
     Output none;
-    if (peer != id) replica.core->step(times_, PeerLive{.replica = peer, .live = true}, none);
+    if (peer != id) replica.core->step(times_, PeerLive{.replica = peer, .since = times_.now}, none);
   }
 }
 

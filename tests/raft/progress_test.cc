@@ -124,6 +124,26 @@ TEST_F(ProgressTest, DoesNotCountWhileItsAcknowledgementsAreWorthNothing) {
   EXPECT_FALSE(peer_.counts());
 }
 
+TEST_F(ProgressTest, KeepsUpOnceARoundOfCatchingUpIsShort) {
+  constexpr Duration kLagMax = std::chrono::seconds(1);
+  const auto keeps_up = [&](int ms, std::uint64_t leader_last) {
+    return peer_.keeps_up(Instant(std::chrono::milliseconds(ms)), LogIndex(leader_last), kLagMax);
+  };
+  EXPECT_FALSE(keeps_up(0, 10)) << "still probing";
+  stream(10);  // until 100, from 0 on
+  EXPECT_FALSE(keeps_up(100, 110));
+  stream(99);
+  EXPECT_FALSE(keeps_up(200, 120));
+  stream(100);
+  EXPECT_TRUE(keeps_up(1000, 150));
+  EXPECT_FALSE(keeps_up(1001, 150)) << "too long; until 150, from 1001 on";
+  EXPECT_FALSE(keeps_up(1100, 160));
+  peer_.acknowledge(LogIndex(150), Instant{}, LogIndex(160));
+  EXPECT_TRUE(keeps_up(2001, 200));
+  peer_.become_probe();
+  EXPECT_FALSE(keeps_up(2001, 200));
+}
+
 TEST_F(ProgressTest, NeverExpectsLessThanItHas) {
   stream(30);
   EXPECT_EQ(peer_.match(), LogIndex(30));

@@ -238,9 +238,10 @@ void Script::not_sent(const Words& words) { cluster_->report_snapshot(words.repl
 
 void Script::set_live(const Words& words, bool live) {
   const ReplicaId peer = words.replica(0);
+  const std::optional<Instant> since = live ? std::optional(cluster_->times().now) : std::nullopt;
   const std::vector<ReplicaId> observers = words.has("at") ? words.list("at") : cluster_->replicas();
   for (const ReplicaId observer : observers) {
-    if (observer != peer) cluster_->step(observer, PeerLive{.replica = peer, .live = live});
+    if (observer != peer) cluster_->step(observer, PeerLive{.replica = peer, .since = since});
   }
 }
 void Script::live(const Words& words) { set_live(words, true); }
