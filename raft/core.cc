@@ -326,6 +326,7 @@ void Core::on(PeerLive& input, Output& out) {
     Progress* peer = find_peer(input.replica);
     if (peer == nullptr) return;
     peer->live = live;
+    if (live) peer->snapshot_not_before = times_.now;  // that its node was away may be why the last one failed
     if (!live && peer->state() == Progress::State::replicate) peer->become_probe();
     wake_leader();
     return;
