@@ -154,7 +154,8 @@ class NewMemberTest : public HostWorld {
   bool has_caught_up() {
     const raft::Core& core = leading_core();
     const raft::Progress* peer = core.progress(replica(4));
-    return peer != nullptr && peer->match() == core.log().last().index && core.commit_index() == peer->match();
+    return peer != nullptr && peer->state() == raft::Progress::State::replicate &&
+           peer->match() == core.log().last().index && core.commit_index() == peer->match();
   }
   static constexpr raft::Core::Timing kTiming{};
 };
