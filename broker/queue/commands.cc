@@ -15,7 +15,7 @@ constexpr std::uint8_t kExclusiveFlag = 2;
 constexpr std::uint8_t kAfterCrashFlag = 1;
 constexpr std::uint8_t kKeepsTransientFlag = 2;
 constexpr std::uint8_t kExpiredFlag = 1;
-constexpr auto kReasonMax = static_cast<std::uint8_t>(ReturnReason::released);
+constexpr auto kReasonMax = static_cast<std::uint8_t>(ReturnReason::late);
 
 // Kind on the wire = place in the variant, counted from 1; a test pins the numbers.
 template <class T, std::size_t Index = 0>

@@ -72,6 +72,7 @@ enum class ReturnReason : std::uint8_t {
   requeued = 0,  // the client gave it back: redelivered from now on, and one more failed delivery
   unseen = 1,    // it never left the node: as if it had not been delivered
   released = 2,  // redelivered from now on, but nobody failed to process it
+  late = 3,      // as released; the consumer had it for too long and is cancelled before anything goes back
 };
 
 /// Back to where the messages stood in the queue.

@@ -33,8 +33,8 @@ void QueueMachine::give_back(MessageRef message, ReturnReason reason, Effects& o
 /// In milliseconds; 0: at once.
 std::uint64_t QueueMachine::retry_delay(const MessageRef& message, ReturnReason reason) const {
   const DelayedRetry& retry = settings_.delayed_retry;
-  const bool is_delayed =
-      (reason == ReturnReason::requeued && retry.failed) || (reason == ReturnReason::released && retry.returned);
+  const bool is_returned = reason == ReturnReason::released || reason == ReturnReason::late;
+  const bool is_delayed = (reason == ReturnReason::requeued && retry.failed) || (is_returned && retry.returned);
   if (!is_delayed) return 0;
   const std::uint64_t count = std::max<std::uint64_t>(message.delivery_count, 1);
   const bool is_beyond = retry.min_ms > limits::kTtlMaxMs / count;

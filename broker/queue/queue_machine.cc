@@ -101,9 +101,8 @@ void QueueMachine::on(const Attach& command, Effects& out) {
 void QueueMachine::on(const Cancel& command, Effects& out) {
   Consumer* consumer = find(command.consumer);
   answer(effect::Cancelled{.consumer = command.consumer}, out);
-  if (consumer == nullptr || consumer->cancelled) return;
-  consumer->cancelled = true;
-  count_out_consumer(out);
+  if (consumer == nullptr) return;
+  cancel(*consumer, out);
   remove_if_done(command.consumer);
 }
 
@@ -174,10 +173,7 @@ void QueueMachine::return_all_and_remove(Consumers::iterator at, ReturnReason re
   Consumer& consumer = *at->second;
   take_held(consumer, {{.first = 1, .last = consumer.next_id}},
             [&](const MessageRef& message) { give_back(message, reason, out); });
-  if (!consumer.cancelled) {
-    consumer.cancelled = true;
-    count_out_consumer(out);
-  }
+  cancel(consumer, out);
   if (consumer.key.link == kGetLink) {
     consumers_.erase(at);
   } else {
@@ -185,7 +181,8 @@ void QueueMachine::return_all_and_remove(Consumers::iterator at, ReturnReason re
   }
 }
 
-void QueueMachine::count_out_consumer(Effects& out) {
+void QueueMachine::cancel(Consumer& consumer, Effects& out) {
+  if (std::exchange(consumer.cancelled, true)) return;
   CHECK_GT(consumer_count_, 0u);
   if (--consumer_count_ == 0) out.emplace_back(effect::Unused{});
 }
@@ -214,6 +211,8 @@ void QueueMachine::on(const Discard& command, Effects& out) {
 }
 
 void QueueMachine::on(const Return& command, Effects& out) {
+  Consumer* consumer = find(command.consumer);
+  if (consumer != nullptr && command.reason == ReturnReason::late) cancel(*consumer, out);
   take_from(command.consumer, command.ids, [&](const MessageRef& message) { give_back(message, command.reason, out); });
 }
 

@@ -192,10 +192,10 @@ class QueueMachine {
   void choose_active();
   void return_all_and_remove(Consumers::iterator at, ReturnReason reason, Effects& out);
   void suspect(NodeId node, Epoch epoch, bool suspected);
+  void cancel(Consumer& consumer, Effects& out);
   void remove_if_done(const ConsumerKey& key);
   template <class Visit>
   void take_from(const ConsumerKey& key, const std::vector<IdRange>& ids, Visit&& visit);
-  void count_out_consumer(Effects& out);
   void drop_transient(Effects& out);
   void bury(const MessageRef& message, Effects& out);
   void bury_entry_if_empty(LogIndex index, Effects& out);

@@ -388,6 +388,7 @@ class NaiveQueue {
   void on(const Settle& c) { settle(c.consumer, c.ids); }
   void on(const Discard& c) { settle(c.consumer, c.ids); }
   void on(const Return& c) {
+    if (c.reason == ReturnReason::late) detach(c.consumer);
     for (const Message& message : take(c.consumer, c.ids)) give_back(message, c.reason);
     line_up(c.consumer);
     tidy(c.consumer);
@@ -529,7 +530,8 @@ class NaiveQueue {
       return bury(message);
     }
     const DelayedRetry& retry = settings_.delayed_retry;
-    if (reason == ReturnReason::requeued ? retry.failed : reason == ReturnReason::released && retry.returned) {
+    const bool is_returned = reason == ReturnReason::released || reason == ReturnReason::late;
+    if (reason == ReturnReason::requeued ? retry.failed : is_returned && retry.returned) {
       std::uint64_t delay = 0;
       for (int i = 0; i < std::max<int>(1, message.delivery_count); ++i) delay += std::min(retry.min_ms, kLongest);
       delay = std::min({delay, retry.max_ms, limits::kTtlMaxMs});

@@ -204,6 +204,22 @@ TEST_F(QuorumFeatures, ASuspectedActiveConsumerGivesWayAndDoesNotComeBackByItsel
   EXPECT_EQ(events(), "") << "nobody is left";
 }
 
+TEST_F(QuorumFeatures, WhatTheActiveConsumerHadForTooLongGoesToTheNextInOrder) {
+  configure({.quorum = true, .single_active_consumer = true, .delivery_limit = 0});
+  attach({.prefetch = 2}, 11);
+  attach(21);
+  publish("abc");
+  forget_events();
+  give_back(11, "a", ReturnReason::late);
+  EXPECT_EQ(events(), "21:a!, 21:c");
+  EXPECT_EQ(counts(21), "0/1 0/0 ");
+  settle(11, "a");
+  EXPECT_EQ(events(), "") << "it is not its any more";
+  give_back(11, "b", ReturnReason::late);
+  EXPECT_EQ(events(), "21:b!");
+  EXPECT_EQ(machine_.consumers(), std::vector{consumer_of(21)});
+}
+
 TEST_F(QuorumFeatures, ASingleActiveConsumerMayBeAskedForAndGivenUpLater) {
   attach(11);
   attach(21);

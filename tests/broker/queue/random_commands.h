@@ -139,7 +139,7 @@ class RandomCommands {
   }
   Command returned() {
     auto command = about_messages<Return>();
-    command.reason = static_cast<ReturnReason>(below(3));
+    command.reason = static_cast<ReturnReason>(below(4));
     return command;
   }
   std::optional<std::uint64_t> ttl() {

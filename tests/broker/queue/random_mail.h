@@ -83,7 +83,7 @@ class RandomMail {
     out = StrongId<Tag, Int>(static_cast<Int>(number()));
   }
   void fill(Gone& out) { fill(out.link); }  // the rest of it stays on its shard
-  void fill(ReturnReason& out) { out = below(2) == 0 ? ReturnReason::requeued : ReturnReason::unseen; }
+  void fill(ReturnReason& out) { out = static_cast<ReturnReason>(below(4)); }
   void fill(AttachResult& out) { out = below(2) == 0 ? AttachResult::attached : AttachResult::in_exclusive_use; }
   void fill(DeleteOutcome& out) {
     constexpr DeleteOutcome kOutcomes[] = {DeleteOutcome::deleted, DeleteOutcome::in_use, DeleteOutcome::not_empty};

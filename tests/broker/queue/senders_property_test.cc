@@ -285,7 +285,7 @@ class BadNetwork {
     std::advance(at, static_cast<std::ptrdiff_t>(below(session.seen.gets.size())));
     const auto& [consumer, id] = at->first;
     const std::vector<IdRange> ids = {{.first = id, .last = id + below(3)}};
-    if (one_in(4)) return Return{.consumer = consumer, .reason = static_cast<ReturnReason>(below(3)), .ids = ids};
+    if (one_in(4)) return Return{.consumer = consumer, .reason = static_cast<ReturnReason>(below(4)), .ids = ids};
     if (one_in(4)) return Discard{.consumer = consumer, .ids = ids};
     return Settle{.consumer = consumer, .ids = ids};
   }
