@@ -13,10 +13,6 @@ namespace {
 
 constexpr std::string_view kConsumerTimeout = "x-consumer-timeout";
 
-bool is_declared_quorum(const cluster::Queue& queue) {
-  return queue::declared_type(queue) == cluster::QueueType::quorum;
-}
-
 }  // namespace
 
 /// Of a queue's deliveries, unless a consumer has one of its own.
@@ -24,7 +20,7 @@ Duration Channel::timeout_of(const cluster::Queue& queue) const {
   const Duration everybody = session_.options_.consumer_timeout;
   const auto own = find_field(as_bytes(queue.arguments), kConsumerTimeout);
   std::int64_t ms = 0;
-  if (!is_declared_quorum(queue) || !own || !own->integer(ms)) return everybody;
+  if (!own || !own->integer(ms)) return everybody;
   return to_timeout(ms);
 }
 
@@ -41,7 +37,7 @@ std::expected<Duration, AmqpError> Channel::consumer_timeout(const BasicConsume&
     return refuse(ReplyCode::precondition_failed, "invalid arg '" + std::string(kConsumerTimeout) + "' for " +
                                                       describe(auth::ResourceKind::queue, queue.name) + why);
   };
-  if (!is_declared_quorum(queue)) return refusal(" of queue type rabbit_classic_queue");
+  if (queue::declared_type(queue) != cluster::QueueType::quorum) return refusal(" of queue type rabbit_classic_queue");
   std::int64_t ms = 0;
   if (!asked->integer(ms)) return refusal(": \"expected integer, got " + std::string(asked->type_name()) + "\"");
   if (ms < 0) return refusal(": {value_negative," + std::to_string(ms) + "}");
