@@ -34,8 +34,11 @@ inline constexpr std::size_t kReplicatedFlightWeight = 8;
 inline constexpr std::size_t kChannelBacklogMaxBytes = 1u << 20;
 /// Changes of the metadata that one channel asks for before the first is answered.
 inline constexpr std::size_t kPipelinedChangesMax = 256;
-/// Between two looks at how long the deliveries of a connection's channels have been out.
-inline constexpr std::chrono::nanoseconds kChannelTick = 60s;
+/// Between two looks at how long the deliveries of a connection's channels have been out: so many in the shortest time
+/// that one of them may be, within these bounds.
+inline constexpr int kChannelTicks = 16;
+inline constexpr std::chrono::nanoseconds kChannelTickMin = 250ms;
+inline constexpr std::chrono::nanoseconds kChannelTickMax = 60s;
 /// After sending connection.close we wait this long for close-ok.
 inline constexpr std::chrono::nanoseconds kCloseOkTimeout = 30s;
 /// After an error in the handshake the socket stays open this long (SILENT_CLOSE_DELAY, features.md P014).

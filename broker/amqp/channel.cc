@@ -15,7 +15,9 @@ Channel::Channel(Session& session, ChannelId id)
     : session_(session),
       id_(id),
       session_id_(session.surroundings_.begin(session)),
-      shortest_timeout_(session.options_.consumer_timeout) {}
+      shortest_timeout_(session.options_.consumer_timeout) {
+  session_.tick_within(tick_interval());
+}
 
 Channel::~Channel() { CHECK(ended_); }
 

@@ -42,8 +42,10 @@ class Channel {
   void flush();
   /// The client's socket has taken all that was sent: consumers may be sent more.
   void on_written();
-  /// Once a minute: what the client has had for too long closes the channel.
+  /// What the client has had for too long goes back, and its consumer or the channel ends.
   void on_tick(Instant now);
+  /// How soon on_tick() is to be called again.
+  Duration tick_interval() const;
   /// The channel ends: consumers go, unsettled messages return, nothing is answered any more.
   void end();
 
@@ -89,8 +91,9 @@ class Channel {
     GroupId queue;
     queue::Delivery delivery;
   };
-  /// requeue: it failed here (basic.reject); release: somebody else may try (basic.nack, basic.recover).
-  enum class SettleKind : std::uint8_t { settle, requeue, release, unseen, discard };
+  /// requeue: it failed here (basic.reject); release: somebody else may try (basic.nack, basic.recover); late: somebody
+  /// else may, and the consumer gets no more.
+  enum class SettleKind : std::uint8_t { settle, requeue, release, unseen, late, discard };
   struct Settlement {
     Unacked unacked;
     SettleKind kind = SettleKind::settle;
@@ -183,6 +186,7 @@ class Channel {
   bool is_global_limit_reached() const { return global_prefetch_ != 0 && unacked_.count() >= global_prefetch_; }
   Handled settle(DeliveryTag tag, bool multiple, SettleKind kind);
   void settle_now(const Unacked& unacked, SettleKind kind) { settlements_.push_back({unacked, kind}); }
+  static queue::ReturnReason reason_of(SettleKind kind);
   void flush_settlements();
   void on_taken(const queue::Taken& taken);
 
@@ -190,6 +194,9 @@ class Channel {
   static Duration to_timeout(std::int64_t ms);
   Duration timeout_of(const cluster::Queue& queue) const;
   Duration timeout_of(const Unacked& unacked) const;
+  void heed_timeout(Duration timeout);
+  std::vector<Unacked> late_deliveries(Instant now) const;
+  bool give_up(std::uint32_t link);
   std::expected<Duration, AmqpError> consumer_timeout(const BasicConsume& method, const cluster::Queue& queue);
 
   // --- channel_reply_to.cc ---
@@ -278,7 +285,9 @@ class Channel {
   std::deque<Held> held_;
   UnackedLedger unacked_;
   DeliveryAges ages_;
-  Duration shortest_timeout_;            // of all that were given to deliveries here
+  Duration shortest_timeout_;  // of all that were given to deliveries here
+  // Consumers that were too late, and the last tag that one of them may still hold.
+  std::map<std::uint32_t, DeliveryTag> given_up_;
   std::vector<Unacked> taken_unacked_;   // scratch
   std::vector<Settlement> settlements_;  // since the last flush
 

@@ -67,7 +67,7 @@ Handled Channel::consume(const BasicConsume& method, const cluster::Queue& queue
   }
   const auto timeout = consumer_timeout(method, queue);
   if (!timeout) return std::unexpected(timeout.error());
-  shortest_timeout_ = std::min(shortest_timeout_, *timeout);
+  heed_timeout(*timeout);
   const std::uint32_t link = ++last_link_;
   const std::uint64_t window =
       std::max(limits::kDeliveryWindowMinBytes, limits::kDeliveryWindowBytes / (1 + session_.consumer_count_));
@@ -234,7 +234,7 @@ Handled Channel::on(const BasicGet& method) {
                       ". basic.get operations are not supported by quorum queues with single active consumer");
   }
   queues_touched_.insert(id);
-  shortest_timeout_ = std::min(shortest_timeout_, timeout_of(**queue));
+  heed_timeout(timeout_of(**queue));
   ask(id, queue::kGetLink, queue::Get{.session = session_id_, .no_ack = method.no_ack},
       [this, id, name = (*queue)->name](queue::SessionMail& mail) -> Handled {
         const auto* found = std::get_if<queue::GetOk>(&mail.what);
@@ -300,6 +300,12 @@ Handled Channel::on(const BasicRecoverAsync& method) {
   return {};
 }
 
+queue::ReturnReason Channel::reason_of(SettleKind kind) {
+  if (kind == SettleKind::unseen) return queue::ReturnReason::unseen;
+  if (kind == SettleKind::release) return queue::ReturnReason::released;
+  return kind == SettleKind::late ? queue::ReturnReason::late : queue::ReturnReason::requeued;
+}
+
 /// One command for each queue, consumer and kind, with the ids folded into ranges.
 void Channel::flush_settlements() {
   if (settlements_.empty()) return;
@@ -323,24 +329,13 @@ void Channel::flush_settlements() {
       }
     }
     const queue::ConsumerKey consumer{.session = session_id_, .link = first.unacked.link};
-    switch (first.kind) {
-      case SettleKind::settle:
-        mail(first.unacked.queue, queue::Settle{.consumer = consumer, .ids = std::move(ids)});
-        break;
-      case SettleKind::discard:
-        mail(first.unacked.queue, queue::Discard{.consumer = consumer, .ids = std::move(ids)});
-        break;
-      case SettleKind::requeue:
-        mail(first.unacked.queue, queue::Return{.consumer = consumer, .ids = std::move(ids)});
-        break;
-      case SettleKind::release:
-        mail(first.unacked.queue,
-             queue::Return{.consumer = consumer, .reason = queue::ReturnReason::released, .ids = std::move(ids)});
-        break;
-      case SettleKind::unseen:
-        mail(first.unacked.queue,
-             queue::Return{.consumer = consumer, .reason = queue::ReturnReason::unseen, .ids = std::move(ids)});
-        break;
+    const GroupId queue = first.unacked.queue;
+    if (first.kind == SettleKind::settle) {
+      mail(queue, queue::Settle{.consumer = consumer, .ids = std::move(ids)});
+    } else if (first.kind == SettleKind::discard) {
+      mail(queue, queue::Discard{.consumer = consumer, .ids = std::move(ids)});
+    } else {
+      mail(queue, queue::Return{.consumer = consumer, .reason = reason_of(first.kind), .ids = std::move(ids)});
     }
   }
   settlements_.clear();

@@ -1,7 +1,9 @@
 // How long the deliveries of a channel have been out, to a tick: at each tick somebody says which tags had been given
 // out by then, so that a delivery itself costs nothing. Owned by its Channel; pure.
 #pragma once
+#include <algorithm>
 #include <deque>
+#include <iterator>
 
 #include "base/ids.h"
 #include "base/time.h"
@@ -18,12 +20,8 @@ class DeliveryAges {
   }
   /// Every tag up to this one was out at least `age` ago; 0: of none is it known.
   DeliveryTag older_than(Duration age, Instant now) const {
-    DeliveryTag found;
-    for (const Mark& mark : marks_) {
-      if (now - mark.at < age) break;
-      found = mark.last;
-    }
-    return found;
+    const auto young = std::ranges::partition_point(marks_, [&](const Mark& mark) { return now - mark.at >= age; });
+    return young == marks_.begin() ? DeliveryTag() : std::prev(young)->last;
   }
 
  private:

@@ -398,8 +398,11 @@ void Session::on_deadline(Instant now) {
 }
 
 void Session::tick() {
-  tick_at_ = now_ + limits::kChannelTick;
-  for (const auto& [id, channel] : channels_) channel->on_tick(now_);
+  tick_at_ = now_ + limits::kChannelTickMax;
+  for (const auto& [id, channel] : channels_) {
+    channel->on_tick(now_);
+    tick_within(channel->tick_interval());
+  }
 }
 
 /// Between two and three intervals without a byte end a connection, as RabbitMQ has it; not while we do not read

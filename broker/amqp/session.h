@@ -6,6 +6,7 @@
 // An error of the client closes its channel or the connection with RabbitMQ's code and text. Nothing it sends can fail
 // a CHECK or hold more memory than limits.h says.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -119,6 +120,7 @@ class Session {
   void end_channels();
   void finish_client_close();
   void tick();
+  void tick_within(Duration interval) { tick_at_ = std::min(tick_at_, now_ + interval); }
   void keep_alive();
   void forget_channel(ChannelId id);
   Table server_properties() const;

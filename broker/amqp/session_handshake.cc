@@ -173,7 +173,7 @@ Handled Session::on(const ConnectionOpen& method) {
   }
   access_.enter(access_.user(), vhost);
   state_ = State::running;
-  tick_at_ = now_ + limits::kChannelTick;
+  tick_at_ = now_ + limits::kChannelTickMax;
   send0(ConnectionOpenOk{});
   return {};
 }

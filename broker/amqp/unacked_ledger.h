@@ -1,6 +1,7 @@
 // Deliveries of one channel that the client has not settled, by delivery tag. Owned by its Channel; pure.
 #pragma once
 #include <cstdint>
+#include <set>
 #include <vector>
 
 #include "base/ids.h"
@@ -24,8 +25,11 @@ class UnackedLedger {
   /// The next tag, for one that does.
   DeliveryTag add(GroupId queue, std::uint32_t link, std::uint64_t id);
 
+  /// Somebody else may have it. Its client does not know, and may settle it to no effect.
+  void give_back(DeliveryTag tag);
+
   /// Takes out `tag`, with `multiple` everything up to it as well (tag 0: everything there is), oldest first. False for
-  /// a tag that is not outstanding; nothing is taken then.
+  /// a tag that the client has not, or has settled; nothing is taken then.
   bool settle(DeliveryTag tag, bool multiple, std::vector<Unacked>& out);
   /// Everything there is, oldest first.
   void settle_all(std::vector<Unacked>& out);
@@ -51,6 +55,7 @@ class UnackedLedger {
 
   DeliveryTag last_tag_;
   queue::Numbered<Unacked> unacked_;  // by tag
+  std::set<DeliveryTag> given_back_;  // and not settled by the client
 };
 
 }  // namespace quorate::amqp

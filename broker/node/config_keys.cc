@@ -221,8 +221,7 @@ constexpr ConfigKey kKeys[] = {
     alias(one<Limit, &C::connection_max>("connection_max", "Another spelling of max_connections.")),
     one<Limit, &C::consumer_max_per_channel>("consumer_max_per_channel", "Consumers that a channel may have."),
     one<Timeout, &C::consumer_timeout_ms>(
-        "consumer_timeout",
-        "Milliseconds, counted in minutes, after which a delivery that was not settled closes its channel."),
+        "consumer_timeout", "Milliseconds after which a delivery that was not settled goes to somebody else."),
     one<Text, &C::data_dir>("data_dir", "Folder of everything the node keeps. One process at a time may use it."),
     secret(one<Text, &C::default_pass>("default_pass", "Password of default_user.")),
     one<Text, &C::default_permission_configure>(

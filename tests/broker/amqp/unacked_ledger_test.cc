@@ -57,6 +57,16 @@ TEST_F(UnackedLedgerTest, ZeroWithMultipleTakesEverything) {
   EXPECT_EQ(settle(0), kRefused);
 }
 
+TEST_F(UnackedLedgerTest, WhatWasGivenBackIsSettledOnceToNoEffect) {
+  for (const std::uint64_t tag : {1, 2, 4}) ledger_.give_back(DeliveryTag(tag));
+  EXPECT_EQ(ledger_.count(), 1u);
+  EXPECT_EQ(ledger_.oldest(), DeliveryTag(3));
+  EXPECT_EQ(settle(1), Tags{});
+  EXPECT_EQ(settle(1), Tags{0});
+  EXPECT_EQ(settle(3, true), Tags{3});
+  EXPECT_EQ(settle(4, true), Tags{});
+}
+
 TEST_F(UnackedLedgerTest, UnknownTagsAreRefused) {
   EXPECT_EQ(settle(5), kRefused);
   EXPECT_EQ(settle(5, true), kRefused);
