@@ -175,6 +175,7 @@ class Channel {
                            TableView arguments, cluster::Binding& out);
 
   // --- channel_basic.cc ---
+  Handled check_consume(const BasicConsume& method, const cluster::Queue& queue) const;
   Handled consume(const BasicConsume& method, const cluster::Queue& queue, std::string tag);
   void deliver(GroupId queue, queue::Delivery delivery);
   void write_delivery(Consumer& consumer, GroupId queue, const queue::Delivery& delivery);

@@ -18,6 +18,16 @@ using auth::ResourceKind;
 constexpr std::string_view kAcquiredCount = "x-acquired-count";
 constexpr std::string_view kDeliveryCount = "x-delivery-count";
 
+/// Of streams; other queues do not know them (features.md §1.8).
+constexpr std::string_view kStreamArguments[] = {"x-stream-offset", "x-stream-filter", "x-stream-match-unfiltered"};
+
+bool is_declared_quorum(const cluster::Queue& queue) {
+  return queue::declared_type(queue) == cluster::QueueType::quorum;
+}
+bool has_single_active_consumer(const cluster::Queue& queue) {
+  return find_field(as_bytes(queue.arguments), "x-single-active-consumer") == Value(true);
+}
+
 std::uint64_t weight(const Message& message) { return message.body().size() + limits::kMessageOverheadBytes; }
 
 }  // namespace
@@ -55,16 +65,35 @@ Handled Channel::on(const BasicConsume& method) {
   return consume(method, **queue, std::move(tag));
 }
 
-Handled Channel::consume(const BasicConsume& method, const cluster::Queue& queue, std::string tag) {
-  if (const auto valid = validate_table(method.arguments.encoded); !valid) {
+/// What it says, whatever the queue will say to it.
+Handled Channel::check_consume(const BasicConsume& method, const cluster::Queue& queue) const {
+  const TableView& arguments = method.arguments;
+  if (const auto valid = validate_table(arguments.encoded); !valid) {
     return refuse(ReplyCode::syntax_error, valid.error().text);
   }
-  std::int64_t priority = 0;
-  if (const auto asked = find_field(method.arguments.encoded, "x-priority"); asked && !asked->integer(priority)) {
-    return refuse(ReplyCode::precondition_failed,
-                  "invalid arg 'x-priority' for " + describe(ResourceKind::queue, queue.name) +
-                      ": \"expected integer, got " + std::string(asked->type_name()) + "\"");
+  const std::string described = describe(ResourceKind::queue, queue.name);
+  const auto priority = find_field(arguments.encoded, "x-priority");
+  if (std::int64_t number = 0; priority && !priority->integer(number)) {
+    return refuse(ReplyCode::precondition_failed, "invalid arg 'x-priority' for " + described +
+                                                      ": \"expected integer, got " +
+                                                      std::string(priority->type_name()) + "\"");
   }
+  for (const std::string_view name : kStreamArguments) {
+    if (!find_field(arguments.encoded, name)) continue;
+    return refuse(ReplyCode::precondition_failed, "invalid arg '" + std::string(name) + "' for " + described +
+                                                      " of queue type rabbit_" +
+                                                      (is_declared_quorum(queue) ? "quorum" : "classic") + "_queue");
+  }
+  if (method.exclusive && has_single_active_consumer(queue) && !is_declared_quorum(queue)) {
+    return refuse(ReplyCode::access_refused, described + " in exclusive use");
+  }
+  return {};
+}
+
+Handled Channel::consume(const BasicConsume& method, const cluster::Queue& queue, std::string tag) {
+  if (auto valid = check_consume(method, queue); !valid) return valid;
+  std::int64_t priority = 0;
+  if (const auto asked = find_field(method.arguments.encoded, "x-priority")) asked->integer(priority);
   const auto timeout = consumer_timeout(method, queue);
   if (!timeout) return std::unexpected(timeout.error());
   heed_timeout(*timeout);
@@ -227,8 +256,7 @@ Handled Channel::on(const BasicGet& method) {
   const auto queue = queue_to_read(method.queue.text);
   if (!queue) return std::unexpected(queue.error());
   const GroupId id = (*queue)->id;
-  const bool is_quorum = queue::declared_type(**queue) == cluster::QueueType::quorum;
-  if (is_quorum && find_field(as_bytes((*queue)->arguments), "x-single-active-consumer") == Value(true)) {
+  if (is_declared_quorum(**queue) && has_single_active_consumer(**queue)) {
     return refuse(ReplyCode::resource_locked,
                   "cannot obtain access to locked " + describe(ResourceKind::queue, (*queue)->name) +
                       ". basic.get operations are not supported by quorum queues with single active consumer");
