@@ -15,9 +15,9 @@ namespace {
 using auth::Permission;
 using auth::ResourceKind;
 
-/// An exclusive classic queue lives in memory; a quorum queue is always on disk.
+/// An exclusive queue is as its type is: a classic one lives in memory, a quorum queue on disk.
 bool is_durable(const QueueDeclare& method, bool is_quorum) {
-  return is_quorum || (method.durable && !method.exclusive);
+  return method.exclusive ? is_quorum : bool(method.durable);
 }
 
 constexpr std::string_view kQueueType = "x-queue-type";
@@ -151,6 +151,9 @@ Handled Channel::declare_new_queue(const QueueDeclare& method, std::string name)
                                   " without effect so far: " + names);
   }
   const bool is_quorum = queue::queue_type(arguments) == cluster::QueueType::quorum;
+  if (is_quorum && !is_durable(method, is_quorum)) {
+    return refuse(ReplyCode::precondition_failed, "invalid property 'non-durable' for " + described);
+  }
   std::int64_t members = is_quorum ? static_cast<std::int64_t>(session_.surroundings_.initial_quorum_size()) : 1;
   if (const Value* asked = arguments.find("x-quorum-initial-group-size"); is_quorum && asked != nullptr) {
     asked->integer(members);
