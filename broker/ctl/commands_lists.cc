@@ -119,19 +119,20 @@ void list_channels(BrokerView& view, const Arguments&, Done done) {
 
 void list_consumers(BrokerView& view, const Arguments& arguments, Done done) {
   if (find_vhost(view, arguments, done) == nullptr) return;
-  view.collect_connections([done = std::move(done), vhost = text_of(arguments, "vhost")](
-                               const std::vector<ConnectionRow>& connections) mutable {
-    json::array rows;
-    http::for_each_consumer(
-        connections, [&](const ConnectionRow& connection, const ChannelRow& channel, const ConsumerRow& consumer) {
-          if (connection.vhost != vhost) return;
-          json::object row = http::consumer_json(connection, channel, consumer);
-          row["queue_name"] = json_text(consumer.queue);
-          row["channel_pid"] = http::channel_name(connection, channel);
-          rows.push_back(std::move(row));
-        });
-    answer_rows(done, std::move(rows), "queue_name");
-  });
+  http::collect_consumers(
+      view, [done = std::move(done), vhost = text_of(arguments, "vhost")](const std::vector<ConnectionRow>& connections,
+                                                                          const http::Activity& activity) mutable {
+        json::array rows;
+        http::for_each_consumer(
+            connections, [&](const ConnectionRow& connection, const ChannelRow& channel, const ConsumerRow& consumer) {
+              if (connection.vhost != vhost) return;
+              json::object row = http::consumer_json(connection, channel, consumer, activity);
+              row["queue_name"] = json_text(consumer.queue);
+              row["channel_pid"] = http::channel_name(connection, channel);
+              rows.push_back(std::move(row));
+            });
+        answer_rows(done, std::move(rows), "queue_name");
+      });
 }
 
 void list_users(BrokerView& view, const Arguments&, Done done) {

@@ -28,6 +28,8 @@ struct QueueRow {
   std::uint64_t delayed = 0;  // given back, to be tried again later
   std::uint64_t message_bytes = 0;
   std::size_t consumers = 0;
+  bool has_single_active_consumer = false;
+  std::string active_consumer;  // its ConsumerRow::id; "" = none
 
   std::uint64_t messages() const { return ready + unacknowledged + delayed; }
   std::vector<std::string> members;  // of a replicated queue, by node
@@ -35,6 +37,7 @@ struct QueueRow {
 };
 
 struct ConsumerRow {
+  std::string id;  // what its queue knows it by
   std::string tag;
   std::string queue;
   bool ack_required = true;

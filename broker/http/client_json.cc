@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <utility>
 
 #include "broker/http/json_fields.h"
+#include "broker/message/field_cursor.h"
 
 namespace quorate::http {
 namespace {
@@ -19,6 +21,16 @@ void read_end(std::string_view text, std::string& host, std::uint16_t& port) {
   if (address.starts_with('[') && address.ends_with(']')) address = address.substr(1, address.size() - 2);
   host = address;
   std::from_chars(text.data() + colon + 1, text.data() + text.size(), port);
+}
+
+/// Some queue of a consumer has been declared with a single active consumer.
+bool may_have_waiting(const cluster::Topology& topology, const std::vector<ConnectionRow>& connections) {
+  bool found = false;
+  for_each_consumer(connections, [&](const ConnectionRow& connection, const ChannelRow&, const ConsumerRow& consumer) {
+    const cluster::Queue* queue = found ? nullptr : topology.find_queue(connection.vhost, consumer.queue);
+    if (queue != nullptr) found = find_field_value(as_bytes(queue->arguments), "x-single-active-consumer").has_value();
+  });
+  return found;
 }
 
 }  // namespace
@@ -101,14 +113,45 @@ json::object channel_json(const ConnectionRow& connection, const ChannelRow& cha
   return object;
 }
 
-json::object consumer_json(const ConnectionRow& connection, const ChannelRow& channel, const ConsumerRow& consumer) {
+Activity::Activity(const std::vector<QueueRow>& queues) {
+  for (const QueueRow& queue : queues) {
+    if (!queue.has_single_active_consumer) continue;
+    active_[{queue.definition->vhost, queue.definition->name}] = queue.active_consumer;
+  }
+}
+
+const std::string* Activity::active_one(const ConnectionRow& connection, const ConsumerRow& consumer) const {
+  const auto at = active_.find({connection.vhost, consumer.queue});
+  return at != active_.end() ? &at->second : nullptr;
+}
+
+bool Activity::is_waiting(const ConnectionRow& connection, const ConsumerRow& consumer) const {
+  const std::string* active = active_one(connection, consumer);
+  return active != nullptr && *active != consumer.id;
+}
+
+std::string_view Activity::status_of(const ConnectionRow& connection, const ConsumerRow& consumer) const {
+  if (active_one(connection, consumer) == nullptr) return "up";
+  return is_waiting(connection, consumer) ? "waiting" : "single_active";
+}
+
+void collect_consumers(BrokerView& view, BrokerView::Done<const std::vector<ConnectionRow>&, const Activity&> done) {
+  view.collect_connections([&view, done = std::move(done)](std::vector<ConnectionRow> connections) mutable {
+    if (!may_have_waiting(*view.topology(), connections)) return done(connections, Activity());
+    view.collect_queues([connections = std::move(connections), done = std::move(done)](
+                            const std::vector<QueueRow>& queues) mutable { done(connections, Activity(queues)); });
+  });
+}
+
+json::object consumer_json(const ConnectionRow& connection, const ChannelRow& channel, const ConsumerRow& consumer,
+                           const Activity& activity) {
   const Ends ends = ends_of(connection.name);
   return {{"consumer_tag", json_text(consumer.tag)},
           {"exclusive", consumer.exclusive},
           {"ack_required", consumer.ack_required},
           {"prefetch_count", consumer.prefetch},
-          {"active", true},
-          {"activity_status", "up"},
+          {"active", !activity.is_waiting(connection, consumer)},
+          {"activity_status", activity.status_of(connection, consumer)},
           {"arguments", json_table(consumer.arguments)},
           {"consumer_timeout", consumer.timeout_ms},
           {"queue", json::object{{"name", json_text(consumer.queue)}, {"vhost", json_text(connection.vhost)}}},

@@ -68,16 +68,17 @@ void channels(Call call) {
 
 void consumers(Call call) {
   BrokerView& view = call.view;
-  view.collect_connections([call = std::move(call)](const std::vector<ConnectionRow>& connections) mutable {
-    json::array rows;
-    for_each_consumer(connections,
-                      [&](const ConnectionRow& connection, const ChannelRow& channel, const ConsumerRow& consumer) {
-                        const bool is_asked = !call.path.contains("vhost") || call.path.at("vhost") == connection.vhost;
-                        if (is_asked && call.caller.sees(connection))
-                          rows.push_back(consumer_json(connection, channel, consumer));
-                      });
-    answer_list(call, std::move(rows));
-  });
+  collect_consumers(
+      view, [call = std::move(call)](const std::vector<ConnectionRow>& connections, const Activity& activity) mutable {
+        json::array rows;
+        for_each_consumer(
+            connections, [&](const ConnectionRow& connection, const ChannelRow& channel, const ConsumerRow& consumer) {
+              const bool is_asked = !call.path.contains("vhost") || call.path.at("vhost") == connection.vhost;
+              if (is_asked && call.caller.sees(connection))
+                rows.push_back(consumer_json(connection, channel, consumer, activity));
+            });
+        answer_list(call, std::move(rows));
+      });
 }
 
 }  // namespace quorate::http::endpoints

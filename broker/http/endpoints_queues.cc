@@ -4,6 +4,7 @@
 
 #include "broker/http/client_json.h"
 #include "broker/http/endpoints.h"
+#include "broker/http/json_fields.h"
 #include "broker/http/queue_json.h"
 
 namespace quorate::http::endpoints {
@@ -11,14 +12,22 @@ namespace {
 
 namespace json = boost::json;
 
-json::array consumers_of(const cluster::Queue& queue, const std::vector<ConnectionRow>& connections) {
+/// What clients do with the queue, into what is said of it.
+void put_consumers(const QueueRow& row, const std::vector<ConnectionRow>& connections, json::object& out) {
+  const cluster::Queue& queue = *row.definition;
+  const Activity activity(std::vector{row});
   json::array rows;
+  out["exclusive_consumer_tag"] = nullptr;
+  out["single_active_consumer_tag"] = nullptr;
   for_each_consumer(connections,
                     [&](const ConnectionRow& connection, const ChannelRow& channel, const ConsumerRow& consumer) {
                       if (consumer.queue != queue.name || connection.vhost != queue.vhost) return;
-                      rows.push_back(consumer_json(connection, channel, consumer));
+                      rows.push_back(consumer_json(connection, channel, consumer, activity));
+                      if (consumer.exclusive) out["exclusive_consumer_tag"] = json_text(consumer.tag);
+                      if (consumer.id == row.active_consumer)
+                        out["single_active_consumer_tag"] = json_text(consumer.tag);
                     });
-  return rows;
+  out["consumer_details"] = std::move(rows);
 }
 
 }  // namespace
@@ -49,11 +58,9 @@ void queue(Call call) {
     next.collect_connections(
         [call = std::move(call), row = std::move(*row)](const std::vector<ConnectionRow>& connections) mutable {
           json::object object = queue_json(row);
-          object["consumer_details"] = consumers_of(*row.definition, connections);
+          put_consumers(row, connections, object);
           object["incoming"] = json::array();
           object["deliveries"] = json::array();
-          object["exclusive_consumer_tag"] = nullptr;
-          object["single_active_consumer_tag"] = nullptr;
           answer(call, std::move(object));
         });
   });

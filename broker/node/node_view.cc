@@ -15,8 +15,14 @@
 namespace quorate {
 namespace {
 
-http::ConsumerRow consumer_row(const amqp::Channel::Consumer& consumer) {
-  return {.tag = consumer.tag,
+std::string id_of(const queue::ConsumerKey& key) {
+  return std::to_string(key.session.node.value()) + "." + std::to_string(key.session.epoch.value()) + "." +
+         std::to_string(key.session.serial) + "." + std::to_string(key.link);
+}
+
+http::ConsumerRow consumer_row(const amqp::Channel& channel, const amqp::Channel::Consumer& consumer) {
+  return {.id = id_of({.session = channel.session_id(), .link = consumer.link}),
+          .tag = consumer.tag,
           .queue = consumer.queue_name,
           .ack_required = !consumer.no_ack,
           .timeout_ms = std::chrono::duration_cast<std::chrono::milliseconds>(consumer.timeout).count(),
@@ -37,7 +43,7 @@ http::ChannelRow channel_row(const amqp::Channel& channel) {
                        .acks_uncommitted = channel.uncommitted_settlements(),
                        .consumers = {}};
   channel.for_each_consumer(
-      [&](const amqp::Channel::Consumer& consumer) { row.consumers.push_back(consumer_row(consumer)); });
+      [&](const amqp::Channel::Consumer& consumer) { row.consumers.push_back(consumer_row(channel, consumer)); });
   return row;
 }
 
@@ -166,6 +172,8 @@ std::optional<NodeView::SeenQueue> NodeView::see(const NodeShard& shard, GroupId
   seen.counts.delayed = machine.delayed_count();
   seen.counts.message_bytes = machine.message_bytes();
   seen.counts.consumers = machine.consumer_count();
+  seen.counts.has_single_active_consumer = machine.settings().single_active_consumer;
+  if (machine.active_consumer()) seen.counts.active_consumer = id_of(*machine.active_consumer());
   return seen;
 }
 

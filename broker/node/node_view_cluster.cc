@@ -132,6 +132,8 @@ http::QueueRow NodeView::row_of(const cluster::QueuePtr& definition, std::option
   row.delayed = counts->delayed;
   row.message_bytes = counts->message_bytes;
   row.consumers = static_cast<std::size_t>(counts->consumers);
+  row.has_single_active_consumer = counts->has_single_active_consumer;
+  row.active_consumer = counts->active_consumer;
   return row;
 }
 

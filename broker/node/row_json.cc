@@ -20,7 +20,7 @@ BOOST_DESCRIBE_STRUCT(NodeRow, (),
                       (name, running, being_drained, os_pid, uptime, processors, files_open, files_max, sockets_open,
                        memory_used, memory_limit, memory_alarm, disk_free, disk_free_limit, disk_alarm, data_dir,
                        log_files, config_files, listeners))
-BOOST_DESCRIBE_STRUCT(ConsumerRow, (), (tag, queue, ack_required, timeout_ms, exclusive, prefetch, arguments))
+BOOST_DESCRIBE_STRUCT(ConsumerRow, (), (id, tag, queue, ack_required, timeout_ms, exclusive, prefetch, arguments))
 BOOST_DESCRIBE_STRUCT(ChannelRow, (),
                       (number, transactional, confirm, prefetch, global_prefetch, unacknowledged, unconfirmed,
                        uncommitted, acks_uncommitted, consumers))
@@ -33,7 +33,9 @@ BOOST_DESCRIBE_STRUCT(ReplicaRow, (),
 }  // namespace quorate::http
 
 namespace quorate {
-BOOST_DESCRIBE_STRUCT(LedQueue, (), (id, ready, unacknowledged, delayed, message_bytes, consumers))
+BOOST_DESCRIBE_STRUCT(LedQueue, (),
+                      (id, ready, unacknowledged, delayed, message_bytes, consumers, has_single_active_consumer,
+                       active_consumer))
 
 namespace {
 

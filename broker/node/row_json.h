@@ -3,6 +3,7 @@
 #pragma once
 #include <boost/json/value.hpp>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -21,6 +22,8 @@ struct LedQueue {
   std::uint64_t delayed = 0;
   std::uint64_t message_bytes = 0;
   std::uint64_t consumers = 0;
+  bool has_single_active_consumer = false;
+  std::string active_consumer;  // http::ConsumerRow::id
   bool operator==(const LedQueue&) const = default;
 };
 

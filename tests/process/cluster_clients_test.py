@@ -8,7 +8,7 @@ import pika
 from support.broker import wait_until
 from support.clients import connect_to, queue_exists
 from support.cluster import three_nodes
-from support.scenarios import Scenarios, check, equal
+from support.scenarios import Scenarios, check, check_in, equal
 
 ROUNDS = 200
 QUORUM = {"x-queue-type": "quorum"}
@@ -153,3 +153,52 @@ def third_consumer(cluster, queue):
     connection = connect_to(cluster, "n3")
     connection.channel().basic_consume(queue, lambda *_: None)
     return connection
+
+
+def activity(cluster, name, queue):
+    """What a node says of the queue's consumers, and which of them it serves alone."""
+    _, row = cluster.nodes[name].get(f"/api/queues/%2F/{queue}")
+    states = {consumer["consumer_tag"]: consumer["activity_status"] for consumer in row["consumer_details"]}
+    return states, row["single_active_consumer_tag"]
+
+
+@scenario
+def the_single_active_consumer_is_named(cluster):
+    """by any node, for both types of queue, and the next one when it has gone"""
+    with connect_to(cluster, "n1") as first, connect_to(cluster, "n2") as second:
+        for queue, arguments in {"single-classic": {}, "single-quorum": QUORUM}.items():
+            consuming, waiting = first.channel(), second.channel()
+            consuming.queue_declare(queue, durable=True, arguments={"x-single-active-consumer": True} | arguments)
+            consuming.basic_consume(queue, lambda *_: None, consumer_tag="a")
+            waiting.basic_consume(queue, lambda *_: None, consumer_tag="b")
+            equal(activity(cluster, "n3", queue), ({"a": "single_active", "b": "waiting"}, "a"))
+            listed = cluster.control("n3", "list_consumers", "consumer_tag", "active", "activity_status")
+            check_in("waiting", listed, "list_consumers")
+            consuming.basic_cancel("a")
+            equal(activity(cluster, "n3", queue), ({"b": "single_active"}, "b"))
+            waiting.basic_cancel("b")
+
+
+@scenario
+def a_consumer_that_is_late_is_cancelled(cluster):
+    """its client hears so and may settle to no effect; the message goes to the next, also where another node leads"""
+    with connect_to(cluster, "n1") as first, connect_to(cluster, "n3") as third:
+        for queue, arguments in {"late-classic": {}, "late-quorum": QUORUM}.items():
+            declaring, consuming = first.channel(), third.channel()
+            declaring.queue_declare(queue, durable=True, arguments={"x-consumer-timeout": 1000} | arguments)
+            declaring.basic_publish("", queue, b"x")
+            had, cancelled = [], []
+            consuming.add_on_cancel_callback(cancelled.append)
+            consuming.basic_consume(queue, lambda _, method, *rest, had=had: had.append(method.delivery_tag))
+
+            def is_cancelled(cancelled=cancelled):
+                third.process_data_events(0.1)
+                return bool(cancelled)
+
+            wait_until(is_cancelled, 10, f"{queue}'s consumer is cancelled")
+            method, properties, _ = receive(declaring, queue)
+            check(method.redelivered, f"{queue}: redelivered")
+            equal((properties.headers or {}).get("x-delivery-count"), None)
+            consuming.basic_ack(had[0])
+            declaring.basic_ack(method.delivery_tag)
+            equal(consuming.queue_declare(queue, passive=True).method.message_count, 0)

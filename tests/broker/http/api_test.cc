@@ -7,6 +7,7 @@
 #include <boost/json/serialize.hpp>
 #include <map>
 
+#include "broker/amqp/table_codec.h"
 #include "broker/http/endpoints.h"
 #include "tests/broker/http/fake_view.h"
 
@@ -211,6 +212,36 @@ TEST_F(ApiTest, HasTheKeysThatStrictClientsDemand) {
   EXPECT_EQ(get("/api/nodes/nope").status, 404u);
   EXPECT_EQ(get("/api/users/nope").status, 404u);
   EXPECT_EQ(get("/api/queues/nope").status, 404u);
+}
+
+TEST_F(ApiTest, SaysWhichConsumersWaitBehindASingleActiveOne) {
+  const Table arguments{.fields = {{"x-single-active-consumer", Value(true)}}};
+  view.apply(cluster::DeclareQueue{.queue = {.vhost = "/",
+                                             .name = "s",
+                                             .durable = true,
+                                             .arguments = std::string(as_text(amqp::encode_table(arguments)))}});
+  view.queues.push_back({.definition = *view.topology()->find_vhost("/")->queues.find("s"),
+                         .has_single_active_consumer = true,
+                         .active_consumer = "1.1.9.2"});
+  view.connections.front().channels = {{.number = 1,
+                                        .consumers = {{.id = "1.1.9.1", .tag = "a", .queue = "s"},
+                                                      {.id = "1.1.9.2", .tag = "b", .queue = "s"},
+                                                      {.id = "1.1.9.3", .tag = "c", .queue = "q", .exclusive = true}}}};
+  std::string states;
+  const json::value consumers = body("/api/consumers");
+  for (const json::value& row : consumers.as_array()) {
+    states += json::serialize(row.at("consumer_tag")) + json::serialize(row.at("active")) +
+              json::serialize(row.at("activity_status")) + " ";
+  }
+  EXPECT_EQ(states, R"("a"false"waiting" "b"true"single_active" "c"true"up" )");
+  const json::value queue = body("/api/queues/%2F/s");
+  EXPECT_EQ(queue.at("single_active_consumer_tag"), "b");
+  EXPECT_EQ(queue.at("exclusive_consumer_tag"), nullptr);
+  EXPECT_EQ(queue.at("consumer_details").at(0).at("activity_status"), "waiting");
+  EXPECT_EQ(body("/api/queues/%2F/q").at("exclusive_consumer_tag"), "c");
+  EXPECT_EQ(body("/api/queues/%2F/q").at("single_active_consumer_tag"), nullptr);
+  view.queues.back().active_consumer = "";  // nobody leads it
+  EXPECT_EQ(body("/api/queues/%2F/s").at("single_active_consumer_tag"), nullptr);
 }
 
 TEST_F(ApiTest, OptionsNeedNoUserAndNameTheMethods) {

@@ -32,7 +32,7 @@ http::ConnectionRow full_connection() {
                         .confirm = true,
                         .prefetch = 7,
                         .unacknowledged = 9,
-                        .consumers = {{.tag = "t", .queue = "q", .ack_required = false, .prefetch = 5}}}}};
+                        .consumers = {{.id = "i", .tag = "t", .queue = "q", .ack_required = false, .prefetch = 5}}}}};
 }
 
 std::string across(const json::value& value) { return json::serialize(value); }
@@ -65,7 +65,13 @@ TEST(RowJson, NodesQueuesAndReplicasComeBackTheSame) {
                            .log_files = {"a", "b"},
                            .listeners = {{.protocol = "amqp", .address = "::", .port = 5672}}};
   EXPECT_EQ(across(to_json(*row_from<http::NodeRow>(to_json(node)))), across(to_json(node)));
-  const LedQueue queue{.id = GroupId(300), .ready = 1, .unacknowledged = 2, .message_bytes = 3, .consumers = 4};
+  const LedQueue queue{.id = GroupId(300),
+                       .ready = 1,
+                       .unacknowledged = 2,
+                       .message_bytes = 3,
+                       .consumers = 4,
+                       .has_single_active_consumer = true,
+                       .active_consumer = "1.2.3.4"};
   EXPECT_EQ(row_from<LedQueue>(to_json(queue)), queue);
   const http::ReplicaRow replica{.node = "n", .state = "leader", .membership = "voter", .last_index = 9, .term = 3};
   EXPECT_EQ(across(to_json(*row_from<http::ReplicaRow>(to_json(replica)))), across(to_json(replica)));
