@@ -161,7 +161,11 @@ class Channel {
   Handled check_same_properties(const cluster::Queue& current, const QueueDeclare& method) const;
   cluster::QueueType default_queue_type() const;
   Table declared_arguments(const QueueDeclare& method, cluster::QueueType wanted) const;
-  NodeId first_leader(const Table& arguments, const std::vector<NodeId>& nodes);
+  struct Site {
+    NodeId first;  // that the queue begins with
+    std::vector<NodeId> nodes;
+  };
+  Site choose_site(const QueueDeclare& method, const Table& arguments, cluster::QueueType type);
   Handled declare_once_more(const std::string& name, const std::vector<std::byte>& request);
   Handled answer_declare(const cluster::Queue& queue, const QueueDeclare& method);
   std::expected<std::string, AmqpError> name_or_last(std::string_view name) const;

@@ -123,12 +123,22 @@ Table Channel::declared_arguments(const QueueDeclare& method, cluster::QueueType
   return *std::move(arguments);
 }
 
-/// Whom the queue begins with: the node that the client uses, or the member that has the least to do.
-NodeId Channel::first_leader(const Table& arguments, const std::vector<NodeId>& nodes) {
+/// Where a new queue goes: with its client, or where the fewest begin. A classic one has one member, and an exclusive
+/// classic one stays with its client.
+Channel::Site Channel::choose_site(const QueueDeclare& method, const Table& arguments, cluster::QueueType type) {
+  Surroundings& surroundings = session_.surroundings_;
+  const bool is_quorum = type == cluster::QueueType::quorum;
   const Value* locator = arguments.find("x-queue-leader-locator");
-  const bool is_local =
+  const bool wants_local =
       locator == nullptr ? !session_.options_.balances_leaders : *locator == Value(std::string("client-local"));
-  return is_local ? session_.surroundings_.node() : session_.surroundings_.choose_leader(nodes);
+  const bool is_local = wants_local || (method.exclusive && !is_quorum);
+  if (is_local && !is_quorum) return {.first = surroundings.node(), .nodes = {surroundings.node()}};
+  std::int64_t members = is_quorum ? static_cast<std::int64_t>(surroundings.initial_quorum_size()) : INT64_MAX;
+  if (const Value* asked = arguments.find("x-quorum-initial-group-size"); asked != nullptr) asked->integer(members);
+  std::vector<NodeId> nodes = surroundings.place(static_cast<std::size_t>(members));
+  const NodeId first = is_local ? surroundings.node() : surroundings.choose_leader(type, nodes);
+  if (!is_quorum) nodes = {first};
+  return {.first = first, .nodes = std::move(nodes)};
 }
 
 Handled Channel::declare_new_queue(const QueueDeclare& method, std::string name) {
@@ -154,17 +164,13 @@ Handled Channel::declare_new_queue(const QueueDeclare& method, std::string name)
   if (is_quorum && !is_durable(method, is_quorum)) {
     return refuse(ReplyCode::precondition_failed, "invalid property 'non-durable' for " + described);
   }
-  std::int64_t members = is_quorum ? static_cast<std::int64_t>(session_.surroundings_.initial_quorum_size()) : 1;
-  if (const Value* asked = arguments.find("x-quorum-initial-group-size"); is_quorum && asked != nullptr) {
-    asked->integer(members);
-  }
-  std::vector<NodeId> nodes = session_.surroundings_.place(static_cast<std::size_t>(members));
+  Site site = choose_site(method, arguments, queue::queue_type(arguments));
   cluster::Queue queue{.vhost = vhost(),
                        .name = name,
                        .durable = is_durable(method, is_quorum),
                        .auto_delete = method.auto_delete,
                        .arguments = std::string(as_text(encode_table(arguments))),
-                       .node = is_quorum ? first_leader(arguments, nodes) : session_.surroundings_.node(),
+                       .node = site.first,
                        .type = is_quorum ? cluster::QueueType::quorum : cluster::QueueType::classic};
   if (method.exclusive) {
     session_.owner_ = session_.self_as_owner();
@@ -173,7 +179,7 @@ Handled Channel::declare_new_queue(const QueueDeclare& method, std::string name)
   // The words of the request, to compare with once more if somebody else was faster.
   std::vector<std::byte> request;
   encode_method(method, request);
-  submit(cluster::DeclareQueue{.queue = std::move(queue), .nodes = std::move(nodes)},
+  submit(cluster::DeclareQueue{.queue = std::move(queue), .nodes = std::move(site.nodes)},
          [this, name, request = std::move(request)](const MetadataReply& reply) -> Handled {
            const cluster::Queue* found = topology().find_queue(vhost(), name);
            if (reply.outcome == cluster::Outcome::not_found) {

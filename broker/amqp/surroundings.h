@@ -31,7 +31,7 @@ struct SessionOptions {
   std::uint32_t channel_max_per_node = UINT32_MAX;
   std::uint64_t message_size_max_bytes = 16'777'216;
   cluster::QueueType default_queue_type = cluster::QueueType::classic;  // where the vhost says nothing else
-  bool balances_leaders = false;                                        // of quorum queues that do not say
+  bool balances_leaders = false;                                        // of queues that do not say
   bool relaxed_redeclaration = false;                                   // of a quorum queue as a classic one
   Duration handshake_timeout = std::chrono::seconds(10);
   Duration consumer_timeout = std::chrono::minutes(30);  // for a delivery to be settled; max() = any time
@@ -79,7 +79,7 @@ class Surroundings {
   virtual std::vector<NodeId> place(std::size_t count) = 0;
   virtual std::size_t initial_quorum_size() const = 0;
   /// Of these, the one that a queue which is to be led anywhere begins with.
-  virtual NodeId choose_leader(const std::vector<NodeId>& members) = 0;
+  virtual NodeId choose_leader(cluster::QueueType type, const std::vector<NodeId>& members) = 0;
 
   /// Something an operator should know about what a client does; goes to the log.
   virtual void remark(std::string text) = 0;

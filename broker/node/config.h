@@ -122,7 +122,7 @@ struct Config {
 
   ClusterOptions cluster;
   std::map<std::string, std::string> node_tags;         // "zone" is where queues' members spread over
-  bool balances_leaders = false;                        // of new quorum queues: else the client's node leads
+  bool balances_leaders = false;                        // of new queues: else they begin on the client's node
   std::chrono::seconds leader_rebalancing_interval{0};  // 0 = never
   std::uint32_t leader_rebalancing_transfers = 5;       // in each
 

@@ -290,9 +290,9 @@ constexpr ConfigKey kKeys[] = {
     fixed<kSha256>("password_hashing_module", "How passwords are stored: salted SHA-256."),
     fixed<kOff>("proxy_protocol", "The PROXY protocol in front of AMQP."),
     one<OneOf<kLocators>, &C::balances_leaders>("queue_leader_locator",
-                                                "Where a quorum queue without x-queue-leader-locator begins: "
+                                                "Where a queue without x-queue-leader-locator begins: "
                                                 "client-local, on its client's node; balanced, on the "
-                                                "member that the fewest began with."),
+                                                "one that the fewest of its type began with."),
     one<Number<1, 7>, &C::cluster, &K::initial_quorum_size>(
         "quorum_queue.initial_cluster_size",
         "Members of a quorum queue that does not name x-quorum-initial-group-size."),

@@ -122,10 +122,10 @@ std::vector<NodeId> NodeShard::place(std::size_t count) {
   return placement_.choose(options_.node, others, count, random_);
 }
 
-NodeId NodeShard::choose_leader(const std::vector<NodeId>& members) {
+NodeId NodeShard::choose_leader(cluster::QueueType type, const std::vector<NodeId>& members) {
   std::vector<NodeId> fit = members;
   std::erase_if(fit, [this](NodeId node) { return fitness_of(node) != Placement::Fitness::fit; });
-  return fit.empty() ? options_.node : placement_.choose_leader(fit, random_);
+  return fit.empty() ? options_.node : placement_.choose_leader(type, fit, random_);
 }
 
 Placement::Fitness NodeShard::fitness_of(NodeId node) const {

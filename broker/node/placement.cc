@@ -13,7 +13,7 @@ void Placement::add(const cluster::Queue& queue, std::int64_t times) {
   for (const raft::ReplicaId member : queue.target.empty() ? queue.members : queue.target) {
     loads_[raft::node_of(member)].members += times;
   }
-  if (queue.type == cluster::QueueType::quorum) loads_[queue.node].leaders += times;
+  loads_[queue.node].begun[queue.type] += times;
 }
 
 void Placement::count(const cluster::TopologyPtr& topology) {
@@ -70,10 +70,10 @@ std::vector<NodeId> Placement::choose(NodeId first, const std::vector<Candidate>
   return chosen;
 }
 
-NodeId Placement::choose_leader(const std::vector<NodeId>& members, Random& random) const {
-  CHECK(!members.empty());
+NodeId Placement::choose_leader(cluster::QueueType type, const std::vector<NodeId>& nodes, Random& random) const {
+  CHECK(!nodes.empty());
   std::vector<std::tuple<std::int64_t, std::uint64_t, NodeId>> candidates;
-  for (const NodeId node : members) candidates.emplace_back(load_of(node).leaders, random.next(), node);
+  for (const NodeId node : nodes) candidates.emplace_back(load_of(node).begun[type], random.next(), node);
   return std::get<NodeId>(std::ranges::min(candidates));
 }
 

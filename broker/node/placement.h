@@ -31,13 +31,13 @@ class Placement {
   /// nobody else is left: it is a member when it is back, and the queue has what was asked for (features.md Q002).
   std::vector<NodeId> choose(NodeId first, const std::vector<Candidate>& others, std::size_t count,
                              Random& random) const;
-  /// Whoever the fewest quorum queues began with.
-  NodeId choose_leader(const std::vector<NodeId>& members, Random& random) const;
+  /// Whoever the fewest queues of this type began with.
+  NodeId choose_leader(cluster::QueueType type, const std::vector<NodeId>& nodes, Random& random) const;
 
  private:
   struct Load {
     std::int64_t members = 0;
-    std::int64_t leaders = 0;  // queues that began with it
+    std::map<cluster::QueueType, std::int64_t> begun;  // queues that began with it
   };
   void add(const cluster::Queue& queue, std::int64_t times);
   Load load_of(NodeId node) const;

@@ -44,7 +44,7 @@ class PlainSurroundings final : public Surroundings {
   void remark(std::string) override {}
   std::vector<NodeId> place(std::size_t) override { return {node()}; }
   std::size_t initial_quorum_size() const override { return 1; }
-  NodeId choose_leader(const std::vector<NodeId>& members) override { return members.front(); }
+  NodeId choose_leader(cluster::QueueType, const std::vector<NodeId>& members) override { return members.front(); }
   bool is_congested() const override { return false; }
   std::size_t send(queue::QueueMail mail) override {
     mail_.push_back(std::move(mail));

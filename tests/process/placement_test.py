@@ -56,6 +56,23 @@ def leaders(cluster):
 
 
 @scenario
+def classic_queues_begin_where_the_fewest_are(cluster):
+    """unless they are exclusive, or are declared client-local"""
+    homes = {"balanced-": {}, "local-": {"x-queue-leader-locator": "client-local"}}
+    with connect_to(cluster, "n1") as connection:
+        channel = connection.channel()
+        for prefix, arguments in homes.items():
+            for number in range(6):
+                channel.queue_declare(f"{prefix}{number}", durable=number % 2 == 0, arguments=arguments)
+                channel.queue_declare(f"{prefix}{number}", passive=True)
+        own = channel.queue_declare("", exclusive=True).method.queue
+        nodes = {row["name"]: row["node"] for row in queues(cluster)}
+    counts = [sum(nodes[f"balanced-{number}"] == f"rabbit@{name}" for number in range(6)) for name in cluster.nodes]
+    equal(counts, [2, 2, 2])
+    equal({nodes[f"local-{number}"] for number in range(6)} | {nodes[own]}, {"rabbit@n1"})
+
+
+@scenario
 def members_spread_over_zones(cluster):
     """with two members, the second is in the other zone, wherever the first is"""
     for name in cluster.nodes:

@@ -121,11 +121,15 @@ TEST_F(PlacementTest, ABalancedLeaderIsWhereTheFewestQueuesBegan) {
   const Nodes all = {NodeId(1), NodeId(2), NodeId(3)};
   std::map<NodeId, int> led;
   for (int i = 0; i < 9; ++i) {
-    const NodeId leader = placement.choose_leader(all, random);
+    const NodeId leader = placement.choose_leader(cluster::QueueType::quorum, all, random);
     declare("q" + std::to_string(i), leader, all);
     ++led[leader];
   }
   EXPECT_EQ(led, (std::map<NodeId, int>{{NodeId(1), 3}, {NodeId(2), 3}, {NodeId(3), 3}}));
+  for (const char* name : {"c", "d"}) {
+    apply(cluster::DeclareQueue{.queue = {.vhost = "/", .name = name, .node = NodeId(name[0] == 'c' ? 1u : 3u)}});
+  }
+  EXPECT_EQ(placement.choose_leader(cluster::QueueType::classic, all, random), NodeId(2)) << "each type by itself";
 }
 
 }  // namespace
