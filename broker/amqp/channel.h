@@ -127,6 +127,7 @@ class Channel {
   Handled on(const QueueUnbind& method);
   Handled on(const QueuePurge& method);
   Handled on(const QueueDelete& method);
+  Handled delete_unasked(GroupId queue, bool no_wait);
   Handled on(const BasicQos& method);
   Handled on(const BasicConsume& method);
   Handled on(const BasicCancel& method);

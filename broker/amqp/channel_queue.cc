@@ -331,6 +331,8 @@ Handled Channel::on(const QueueDelete& method) {
     return {};
   }
   if (auto owned = check_owner(*queue); !owned) return owned;
+  const bool has_condition = method.if_unused || method.if_empty;
+  if (!has_condition && session_.surroundings_.has_lost_majority(*queue)) return delete_unasked(queue->id, no_wait);
   ask(queue->id, queue::kGetLink, queue::DeleteIf{.unused = method.if_unused, .empty = method.if_empty},
       [this, name = *name, no_wait](queue::SessionMail& mail) -> Handled {
         const auto* deleted = std::get_if<queue::Deleted>(&mail.what);
@@ -346,6 +348,15 @@ Handled Channel::on(const QueueDelete& method) {
         if (!no_wait) send(QueueDeleteOk{.message_count = static_cast<std::uint32_t>(count)});
         return {};
       });
+  return {};
+}
+
+/// There is nobody to say how many messages go with it; RabbitMQ deletes it all the same (features.md Q050).
+Handled Channel::delete_unasked(GroupId queue, bool no_wait) {
+  submit(cluster::DeleteQueue{.id = queue}, [this, no_wait](const MetadataReply&) -> Handled {
+    if (!no_wait) send(QueueDeleteOk{});
+    return {};
+  });
   return {};
 }
 

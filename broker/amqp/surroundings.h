@@ -80,6 +80,8 @@ class Surroundings {
   virtual std::size_t initial_quorum_size() const = 0;
   /// Of these, the one that a queue which is to be led anywhere begins with.
   virtual NodeId choose_leader(cluster::QueueType type, const std::vector<NodeId>& members) = 0;
+  /// More than half of the cluster answers this node, but no majority of the members of this quorum queue does.
+  virtual bool has_lost_majority(const cluster::Queue& queue) const = 0;
 
   /// Something an operator should know about what a client does; goes to the log.
   virtual void remark(std::string text) = 0;

@@ -90,7 +90,7 @@ constexpr Command kCommands[] = {
      .help = "Takes the member on a node away from a quorum queue"},
     {.name = "delete_queue",
      .arguments = "queue",
-     .options = "vhost= if-empty if-unused",
+     .options = "vhost= if-empty if-unused force",
      .banner = "Deleting queue '{queue}' on vhost '{vhost}' ...",
      .run = &run::delete_queue,
      .help = "Deletes a queue with its messages"},

@@ -28,25 +28,34 @@ namespace run {
 void delete_queue(BrokerView& view, const Arguments& arguments, Done done) {
   const cluster::Queue* queue = find_queue(view, arguments, done);
   if (queue == nullptr) return;
-  view.delete_queue(
-      queue->id, is_set(arguments, "if-unused"), is_set(arguments, "if-empty"),
-      [done = std::move(done)](http::QueueAnswer answer) mutable {
-        using Outcome = http::QueueOutcome;
-        switch (answer.outcome) {
-          case Outcome::done:
-            return done(
-                Answer{.data = answer.messages,
-                       .text = fmt::format("Queue was successfully deleted with {} ready messages", answer.messages)});
-          case Outcome::not_found:
-            return fail(done, Exit::dataerr, "Queue not found");
-          case Outcome::unreachable:
-            return fail(done, Exit::unavailable, std::string(kUnreachable));
-          case Outcome::in_use:
-            return fail(done, Exit::unavailable, "Queue is in use");
-          case Outcome::not_empty:
-            return fail(done, Exit::unavailable, "Queue is not empty");
+  const http::DeleteQueueOptions options{.if_unused = is_set(arguments, "if-unused"),
+                                         .if_empty = is_set(arguments, "if-empty"),
+                                         .force = is_set(arguments, "force")};
+  if (options.force && (options.if_unused || options.if_empty)) {
+    return fail(done, Exit::usage, "--force asks nobody, and so goes without --if-empty and --if-unused");
+  }
+  view.delete_queue(queue->id, options, [done = std::move(done)](http::QueueAnswer answer) mutable {
+    using Outcome = http::QueueOutcome;
+    switch (answer.outcome) {
+      case Outcome::done:
+        if (!answer.is_counted) {
+          return done(Answer{.data = nullptr,
+                             .text = "Queue was deleted without asking its members: how many messages went with it "
+                                     "is not known"});
         }
-      });
+        return done(
+            Answer{.data = answer.messages,
+                   .text = fmt::format("Queue was successfully deleted with {} ready messages", answer.messages)});
+      case Outcome::not_found:
+        return fail(done, Exit::dataerr, "Queue not found");
+      case Outcome::unreachable:
+        return fail(done, Exit::unavailable, std::string(kUnreachable) + ". --force deletes it all the same");
+      case Outcome::in_use:
+        return fail(done, Exit::unavailable, "Queue is in use");
+      case Outcome::not_empty:
+        return fail(done, Exit::unavailable, "Queue is not empty");
+    }
+  });
 }
 
 void purge_queue(BrokerView& view, const Arguments& arguments, Done done) {

@@ -144,6 +144,12 @@ enum class QueueOutcome : std::uint8_t { done, not_found, unreachable, in_use, n
 struct QueueAnswer {
   QueueOutcome outcome = QueueOutcome::done;
   std::uint64_t messages = 0;  // that went with it
+  bool is_counted = true;      // otherwise nobody knows how many went
+};
+struct DeleteQueueOptions {
+  bool if_unused = false;
+  bool if_empty = false;
+  bool force = false;  // whether its node or its members answer or not; goes without conditions
 };
 
 /// What an operator wants of the whole node. It closes the doors it came through: who asks again with the same ticket
@@ -209,7 +215,8 @@ class BrokerView {
 
   // Changed:
   virtual void submit(cluster::MetadataCommand command, Done<cluster::Outcome> done) = 0;
-  virtual void delete_queue(GroupId queue, bool if_unused, bool if_empty, Done<QueueAnswer> done) = 0;
+  /// A quorum queue that has lost its majority goes as well, if there are no conditions.
+  virtual void delete_queue(GroupId queue, DeleteQueueOptions options, Done<QueueAnswer> done) = 0;
   /// How many messages went; nothing when the queue is not there any more.
   virtual void purge_queue(GroupId queue, Done<QueueAnswer> done) = 0;
   /// Of a replicated queue, to its member on that node; `done` when that leads, or when it could not.

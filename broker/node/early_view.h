@@ -58,7 +58,7 @@ class EarlyView final : public http::BrokerView {
   void collect_connections(Done<std::vector<http::ConnectionRow>> done) override { done({}); }
 
   void submit(cluster::MetadataCommand, Done<cluster::Outcome> done) override { done(cluster::Outcome::refused); }
-  void delete_queue(GroupId, bool, bool, Done<http::QueueAnswer> done) override {
+  void delete_queue(GroupId, http::DeleteQueueOptions, Done<http::QueueAnswer> done) override {
     done({.outcome = http::QueueOutcome::not_found});
   }
   void purge_queue(GroupId, Done<http::QueueAnswer> done) override { done({.outcome = http::QueueOutcome::not_found}); }

@@ -1,5 +1,6 @@
 #include "broker/node/node_shard.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -126,6 +127,15 @@ NodeId NodeShard::choose_leader(cluster::QueueType type, const std::vector<NodeI
   std::vector<NodeId> fit = members;
   std::erase_if(fit, [this](NodeId node) { return fitness_of(node) != Placement::Fitness::fit; });
   return fit.empty() ? options_.node : placement_.choose_leader(type, fit, random_);
+}
+
+bool NodeShard::has_lost_majority(const cluster::Queue& queue) const {
+  if (queue.type != cluster::QueueType::quorum) return false;
+  std::size_t live_nodes = 0;
+  view_->nodes.for_each([&](std::uint64_t, const cluster::ClusterNode& node) { live_nodes += is_live(node.id); });
+  const auto live =
+      std::ranges::count_if(queue.members, [this](auto member) { return is_live(raft::node_of(member)); });
+  return live_nodes * 2 > view_->nodes.size() && static_cast<std::size_t>(live) * 2 <= queue.members.size();
 }
 
 Placement::Fitness NodeShard::fitness_of(NodeId node) const {

@@ -111,6 +111,7 @@ class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
   std::vector<NodeId> place(std::size_t count) override;
   std::size_t initial_quorum_size() const override { return options_.initial_quorum_size; }
   NodeId choose_leader(cluster::QueueType type, const std::vector<NodeId>& members) override;
+  bool has_lost_majority(const cluster::Queue& queue) const override;
   void submit(const queue::SessionId& from, cluster::MetadataCommand command) override;
   bool may_lag() const override { return view_->nodes.size() > 1 || shard_.shard_count() > 1; }
   void fence(const queue::SessionId& from) override;

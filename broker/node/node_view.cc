@@ -6,6 +6,7 @@
 #include <numeric>
 #include <utility>
 
+#include "base/log.h"
 #include "broker/amqp/channel.h"
 #include "broker/amqp/names.h"
 #include "broker/amqp/session.h"
@@ -228,7 +229,25 @@ void NodeView::submit(cluster::MetadataCommand command, Done<cluster::Outcome> d
       [done = std::move(done)](cluster::Outcome outcome, const cluster::TopologyPtr&) mutable { done(outcome); });
 }
 
-void NodeView::delete_queue(GroupId queue, bool if_unused, bool if_empty, Done<http::QueueAnswer> done) {
+/// The metadata alone decides: its members stop and drop what they have when they hear of it, whenever they are back.
+void NodeView::delete_unasked(const cluster::Queue& queue, Done<http::QueueAnswer> done) {
+  if (!has_majority()) return done({.outcome = http::QueueOutcome::unreachable});
+  log::warn(log::Category::queue, "queue.deleted_unasked queue={} vhost={} consequence=\"its members were not heard\"",
+            queue.name, queue.vhost);
+  submit(cluster::DeleteQueue{.id = queue.id}, [done = std::move(done)](cluster::Outcome outcome) mutable {
+    using Outcome = http::QueueOutcome;
+    const bool was_gone = outcome == cluster::Outcome::not_found;
+    done({.outcome = was_gone ? Outcome::not_found : Outcome::done, .is_counted = false});
+  });
+}
+
+/// Whether it is empty or unused only its leader can say.
+void NodeView::delete_queue(GroupId queue, http::DeleteQueueOptions options, Done<http::QueueAnswer> done) {
+  const cluster::Queue* definition = topology()->find_queue(queue);
+  const bool is_lost = definition != nullptr && home().has_lost_majority(*definition);
+  const bool has_condition = options.if_unused || options.if_empty;
+  if (is_lost && has_condition) return done({.outcome = http::QueueOutcome::unreachable});
+  if (is_lost || (options.force && definition != nullptr)) return delete_unasked(*definition, std::move(done));
   auto on_answer = [done = std::move(done)](const queue::SessionMail& mail) mutable {
     using Outcome = http::QueueOutcome;
     const auto* deleted = std::get_if<queue::Deleted>(&mail.what);
@@ -243,7 +262,8 @@ void NodeView::delete_queue(GroupId queue, bool if_unused, bool if_empty, Done<h
     }
   };
   const queue::SessionId from = home().await_answer(std::move(on_answer));
-  home().send({.queue = queue, .from = from, .what = queue::DeleteIf{.unused = if_unused, .empty = if_empty}});
+  home().send(
+      {.queue = queue, .from = from, .what = queue::DeleteIf{.unused = options.if_unused, .empty = options.if_empty}});
 }
 
 void NodeView::purge_queue(GroupId queue, Done<http::QueueAnswer> done) {

@@ -76,7 +76,7 @@ class NodeView final : public http::BrokerView {
   void collect_connections(Done<std::vector<http::ConnectionRow>> done) override;
 
   void submit(cluster::MetadataCommand command, Done<cluster::Outcome> done) override;
-  void delete_queue(GroupId queue, bool if_unused, bool if_empty, Done<http::QueueAnswer> done) override;
+  void delete_queue(GroupId queue, http::DeleteQueueOptions options, Done<http::QueueAnswer> done) override;
   void purge_queue(GroupId queue, Done<http::QueueAnswer> done) override;
   void transfer_leadership(GroupId queue, NodeId to, Done<Result<void>> done) override;
   void close_connections(std::string name, std::string reason, Done<std::size_t> done) override;
@@ -105,6 +105,7 @@ class NodeView final : public http::BrokerView {
   void see_queue(GroupId queue, Done<std::optional<SeenQueue>> done);
   void see_replica(GroupId queue, Done<std::optional<http::ReplicaRow>> done);
   void see_connections(Done<std::vector<http::ConnectionRow>> done);
+  void delete_unasked(const cluster::Queue& queue, Done<http::QueueAnswer> done);
   static std::size_t close_here(NodeShard& shard, const std::string& name, const std::string& reason);
   void close_here(const std::string& name, const std::string& reason, Done<std::size_t> done);
   /// `make(shard)` runs on each shard; `done` gets all rows here.

@@ -109,6 +109,7 @@ class OneShard final : public Surroundings, public queue::MailReceiver {
   std::vector<NodeId> place(std::size_t) override { return {node()}; }
   std::size_t initial_quorum_size() const override { return 1; }
   NodeId choose_leader(cluster::QueueType, const std::vector<NodeId>& members) override { return members.front(); }
+  bool has_lost_majority(const cluster::Queue&) const override { return false; }
   bool is_congested() const override { return false; }
   std::size_t send(queue::QueueMail mail) override {
     const std::size_t bytes = queue::flight_bytes(mail.what);

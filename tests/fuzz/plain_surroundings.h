@@ -45,6 +45,7 @@ class PlainSurroundings final : public Surroundings {
   std::vector<NodeId> place(std::size_t) override { return {node()}; }
   std::size_t initial_quorum_size() const override { return 1; }
   NodeId choose_leader(cluster::QueueType, const std::vector<NodeId>& members) override { return members.front(); }
+  bool has_lost_majority(const cluster::Queue&) const override { return false; }
   bool is_congested() const override { return false; }
   std::size_t send(queue::QueueMail mail) override {
     mail_.push_back(std::move(mail));

@@ -167,6 +167,12 @@ TEST_F(ControlTest, QueuesAreListedPurgedAndDeleted) {
   EXPECT_EQ(data("purge_queue", R"({"queue":"q"})"), "5");
   EXPECT_EQ(run("delete_queue", R"({"queue":"q","if-empty":true})")->text,
             "Queue was successfully deleted with 0 ready messages");
+  view.queues.front().state = "down";
+  EXPECT_EQ(error("delete_queue", R"({"queue":"q"})"),
+            "69 The queue cannot be reached: its node is down, or it has no majority. --force deletes it all the same");
+  EXPECT_EQ(run("delete_queue", R"({"queue":"q","force":true})")->text,
+            "Queue was deleted without asking its members: how many messages went with it is not known");
+  EXPECT_TRUE(error("delete_queue", R"({"queue":"q","force":true,"if-empty":true})").starts_with("64 --force"));
   for (const std::string_view command : {"delete_queue", "purge_queue"}) {
     EXPECT_EQ(error(command, R"({"queue":"x"})"), "65 Queue 'x' does not exist in vhost '/'");
     EXPECT_EQ(error(command, R"({"queue":"q","vhost":"x"})"), "65 Virtual host 'x' does not exist");

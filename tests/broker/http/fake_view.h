@@ -95,11 +95,13 @@ class FakeView final : public BrokerView {
   void submit(cluster::MetadataCommand command, Done<cluster::Outcome> done) override {
     done(apply(std::move(command)));
   }
-  void delete_queue(GroupId queue, bool if_unused, bool if_empty, Done<QueueAnswer> done) override {
+  void delete_queue(GroupId queue, DeleteQueueOptions options, Done<QueueAnswer> done) override {
     const auto found = std::ranges::find(queues, queue, [](const QueueRow& row) { return row.definition->id; });
     if (found == queues.end()) return done({.outcome = QueueOutcome::not_found});
-    if (if_unused && found->consumers > 0) return done({.outcome = QueueOutcome::in_use});
-    if (if_empty && found->ready > 0) return done({.outcome = QueueOutcome::not_empty});
+    if (options.force) return done({.is_counted = false});
+    if (found->state == "down") return done({.outcome = QueueOutcome::unreachable});
+    if (options.if_unused && found->consumers > 0) return done({.outcome = QueueOutcome::in_use});
+    if (options.if_empty && found->ready > 0) return done({.outcome = QueueOutcome::not_empty});
     done({.outcome = QueueOutcome::done, .messages = found->ready});
   }
   void purge_queue(GroupId queue, Done<QueueAnswer> done) override {
