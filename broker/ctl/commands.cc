@@ -117,6 +117,7 @@ constexpr Command kCommands[] = {
      .answers_early = true},
     {.name = "forget_cluster_node",
      .arguments = "target",
+     .options = "force",
      .banner = "Removing node {target} from the cluster",
      .run = &run::forget_cluster_node,
      .help = "Takes a node that does not run out of the cluster, for good"},

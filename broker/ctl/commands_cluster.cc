@@ -200,10 +200,11 @@ void forget_cluster_node(BrokerView& view, const Arguments& arguments, Done done
   if (node->name == view.node_name()) {
     return fail(done, Exit::unavailable, "a node cannot forget itself: run this on another one");
   }
-  view.forget_node(node->id, [done = std::move(done)](const Result<void>& forgotten) mutable {
-    if (!forgotten) return fail(done, Exit::unavailable, forgotten.error().text);
-    answer_nothing(done);
-  });
+  view.forget_node(node->id, is_set(arguments, "force"),
+                   [done = std::move(done)](const Result<void>& forgotten) mutable {
+                     if (!forgotten) return fail(done, Exit::unavailable, forgotten.error().text);
+                     answer_nothing(done);
+                   });
 }
 
 void drain(BrokerView& view, const Arguments&, Done done) {

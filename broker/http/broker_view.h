@@ -223,8 +223,9 @@ class BrokerView {
   virtual void transfer_leadership(GroupId queue, NodeId to, Done<Result<void>> done) = 0;
   /// Asks the clients of that name to go: 320 CONNECTION_FORCED with `reason`. `done`: how many there were.
   virtual void close_connections(std::string name, std::string reason, Done<std::size_t> done) = 0;
-  /// Takes a node that does not answer out of the cluster; `done` within seconds.
-  virtual void forget_node(NodeId node, Done<Result<void>> done) = 0;
+  /// Takes a node that does not answer out of the cluster; `done` within seconds. Without `force` not if quorum queues
+  /// would have no majority without it.
+  virtual void forget_node(NodeId node, bool force, Done<Result<void>> done) = 0;
   /// The outcome; nothing while the order is being carried out.
   virtual std::optional<Result<void>> order(const Order& order) = 0;
   /// Octets for a password's hash.

@@ -28,12 +28,12 @@ Result<std::optional<cluster::FormationRecord>> read_record(const Config& config
 }
 
 /// Nothing to do for a node that is alone.
-Result<void> leave_cluster(const Config& config) {
+Result<void> leave_cluster(const Config& config, bool force) {
   const auto record = read_record(config);
   if (!record) return std::unexpected(record.error());
   if (!*record) return {};
-  const std::string words =
-      boost::json::serialize(boost::json::object{{"what", "forget"}, {"node", (*record)->self.value()}});
+  const std::string words = boost::json::serialize(
+      boost::json::object{{"what", "forget"}, {"node", (*record)->self.value()}, {"force", force}});
   std::string refusals;
   for (const cluster::ClusterNode& node : (*record)->nodes) {
     if (node.id == (*record)->self) continue;
@@ -56,7 +56,7 @@ Result<void> leave_cluster(const Config& config) {
 Result<void> reset_node(const Config& config, const http::Order& order) {
   const auto lock = storage::DirectoryLock::acquire(config.data_dir);
   if (!lock) return std::unexpected(lock.error());
-  if (auto left = leave_cluster(config); !left) {
+  if (auto left = leave_cluster(config, order.force); !left) {
     if (!order.force) {
       return failure(
           ErrorCode::unavailable,

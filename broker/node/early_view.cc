@@ -31,7 +31,7 @@ void EarlyView::transfer_leadership(GroupId, NodeId, Done<Result<void>> done) {
   done(failure(ErrorCode::unavailable, "this node " + http::describe_state(*this)));
 }
 
-void EarlyView::forget_node(NodeId, Done<Result<void>> done) {
+void EarlyView::forget_node(NodeId, bool, Done<Result<void>> done) {
   done(failure(ErrorCode::unavailable, "this node " + http::describe_state(*this)));
 }
 

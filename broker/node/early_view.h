@@ -64,7 +64,7 @@ class EarlyView final : public http::BrokerView {
   void purge_queue(GroupId, Done<http::QueueAnswer> done) override { done({.outcome = http::QueueOutcome::not_found}); }
   void transfer_leadership(GroupId, NodeId, Done<Result<void>> done) override;
   void close_connections(std::string, std::string, Done<std::size_t> done) override { done(0); }
-  void forget_node(NodeId, Done<Result<void>> done) override;
+  void forget_node(NodeId, bool, Done<Result<void>> done) override;
   std::optional<Result<void>> order(const http::Order& order) override;
   std::uint64_t random() override { return Random::from_system().next(); }
 

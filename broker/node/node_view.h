@@ -80,7 +80,7 @@ class NodeView final : public http::BrokerView {
   void purge_queue(GroupId queue, Done<http::QueueAnswer> done) override;
   void transfer_leadership(GroupId queue, NodeId to, Done<Result<void>> done) override;
   void close_connections(std::string name, std::string reason, Done<std::size_t> done) override;
-  void forget_node(NodeId node, Done<Result<void>> done) override;
+  void forget_node(NodeId node, bool force, Done<Result<void>> done) override;
   std::optional<Result<void>> order(const http::Order& order) override;
   std::uint64_t random() override { return home().random().next(); }
 
@@ -120,6 +120,7 @@ class NodeView final : public http::BrokerView {
   void wait_until(Look look, std::optional<Duration> limit, Done<bool> done);
   void transfer_here(GroupId queue, NodeId to, Done<Result<void>> done);
   static Result<void> begin_transfer(NodeShard& shard, GroupId queue, NodeId to);
+  std::vector<std::string> queues_needing(NodeId node, bool classic_too) const;
 
   // node_view_cluster.cc: the others
   std::vector<cluster::ClusterNode> members() const;

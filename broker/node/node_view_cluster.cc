@@ -1,6 +1,7 @@
 // What NodeView knows of other nodes: the questions, the answers, and how rows are merged.
 #include <algorithm>
 #include <boost/json/serialize.hpp>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <utility>
@@ -264,14 +265,7 @@ Situation NodeView::situation() const {
   }
   const bool is_majority = situation.others.empty() || live * 2 > situation.others.size() + 1;
   if (!is_majority) situation.needed_for.emplace_back("the majority of the cluster");
-  topology()->queues_by_id.for_each([&](std::uint64_t, const cluster::QueuePtr& queue) {
-    if (!queue->has_member_on(self())) return;
-    const auto left = std::ranges::count_if(queue->members, [this](raft::ReplicaId member) {
-      return raft::node_of(member) != self() && is_live(raft::node_of(member));
-    });
-    if (static_cast<std::size_t>(left) * 2 > queue->members.size()) return;
-    situation.needed_for.push_back("queue '" + queue->name + "' in vhost '" + queue->vhost + "'");
-  });
+  std::ranges::move(queues_needing(self(), true), std::back_inserter(situation.needed_for));
   return situation;
 }
 
@@ -337,7 +331,9 @@ void NodeView::answer(const json::object& question, Answer done) {
   if (what == "forget") {
     const NodeId node(static_cast<std::uint32_t>(number_at(question, "node")));
     if (topology()->find_node(node) == nullptr) return done(json::value(true));
-    return forget_node(node, [done = std::move(done)](Result<void> forgotten) mutable {
+    const json::value* force = question.if_contains("force");
+    const bool is_forced = force != nullptr && force->is_bool() && force->get_bool();
+    return forget_node(node, is_forced, [done = std::move(done)](Result<void> forgotten) mutable {
       if (!forgotten) return done(std::unexpected(forgotten.error()));
       done(json::value(true));
     });

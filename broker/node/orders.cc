@@ -8,13 +8,6 @@
 namespace quorate {
 namespace {
 
-std::string join_names(const std::vector<std::string>& names) {
-  constexpr std::size_t kNamesMax = 10;
-  std::string text;
-  for (std::size_t i = 0; i < std::min(names.size(), kNamesMax); ++i) text += (i == 0 ? "" : ", ") + names[i];
-  return names.size() > kNamesMax ? fmt::format("{} and {} more", text, names.size() - kNamesMax) : text;
-}
-
 Result<void> allow_loss(const Situation& situation) {
   if (!situation.is_known) {
     return failure(ErrorCode::unavailable,
@@ -40,6 +33,13 @@ Result<void> allow_to_join(const http::Order& order, const Situation& situation,
 }
 
 }  // namespace
+
+std::string join_names(const std::vector<std::string>& names) {
+  constexpr std::size_t kNamesMax = 10;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(names.size(), kNamesMax); ++i) text += (i == 0 ? "" : ", ") + names[i];
+  return names.size() > kNamesMax ? fmt::format("{} and {} more", text, names.size() - kNamesMax) : text;
+}
 
 Situation early_situation(const cluster::Outlook& outlook) {
   Situation situation{.is_known = !outlook.has_cluster};

@@ -23,6 +23,9 @@ struct Situation {
   std::vector<std::string> others;      // names of the other nodes of its cluster
 };
 
+/// The first few of many, as the middle of a sentence.
+std::string join_names(const std::vector<std::string>& names);
+
 /// Of a node that looks for its cluster, or for a majority of it.
 Situation early_situation(const cluster::Outlook& outlook);
 

@@ -104,3 +104,29 @@ def a_classic_queue_of_a_dead_node_goes_by_force(cluster):
     for name in cluster.nodes:
         wait_until(lambda at=name: states(cluster, at) == {"kept": "running"}, SECONDS, f"{name} knows")
     cluster.control("n1", "delete_queue", "kept")
+
+
+@scenario
+def a_node_that_queues_need_is_not_forgotten(cluster):
+    """they are named; deleted before or after it, they stand in nobody's way, and the node joins again as a new one"""
+    declare(cluster, "before", "after")
+    declare(cluster, "whole", members=("n1", "n2", "n3"))
+    cluster.kill("n3")
+    await_minority(cluster, "before", "after")
+    said = refused(cluster, "forget_cluster_node", "rabbit@n3")
+    check_in("queue 'after' in vhost '/'", said)
+    check_in("queue 'before' in vhost '/'", said)
+    check("whole" not in said, said)
+    cluster.control("n1", "delete_queue", "before")
+    said = refused(cluster, "forget_cluster_node", "rabbit@n3")
+    check("before" not in said, said)
+    cluster.control("n1", "forget_cluster_node", "rabbit@n3", "--force")
+    equal(states(cluster, "n1")["after"], "minority")
+    cluster.control("n1", "delete_queue", "after")
+    cluster.wipe("n3")
+    cluster.start("n3")
+    cluster.await_ready(["n3"])
+    cluster.control("n1", "grow", "rabbit@n3", "all")
+    for name in cluster.nodes:
+        cluster.control(name, "-t", "60", "await_online_quorum_plus_one")
+    equal(states(cluster, "n3"), {"whole": "running"})

@@ -296,7 +296,9 @@ TEST_F(ClusterControlTest, OnlyASilentNodeIsForgotten) {
   EXPECT_TRUE(
       error("forget_cluster_node", R"({"target":"rabbit@test"})").starts_with("69 a node cannot forget itself"));
   view.silent = {NodeId(2)};
-  EXPECT_EQ(data("forget_cluster_node", R"({"target":"rabbit@b"})"), "null");
+  view.needed = true;
+  EXPECT_EQ(error("forget_cluster_node", R"({"target":"rabbit@b"})"), "69 it is needed");
+  EXPECT_EQ(data("forget_cluster_node", R"({"target":"rabbit@b","force":true})"), "null");
   EXPECT_EQ(view.topology()->nodes.size(), 2U);
   EXPECT_EQ(target(), "1");
 }

@@ -114,8 +114,9 @@ class FakeView final : public BrokerView {
     close_reason = std::move(reason);
     done(std::erase_if(connections, [&](const ConnectionRow& row) { return row.name == name; }));
   }
-  void forget_node(NodeId node, Done<Result<void>> done) override {
+  void forget_node(NodeId node, bool force, Done<Result<void>> done) override {
     if (std::ranges::find(silent, node) == silent.end()) return done(failure(ErrorCode::unavailable, "it is running"));
+    if (needed && !force) return done(failure(ErrorCode::unavailable, "it is needed"));
     apply(cluster::ForgetNode{.id = node});
     done({});
   }
@@ -132,6 +133,7 @@ class FakeView final : public BrokerView {
   bool majority = true;
   std::string waits;
   std::vector<NodeId> silent;
+  bool needed = false;  // those who are forgotten, for some queue's majority
   std::vector<std::pair<GroupId, NodeId>> transfers;
   std::vector<QueueRow> queues;
   std::vector<ReplicaRow> replicas;
