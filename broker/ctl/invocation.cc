@@ -24,15 +24,27 @@ struct Slots {
 /// What belongs to all.
 struct Common {
   std::string vhost;
+  std::string format;
   double timeout_seconds = 60;
   bool no_headers = false;
   bool long_names = false;
 };
 
-const std::map<std::string, Format> kFormats = {
+struct NamedFormat {
+  std::string_view name;
+  Format format = Format::table;
+};
+constexpr NamedFormat kFormats[] = {
     {"table", Format::table}, {"pretty_table", Format::pretty_table}, {"json", Format::json}, {"csv", Format::csv}};
 
+std::vector<std::string> names_of_formats() {
+  std::vector<std::string> names;
+  for (const NamedFormat& format : kFormats) names.emplace_back(format.name);
+  return names;
+}
+
 constexpr std::string_view kVhost = "vhost=";
+constexpr std::string_view kHelp = "help";
 
 bool has_value(std::string_view option) { return option.ends_with('='); }
 std::string_view option_name(std::string_view option) { return option.substr(0, option.find('=')); }
@@ -52,8 +64,7 @@ void add_common_options(CLI::App& app, Invocation& invocation, Common& common) {
   app.add_option("-p,--vhost", common.vhost, "Virtual host of the command")->default_str("/");
   app.add_option("-t,--timeout", common.timeout_seconds, "Seconds until the answer must be there")
       ->check(CLI::PositiveNumber);
-  app.add_option("--formatter", invocation.format, "table, pretty_table, json or csv")
-      ->transform(CLI::CheckedTransformer(kFormats));
+  app.add_option("--formatter", common.format, "How the answer looks")->check(CLI::IsMember(names_of_formats()));
   app.add_flag("-q,--quiet", invocation.quiet, "No banner");
   app.add_flag("-s,--silent", invocation.silent, "No banner and no names of columns");
   app.add_flag("--no-table-headers", common.no_headers, "No names of columns");
@@ -138,6 +149,26 @@ InvocationOutcome mistake(std::string text) {
   return {.run = std::nullopt, .text = "Error (argument validation): " + std::move(text), .exit = Exit::usage};
 }
 
+InvocationOutcome unknown(const std::string& command) {
+  return mistake("Command '" + command + "' not found. --help lists them.");
+}
+
+InvocationOutcome explain(const CLI::App& app, const CLI::ParseError& error) {
+  std::ostringstream out;
+  std::ostringstream ignored;
+  if (app.exit(error, out, ignored) == 0) return {.run = std::nullopt, .text = out.str(), .exit = Exit::ok};
+  const std::string command = unknown_command(app);
+  return command.empty() ? mistake(error.what()) : unknown(command);
+}
+
+/// `help`, or `help COMMAND`.
+InvocationOutcome help(CLI::App& app, std::span<const Command> commands, const std::string& command) {
+  if (!command.empty() && find_command(commands, command) == nullptr) return unknown(command);
+  app.clear();  // else it would be the help of what was parsed
+  std::string text = command.empty() ? app.help() : app.get_subcommand(command)->help(app.get_name());
+  return {.run = std::nullopt, .text = std::move(text), .exit = Exit::ok};
+}
+
 }  // namespace
 
 InvocationOutcome parse_invocation(std::span<const Command> commands, const std::string& program,
@@ -147,31 +178,33 @@ InvocationOutcome parse_invocation(std::span<const Command> commands, const std:
   std::map<std::string, Slots, std::less<>> slots;
   CLI::App app{"Operates a running Quorate node.", program};
   app.require_subcommand(1);
+  app.get_formatter()->column_width(36);  // wider than the longest name of a command
   add_common_options(app, invocation, common);
   app.set_version_flag("--version", "quoratectl " QUORATE_VERSION);
   for (const Command& command : commands) add_command(app, command, slots[std::string(command.name)]);
+  std::string asked;
+  app.add_subcommand(std::string(kHelp), "Explains a command, or lists them")->add_option("command", asked);
+  if (arguments.empty()) return {.run = std::nullopt, .text = app.help(), .exit = Exit::usage};
 
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // CLI11 takes words from the back
   } catch (const CLI::ParseError& error) {
-    std::ostringstream out;
-    std::ostringstream ignored;
-    if (app.exit(error, out, ignored) == 0) return {.run = std::nullopt, .text = out.str(), .exit = Exit::ok};
-    const std::string unknown = unknown_command(app);
-    if (!unknown.empty()) return mistake("Command '" + unknown + "' not found. --help lists them.");
-    return mistake(error.what());
+    return explain(app, error);
   }
+  const std::string chosen = app.get_subcommands().front()->get_name();
+  if (chosen == kHelp) return help(app, commands, asked);
   if (invocation.data_dir.empty()) invocation.data_dir = kDefaultDataDir;
   if (common.vhost.empty()) common.vhost = "/";
+  if (!common.format.empty())
+    invocation.format = std::ranges::find(kFormats, common.format, &NamedFormat::name)->format;
   invocation.silent = invocation.silent || common.no_headers;
   invocation.timeout = std::chrono::milliseconds(static_cast<std::int64_t>(common.timeout_seconds * 1000));
   if (is_remote(invocation)) {
     invocation.remote = cluster::parse_seed(invocation.node);
     if (!invocation.remote) return mistake("a secret or certificate is for a remote node: --node [NAME@]HOST[:PORT]");
   }
-  const CLI::App& chosen = *app.get_subcommands().front();
-  invocation.command = find_command(commands, chosen.get_name());
-  collect(*invocation.command, chosen, slots.at(chosen.get_name()), common, invocation);
+  invocation.command = find_command(commands, chosen);
+  collect(*invocation.command, *app.get_subcommand(chosen), slots.at(chosen), common, invocation);
   return {.run = std::move(invocation), .text = "", .exit = Exit::ok};
 }
 

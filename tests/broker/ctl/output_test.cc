@@ -57,7 +57,8 @@ TEST(Invocation, MeansARemoteNodeWhenItShowsASecretOrACertificate) {
 
 TEST(Invocation, NamesTheMistakeWithTheExitCodeOfUsage) {
   const std::vector<std::vector<std::string>> mistakes = {
-      {}, {"fly"}, {"add_user"}, {"ping", "now"}, {"list_queues", "--formatter", "xml"}, {"-t", "0", "ping"}, {"--no"}};
+      {"-q"},  {"fly"}, {"add_user"}, {"ping", "now"}, {"list_queues", "--formatter", "xml"}, {"-t", "0", "ping"},
+      {"--no"}};
   for (const auto& words : mistakes) {
     const auto outcome = parse_invocation(commands(), "quoratectl", words);
     EXPECT_FALSE(outcome.run.has_value());
@@ -73,6 +74,27 @@ TEST(Invocation, NamesTheMistakeWithTheExitCodeOfUsage) {
   for (const std::string_view word : {"--help", "--version"}) {
     EXPECT_EQ(parse_invocation(commands(), "quoratectl", {std::string(word)}).exit, Exit::ok);
   }
+}
+
+TEST(Invocation, HelpNamesEveryCommandAndEveryFormat) {
+  const auto text_of = [](const std::vector<std::string>& words, Exit exit) {
+    const auto outcome = parse_invocation(commands(), "quoratectl", words);
+    EXPECT_EQ(outcome.exit, exit) << outcome.text;
+    return outcome.text;
+  };
+  const std::string help = text_of({"--help"}, Exit::ok);
+  for (const Command& command : commands()) {
+    EXPECT_NE(help.find("\n  " + std::string(command.name) + " "), std::string::npos) << command.name;
+    const std::string own = text_of({"help", std::string(command.name)}, Exit::ok);
+    EXPECT_EQ(own, text_of({std::string(command.name), "--help"}, Exit::ok));
+    EXPECT_NE(own.find("quoratectl " + std::string(command.name)), std::string::npos) << own;
+  }
+  EXPECT_EQ(text_of({}, Exit::usage), help) << "as rabbitmqctl does";
+  EXPECT_EQ(text_of({"help"}, Exit::ok), help);
+  EXPECT_NE(text_of({"help", "fly"}, Exit::usage).find("Command 'fly' not found"), std::string::npos);
+  const std::string formats = "{table,pretty_table,json,csv}";
+  EXPECT_NE(help.find(formats), std::string::npos) << help;
+  EXPECT_NE(text_of({"ping", "--formatter", "xml"}, Exit::usage).find("xml not in " + formats), std::string::npos);
 }
 
 TEST(Output, BannersNameWhatIsDone) {
