@@ -175,15 +175,18 @@ void quorum_status(BrokerView& view, const Arguments& arguments, Done done) {
 }
 
 void check_if_node_is_quorum_critical(BrokerView& view, const Arguments&, Done done) {
-  const std::vector<std::string> critical = view.quorum_critical();
+  const std::vector<http::CriticalRow> critical = view.quorum_critical();
   if (critical.empty()) {
     return done(
         Answer{.data = json::object{{"result", "ok"}},
                .text = fmt::format("There are no quorum queues that would lose their quorum if node {} is shut down",
                                    view.node_name())});
   }
-  std::string text = fmt::format("Queues that would lose their quorum if node {} is shut down:", view.node_name());
-  for (const std::string& name : critical) text += "\n" + name;
+  std::string text;
+  for (const http::CriticalRow& row : critical) {
+    text += fmt::format("{}{} will become unavailable if node {} stops", text.empty() ? "" : "\n", http::describe(row),
+                        view.node_name());
+  }
   fail(done, Exit::unavailable, std::move(text));
 }
 

@@ -1,5 +1,7 @@
 #include "broker/http/broker_view.h"
 
+#include "broker/auth/permissions.h"
+
 namespace quorate::http {
 namespace {
 
@@ -24,6 +26,11 @@ std::string_view text_of(ServiceState state) {
 std::string describe_state(const BrokerView& view) {
   const std::string waits_for = view.waits_for();
   return std::string(text_of(view.service_state())) + (waits_for.empty() ? "" : ": ") + waits_for;
+}
+
+std::string describe(const CriticalRow& row) {
+  if (!row.is_queue) return row.name;
+  return auth::describe({.kind = auth::ResourceKind::queue, .vhost = row.vhost, .name = row.name});
 }
 
 }  // namespace quorate::http

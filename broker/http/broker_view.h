@@ -87,6 +87,14 @@ struct ListenerRow {
   bool is_tls = false;
 };
 
+/// What has just its majority: a quorum queue, or the metadata of the cluster.
+struct CriticalRow {
+  std::string name;
+  std::string vhost;
+  bool is_queue = true;  // else `vhost` is empty
+  bool operator==(const CriticalRow&) const = default;
+};
+
 /// A resource that ran out, and where: publishers of the cluster are blocked by it.
 struct AlarmRow {
   std::string node;
@@ -181,8 +189,8 @@ class BrokerView {
   /// This node's; other members' may be as old as their last word.
   virtual std::vector<AlarmRow> alarms() const = 0;
   virtual bool is_loopback_user(std::string_view name) const = 0;
-  /// Queues ("queue 'q' in vhost '/'") that would lose their majority without this node.
-  virtual std::vector<std::string> quorum_critical() const = 0;
+  /// What would lose its majority without this node.
+  virtual std::vector<CriticalRow> quorum_critical() const = 0;
   /// More than half of the cluster answers this node.
   virtual bool has_majority() const = 0;
   /// For whom a node that does not serve yet waits; empty when nothing is missing.
@@ -238,5 +246,7 @@ inline bool knows_cluster(ServiceState state) {
 }
 /// How far the node is, as the end of a sentence: "is still starting: 1 of 3, waiting for rabbit@n2, rabbit@n3".
 std::string describe_state(const BrokerView& view);
+/// "queue 'q' in vhost '/'"
+std::string describe(const CriticalRow& row);
 
 }  // namespace quorate::http

@@ -49,19 +49,27 @@ void answer_alarms(Call& call, const std::vector<AlarmRow>& alarms, std::string_
   answer_health(call, Health::failed, {{"reason", reason}, {"alarms", std::move(rows)}});
 }
 
+/// In RabbitMQ's words, as its clients decode them.
+json::object critical_json(const CriticalRow& row) {
+  return {{"name", json_text(row.name)},
+          {"readable_name", json_text(describe(row))},
+          {"virtual_host", row.is_queue ? json_text(row.vhost) : "(not applicable)"},
+          {"type", row.is_queue ? "rabbit_quorum_queue" : "process"}};
+}
+
 }  // namespace
 
 void is_in_service(Call call) { answer_state(call); }
 void ready_to_serve_clients(Call call) { answer_state(call); }
 
 void node_is_quorum_critical(Call call) {
-  const std::vector<std::string> critical = call.view.quorum_critical();
+  const std::vector<CriticalRow> critical = call.view.quorum_critical();
   if (critical.empty()) return answer_health(call, Health::ok);
   json::array rows;
-  for (const std::string& queue : critical) rows.push_back(json::object{{"readable_name", queue}});
-  answer_health(
-      call, Health::failed,
-      {{"reason", "some queues would lose their quorum if this node were stopped"}, {"queues", std::move(rows)}});
+  for (const CriticalRow& row : critical) rows.push_back(critical_json(row));
+  answer_health(call, Health::failed,
+                {{"reason", "There are quorum queues that would lose their quorum if the target node is shut down"},
+                 {"queues", std::move(rows)}});
 }
 
 void alarms(Call call) { answer_alarms(call, call.view.alarms(), "There are alarms in effect in the cluster"); }

@@ -37,7 +37,7 @@ class EarlyView final : public http::BrokerView {
   http::ServiceState service_state() const override { return parts_.state; }
   std::vector<http::AlarmRow> alarms() const override { return {}; }
   bool is_loopback_user(std::string_view) const override { return true; }
-  std::vector<std::string> quorum_critical() const override { return {}; }
+  std::vector<http::CriticalRow> quorum_critical() const override { return {}; }
   bool has_majority() const override { return false; }
   std::string waits_for() const override { return parts_.outlook().waits_for; }
   http::NodeRow this_node() const override;

@@ -57,7 +57,7 @@ class NodeView final : public http::BrokerView {
   std::string stalls() const override { return parts_.stalls.reason(); }
   std::vector<http::AlarmRow> alarms() const override;
   bool is_loopback_user(std::string_view name) const override;
-  std::vector<std::string> quorum_critical() const override;
+  std::vector<http::CriticalRow> quorum_critical() const override;
   bool has_majority() const override { return parts_.watch.has_majority(); }
   std::string waits_for() const override;
   http::NodeRow this_node() const override;

@@ -235,8 +235,8 @@ void NodeView::close_connections(std::string name, std::string reason, Done<std:
 
 /// Of this node's queues those whose majority it belongs to, if one more member must not go. In a cluster of one
 /// nothing can be done about it, and whoever drained a node has decided: nothing is said.
-std::vector<std::string> NodeView::quorum_critical() const {
-  std::vector<std::string> critical;
+std::vector<http::CriticalRow> NodeView::quorum_critical() const {
+  std::vector<http::CriticalRow> critical;
   const cluster::ClusterNode* own = topology()->find_node(self());
   if (topology()->nodes.size() < 2 || (own != nullptr && own->drained)) return critical;
   const auto is_critical = [this](const std::vector<NodeId>& nodes) {
@@ -245,12 +245,12 @@ std::vector<std::string> NodeView::quorum_critical() const {
   };
   std::vector<NodeId> all;
   for (const cluster::ClusterNode& node : members()) all.push_back(node.id);
-  if (is_critical(all)) critical.emplace_back("the metadata of the cluster");
+  if (is_critical(all)) critical.push_back({.name = "the metadata of the cluster", .is_queue = false});
   topology()->queues_by_id.for_each([&](std::uint64_t, const cluster::QueuePtr& queue) {
     if (queue->type != cluster::QueueType::quorum || !queue->has_member_on(self())) return;
     std::vector<NodeId> nodes;
     for (const raft::ReplicaId member : queue->members) nodes.push_back(raft::node_of(member));
-    if (is_critical(nodes)) critical.push_back("queue '" + queue->name + "' in vhost '" + queue->vhost + "'");
+    if (is_critical(nodes)) critical.push_back({.name = queue->name, .vhost = queue->vhost});
   });
   return critical;
 }

@@ -326,8 +326,10 @@ TEST_F(ClusterControlTest, ShowsHowFarEachReplicaIs) {
   EXPECT_TRUE(outcome->text.ends_with("\nrabbit@test\tleader\tvoter\t9\t8\t7\t6\t5\t4\t3")) << outcome->text;
   EXPECT_EQ(outcome->data.as_array().at(0).at("Snapshot Index"), 5);
   EXPECT_TRUE(run("check_if_node_is_quorum_critical").has_value());
-  view.critical = {"queue 'q' in vhost '/'"};
-  EXPECT_TRUE(error("check_if_node_is_quorum_critical").ends_with("\nqueue 'q' in vhost '/'"));
+  view.critical = {{.name = "the metadata of the cluster", .is_queue = false}, {.name = "q", .vhost = "/"}};
+  EXPECT_EQ(error("check_if_node_is_quorum_critical"),
+            "69 the metadata of the cluster will become unavailable if node rabbit@test stops\n"
+            "queue 'q' in vhost '/' will become unavailable if node rabbit@test stops");
 }
 
 TEST_F(ClusterControlTest, LeadersAreTransferredAndSpread) {

@@ -177,8 +177,19 @@ TEST_F(ApiTest, ReportsAlarmsOfTheClusterAndOfThisNode) {
 
 TEST_F(ApiTest, ChecksQuorumAndListeners) {
   EXPECT_EQ(get("/api/health/checks/node-is-quorum-critical").status, 200u);
-  view.critical = {"queue 'q' in vhost '/'"};
-  EXPECT_EQ(get("/api/health/checks/node-is-quorum-critical").status, 503u);
+  view.critical = {{.name = "the metadata of the cluster", .is_queue = false}, {.name = "q", .vhost = "/"}};
+  const Response critical = get("/api/health/checks/node-is-quorum-critical");
+  EXPECT_EQ(critical.status, 503u);
+  const json::value metadata = json::parse(critical.body).at("queues").at(0);
+  EXPECT_EQ(metadata.at("name"), "the metadata of the cluster");
+  EXPECT_EQ(metadata.at("readable_name"), "the metadata of the cluster");
+  EXPECT_EQ(metadata.at("virtual_host"), "(not applicable)");
+  EXPECT_EQ(metadata.at("type"), "process");
+  const json::value queue = json::parse(critical.body).at("queues").at(1);
+  EXPECT_EQ(queue.at("name"), "q");
+  EXPECT_EQ(queue.at("readable_name"), "queue 'q' in vhost '/'");
+  EXPECT_EQ(queue.at("virtual_host"), "/");
+  EXPECT_EQ(queue.at("type"), "rabbit_quorum_queue");
   EXPECT_EQ(get("/api/health/checks/port-listener/5672").body, R"({"port":5672,"status":"ok"})");
   EXPECT_EQ(get("/api/health/checks/port-listener/5671").status, 503u);
   EXPECT_EQ(get("/api/health/checks/port-listener/65536").status, 400u);

@@ -59,7 +59,7 @@ class FakeView final : public BrokerView {
   std::string stalls() const override { return stalling; }
   std::vector<AlarmRow> alarms() const override { return raised; }
   bool is_loopback_user(std::string_view name) const override { return name == "guest"; }
-  std::vector<std::string> quorum_critical() const override { return critical; }
+  std::vector<CriticalRow> quorum_critical() const override { return critical; }
   bool has_majority() const override { return majority; }
   std::string waits_for() const override { return waits; }
   NodeRow this_node() const override {
@@ -129,7 +129,7 @@ class FakeView final : public BrokerView {
   ServiceState state = ServiceState::serving;
   std::string stalling;
   std::vector<AlarmRow> raised;
-  std::vector<std::string> critical;
+  std::vector<CriticalRow> critical;
   bool majority = true;
   std::string waits;
   std::vector<NodeId> silent;
