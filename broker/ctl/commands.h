@@ -1,6 +1,7 @@
 // Every control command: one function each, by subject in commands_<subject>.cc, and one row in commands.cc.
 #pragma once
 #include <boost/json/object.hpp>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -19,6 +20,15 @@ bool is_set(const boost::json::object& arguments, std::string_view name);
 /// The queue of the arguments, or null after `done` has been told.
 const cluster::Queue* find_queue(const http::BrokerView& view, const boost::json::object& arguments, Done& done);
 
+std::optional<cluster::ClusterNode> find_node(const http::BrokerView& view, std::string_view name);
+/// The node of the arguments, or nothing after `done` has been told.
+std::optional<cluster::ClusterNode> find_target(const http::BrokerView& view, const boost::json::object& arguments,
+                                                Done& done);
+/// The quorum queue of the arguments, or null after `done` has been told that it is none to `verb`.
+const cluster::Queue* find_quorum_queue(const http::BrokerView& view, const boost::json::object& arguments,
+                                        std::string_view verb, Done& done);
+
+void answer_nothing(Done& done);
 inline void fail(Done& done, Exit exit, std::string text) {
   done(std::unexpected(CommandError{.exit = exit, .text = std::move(text)}));
 }

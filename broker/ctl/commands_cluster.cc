@@ -1,28 +1,17 @@
-// The members of the cluster and of its quorum queues.
+// The members of the cluster: who they are, who may go, and how far each member of a queue is.
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <boost/json/array.hpp>
 #include <iterator>
-#include <memory>
 #include <optional>
 #include <utility>
 
 #include "broker/ctl/commands.h"
-#include "broker/ctl/leader_balance.h"
 #include "broker/http/json_fields.h"
 
-namespace quorate::ctl::run {
-namespace {
+namespace quorate::ctl {
 
-namespace json = boost::json;
-using cluster::QueueType;
-using MetadataOutcome = cluster::Outcome;
-
-/// Transfers of one rebalance that are under way at one time.
-constexpr std::size_t kTransfersMax = 32;
-
-std::optional<cluster::ClusterNode> find_node(const BrokerView& view, std::string_view name) {
+std::optional<cluster::ClusterNode> find_node(const http::BrokerView& view, std::string_view name) {
   std::optional<cluster::ClusterNode> found;
   view.topology()->nodes.for_each([&](std::uint64_t, const cluster::ClusterNode& node) {
     if (node.name == name) found = node;
@@ -30,110 +19,29 @@ std::optional<cluster::ClusterNode> find_node(const BrokerView& view, std::strin
   return found;
 }
 
-/// The node of the arguments, or nothing after `done` has been told.
-std::optional<cluster::ClusterNode> find_target(const BrokerView& view, const Arguments& arguments, Done& done) {
+std::optional<cluster::ClusterNode> find_target(const http::BrokerView& view, const boost::json::object& arguments,
+                                                Done& done) {
   const std::string name = text_of(arguments, "target");
   auto node = find_node(view, name);
   if (!node) fail(done, Exit::dataerr, fmt::format("node {} is not a member of the cluster", name));
   return node;
 }
 
-/// The quorum queue of the arguments, or null after `done` has been told.
-const cluster::Queue* find_quorum_queue(const BrokerView& view, const Arguments& arguments, std::string_view verb,
-                                        Done& done) {
+const cluster::Queue* find_quorum_queue(const http::BrokerView& view, const boost::json::object& arguments,
+                                        std::string_view verb, Done& done) {
   const cluster::Queue* queue = find_queue(view, arguments, done);
-  if (queue == nullptr || queue->type == QueueType::quorum) return queue;
+  if (queue == nullptr || queue->type == cluster::QueueType::quorum) return queue;
   fail(done, Exit::unavailable, fmt::format("Cannot {} a non-quorum queue", verb));
   return nullptr;
 }
 
-/// The queue of the arguments, which may get members elsewhere, or null after `done` has been told.
-const cluster::Queue* find_movable_queue(const BrokerView& view, const Arguments& arguments, Done& done) {
-  const cluster::Queue* queue = find_queue(view, arguments, done);
-  if (queue == nullptr || cluster::may_be_quorum(*queue)) return queue;
-  fail(done, Exit::unavailable, "Only a durable queue that does not delete itself can become a quorum queue");
-  return nullptr;
-}
-
-/// Where its members are, or are to be.
-std::vector<NodeId> nodes_of(const cluster::Queue& queue) {
-  std::vector<NodeId> nodes;
-  for (const raft::ReplicaId member : queue.target.empty() ? queue.members : queue.target) {
-    nodes.push_back(raft::node_of(member));
-  }
-  return nodes;
-}
-
-std::vector<NodeId> with(std::vector<NodeId> nodes, NodeId node) {
-  nodes.push_back(node);
-  return nodes;
-}
-
-std::vector<NodeId> without(std::vector<NodeId> nodes, NodeId node) {
-  std::erase(nodes, node);
-  return nodes;
-}
-
-std::string_view fault_of(MetadataOutcome outcome) {
-  switch (outcome) {
-    case MetadataOutcome::done:
-    case MetadataOutcome::unknown:
-      return "";
-    case MetadataOutcome::not_found:
-      return "it is not there any more";
-    case MetadataOutcome::in_use:
-      return "another change of its members is under way";
-    case MetadataOutcome::exists:
-    case MetadataOutcome::refused:
-      return "it cannot have such members";
-  }
-  return "";
-}
-
 void answer_nothing(Done& done) { done(Answer{.data = nullptr, .text = ""}); }
 
-/// Nothing more is said when it was carried out.
-void submit(BrokerView& view, cluster::MetadataCommand command, Done done) {
-  view.submit(std::move(command), [done = std::move(done)](MetadataOutcome outcome) mutable {
-    const std::string_view fault = fault_of(outcome);
-    if (fault.empty()) return answer_nothing(done);
-    fail(done, Exit::unavailable, std::string(fault));
-  });
-}
+namespace run {
+namespace {
 
-/// One row for each queue when all are placed; the members follow on their own.
-void place_all(BrokerView& view, std::vector<cluster::PlaceQueue> placements, Done done) {
-  struct Round {
-    json::array rows;
-    std::size_t waiting = 0;
-    Done done;
-  };
-  auto round = std::make_shared<Round>();
-  round->waiting = placements.size();
-  round->done = std::move(done);
-  if (placements.empty()) return round->done(Answer{.data = json::array(), .text = ""});
-  for (cluster::PlaceQueue& placement : placements) {
-    const cluster::Queue& queue = *view.topology()->find_queue(placement.id);
-    json::object row{{"vhost", http::json_text(queue.vhost)},
-                     {"name", http::json_text(queue.name)},
-                     {"size", placement.nodes.size()}};
-    view.submit(std::move(placement), [round, row = std::move(row)](MetadataOutcome outcome) mutable {
-      const std::string_view fault = fault_of(outcome);
-      row["result"] = fault.empty() ? std::string("ok") : "error: " + std::string(fault);
-      round->rows.push_back(std::move(row));
-      if (--round->waiting == 0) round->done(Answer{.data = std::move(round->rows), .text = ""});
-    });
-  }
-}
-
-template <class Wanted>
-std::vector<cluster::QueuePtr> queues_that(const BrokerView& view, Wanted is_wanted) {
-  std::vector<cluster::QueuePtr> queues;
-  view.topology()->queues_by_id.for_each([&](std::uint64_t, const cluster::QueuePtr& queue) {
-    if (is_wanted(*queue)) queues.push_back(queue);
-  });
-  return queues;
-}
+namespace json = boost::json;
+using MetadataOutcome = cluster::Outcome;
 
 std::string replica_lines(const std::vector<http::ReplicaRow>& rows) {
   std::string text =
@@ -230,141 +138,5 @@ void revive(BrokerView& view, const Arguments&, Done done) {
               [done = std::move(done)](MetadataOutcome) mutable { answer_nothing(done); });
 }
 
-// --- members of queues ---
-
-void add_member(BrokerView& view, const Arguments& arguments, Done done) {
-  const cluster::Queue* queue = find_movable_queue(view, arguments, done);
-  if (queue == nullptr) return;
-  const auto node = find_target(view, arguments, done);
-  if (!node) return;
-  if (queue->has_member_on(node->id)) return answer_nothing(done);
-  submit(view, cluster::PlaceQueue{.id = queue->id, .nodes = with(nodes_of(*queue), node->id)}, std::move(done));
-}
-
-void delete_member(BrokerView& view, const Arguments& arguments, Done done) {
-  const cluster::Queue* queue = find_quorum_queue(view, arguments, "delete members from", done);
-  if (queue == nullptr) return;
-  const auto node = find_target(view, arguments, done);
-  if (!node) return;
-  if (!queue->has_member_on(node->id)) return answer_nothing(done);
-  std::vector<NodeId> left = without(nodes_of(*queue), node->id);
-  if (left.empty()) return fail(done, Exit::unavailable, "Cannot delete the last member of a queue");
-  submit(view, cluster::PlaceQueue{.id = queue->id, .nodes = std::move(left)}, std::move(done));
-}
-
-/// A classic queue has one member: add_member makes a quorum queue of it by itself, delete_member does not undo that.
-void set_queue_type(BrokerView& view, const Arguments& arguments, Done done) {
-  const cluster::Queue* queue = find_movable_queue(view, arguments, done);
-  if (queue == nullptr) return;
-  const std::string type = text_of(arguments, "type");
-  if (type != "classic" && type != "quorum") return fail(done, Exit::usage, "the type must be one of: classic, quorum");
-  const bool is_classic = type == "classic";
-  if (is_classic && nodes_of(*queue).size() > 1) {
-    return fail(done, Exit::unavailable, "A queue with several members cannot be classic: delete all but one");
-  }
-  submit(view, cluster::SetQueueType{.id = queue->id, .type = is_classic ? QueueType::classic : QueueType::quorum},
-         std::move(done));
-}
-
-void grow(BrokerView& view, const Arguments& arguments, Done done) {
-  const auto node = find_target(view, arguments, done);
-  if (!node) return;
-  const std::string strategy = text_of(arguments, "strategy");
-  if (strategy != "all" && strategy != "even") {
-    return fail(done, Exit::usage, "the strategy must be one of: all, even");
-  }
-  std::vector<cluster::PlaceQueue> placements;
-  const bool classic_too = is_set(arguments, "classic");
-  const auto is_wanted = [&](const cluster::Queue& queue) {
-    const bool is_right_type = queue.type == QueueType::quorum || (classic_too && cluster::may_be_quorum(queue));
-    const bool is_right_size = strategy == "all" || queue.members.size() % 2 == 0;
-    return is_right_type && is_right_size && !queue.has_member_on(node->id);
-  };
-  for (const cluster::QueuePtr& queue : queues_that(view, is_wanted)) {
-    placements.push_back({.id = queue->id, .nodes = with(nodes_of(*queue), node->id)});
-  }
-  place_all(view, std::move(placements), std::move(done));
-}
-
-void shrink(BrokerView& view, const Arguments& arguments, Done done) {
-  const auto node = find_target(view, arguments, done);
-  if (!node) return;
-  std::vector<cluster::PlaceQueue> placements;
-  const auto is_wanted = [&](const cluster::Queue& queue) {
-    return queue.type == QueueType::quorum && queue.has_member_on(node->id) && nodes_of(queue).size() > 1;
-  };
-  for (const cluster::QueuePtr& queue : queues_that(view, is_wanted)) {
-    placements.push_back({.id = queue->id, .nodes = without(nodes_of(*queue), node->id)});
-  }
-  place_all(view, std::move(placements), std::move(done));
-}
-
-void transfer_leadership(BrokerView& view, const Arguments& arguments, Done done) {
-  const cluster::Queue* queue = find_quorum_queue(view, arguments, "transfer leadership of", done);
-  if (queue == nullptr) return;
-  const auto node = find_target(view, arguments, done);
-  if (!node) return;
-  view.transfer_leadership(queue->id, node->id, [done = std::move(done)](const Result<void>& result) mutable {
-    if (!result) return fail(done, Exit::unavailable, result.error().text);
-    answer_nothing(done);
-  });
-}
-
-namespace {
-
-/// The transfers of one rebalance, some at a time.
-struct Rebalance : std::enable_shared_from_this<Rebalance> {
-  Rebalance(BrokerView& through, LeaderBalance plan, Done then)
-      : view(through), balance(std::move(plan)), done(std::move(then)) {}
-
-  void go_on() {
-    while (under_way < kTransfersMax && next < balance.moves.size()) {
-      const LeaderMove& move = balance.moves[next++];
-      const auto to = find_node(view, move.to);
-      if (!to) continue;
-      ++under_way;
-      view.transfer_leadership(move.queue, to->id, [self = shared_from_this()](const Result<void>& result) {
-        --self->under_way;
-        if (!result) ++self->failed;
-        self->go_on();
-      });
-    }
-    if (under_way == 0 && next == balance.moves.size()) answer();
-  }
-
-  void answer() {
-    if (!done) return;
-    json::array rows;
-    std::string text = "Node Name\tNumber of quorum queue leaders";
-    for (const auto& [node, count] : balance.leaders) {
-      rows.push_back(json::object{{"Node Name", node}, {"Number of quorum queue leaders", count}});
-      text += fmt::format("\n{}\t{}", node, count);
-    }
-    if (failed > 0) text += fmt::format("\n{} of {} leaders could not be moved", failed, balance.moves.size());
-    std::exchange(done, nullptr)(Answer{.data = std::move(rows), .text = std::move(text)});
-  }
-
-  BrokerView& view;
-  LeaderBalance balance;
-  Done done;
-  std::size_t next = 0;
-  std::size_t under_way = 0;
-  std::size_t failed = 0;
-};
-
-}  // namespace
-
-/// Classic queues have one member, which leads.
-void rebalance(BrokerView& view, const Arguments& arguments, Done done) {
-  const std::string type = text_of(arguments, "type");
-  if (type != "all" && type != "quorum") return fail(done, Exit::usage, "the type must be one of: all, quorum");
-  view.collect_queues([&view, done = std::move(done)](const std::vector<http::QueueRow>& queues) mutable {
-    std::vector<std::string> fit;
-    view.topology()->nodes.for_each([&](std::uint64_t, const cluster::ClusterNode& node) {
-      if (!node.drained) fit.push_back(node.name);
-    });
-    std::make_shared<Rebalance>(view, balance_leaders(queues, fit), std::move(done))->go_on();
-  });
-}
-
-}  // namespace quorate::ctl::run
+}  // namespace run
+}  // namespace quorate::ctl
