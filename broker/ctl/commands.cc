@@ -7,7 +7,7 @@ namespace {
 constexpr Command kCommands[] = {
     {.name = "add_member",
      .arguments = "queue target",
-     .options = "vhost=",
+     .options = "vhost= membership=",
      .banner = "Adding a replica for queue {queue} on node {target}...",
      .run = &run::add_member,
      .help = "Gives a queue a member on a node; a classic one becomes a quorum queue"},
@@ -18,7 +18,7 @@ constexpr Command kCommands[] = {
      .help = "Creates a user without any permission"},
     {.name = "add_vhost",
      .arguments = "vhost_name",
-     .options = "description= tags= default-queue-type= relaxed-checks-on-redeclaration=",
+     .options = "d,description= tags= default-queue-type= relaxed-checks-on-redeclaration=",
      .banner = R"(Adding vhost "{vhost_name}" ...)",
      .run = &run::add_vhost,
      .help = "Creates a virtual host"},
@@ -90,7 +90,7 @@ constexpr Command kCommands[] = {
      .help = "Takes the member on a node away from a quorum queue"},
     {.name = "delete_queue",
      .arguments = "queue",
-     .options = "vhost= if-empty if-unused force",
+     .options = "vhost= e,if-empty u,if-unused force",
      .banner = "Deleting queue '{queue}' on vhost '{vhost}' ...",
      .run = &run::delete_queue,
      .help = "Deletes a queue with its messages"},
@@ -123,7 +123,7 @@ constexpr Command kCommands[] = {
      .help = "Takes a node that does not run out of the cluster, for good"},
     {.name = "grow",
      .arguments = "target strategy",
-     .options = "classic",
+     .options = "classic vhost-pattern= queue-pattern= membership= errors-only",
      .banner = "Growing {strategy} quorum queues on {target}...",
      .columns = "vhost name size result |",
      .run = &run::grow,
@@ -132,7 +132,7 @@ constexpr Command kCommands[] = {
          "classic queues become quorum queues"},
     {.name = "join_cluster",
      .arguments = "target",
-     .options = "force ticket=",
+     .options = "force disc ticket=",
      .banner = "Clustering node {node} with {target}",
      .run = &run::join_cluster,
      .help = "Empties this node, which has to be alone, and makes it a member of another cluster",
@@ -158,7 +158,8 @@ constexpr Command kCommands[] = {
      .banner = "Listing connections ...",
      .columns = "user peer_host peer_port state | pid name node host port ssl channels protocol auth_mechanism vhost "
                 "timeout frame_max channel_max client_properties recv_oct send_oct send_pend connected_at "
-                "user_provided_name connection_name type",
+                "user_provided_name connection_name type recv_cnt send_cnt ssl_protocol ssl_key_exchange ssl_cipher "
+                "ssl_hash peer_cert_subject peer_cert_issuer peer_cert_serial_number peer_cert_validity container_id",
      .run = &run::list_connections,
      .help = "Lists client connections"},
     {.name = "list_consumers",
@@ -184,11 +185,14 @@ constexpr Command kCommands[] = {
      .help = "Lists who may do what in a virtual host"},
     {.name = "list_queues",
      .arguments = "column*",
-     .options = "vhost=",
+     .options = "vhost= online offline local",
      .banner = "Listing queues for vhost {vhost} ...",
      .columns = "name messages | durable auto_delete exclusive arguments policy pid node type state leader members "
                 "online messages_ready messages_unacknowledged messages_delayed message_bytes consumers "
-                "consumer_utilisation consumer_capacity memory",
+                "consumer_utilisation consumer_capacity memory operator_policy effective_policy_definition owner_pid "
+                "exclusive_consumer_pid exclusive_consumer_tag message_bytes_ready message_bytes_unacknowledged "
+                "message_bytes_ram message_bytes_persistent messages_persistent messages_ram messages_ready_ram "
+                "messages_unacknowledged_ram head_message_timestamp disk_reads disk_writes",
      .run = &run::list_queues,
      .help = "Lists queues"},
     {.name = "list_user_permissions",
@@ -205,7 +209,8 @@ constexpr Command kCommands[] = {
     {.name = "list_vhosts",
      .arguments = "column*",
      .banner = "Listing vhosts ...",
-     .columns = "name | tracing default_queue_type description tags relaxed_checks_on_redeclaration",
+     .columns = "name | tracing default_queue_type description tags relaxed_checks_on_redeclaration cluster_state "
+                "protected_from_deletion metadata",
      .run = &run::list_vhosts,
      .help = "Lists virtual hosts"},
     {.name = "listeners",
@@ -232,9 +237,10 @@ constexpr Command kCommands[] = {
      .help = "Shows the members of a quorum queue and how far each is"},
     {.name = "rebalance",
      .arguments = "type",
+     .options = "vhost-pattern= queue-pattern=",
      .banner = "Rebalancing {type} queues...",
      .run = &run::rebalance,
-     .help = "Spreads the leaders of quorum queues over their members: all, or quorum"},
+     .help = "Spreads the leaders of quorum queues over their members: all, or quorum; queues of other types stay"},
     {.name = "reset",
      .options = "force ticket=",
      .banner = "Resetting node {node} ...",
@@ -265,6 +271,7 @@ constexpr Command kCommands[] = {
      .help = "Replaces the tags of a user"},
     {.name = "shrink",
      .arguments = "target",
+     .options = "errors-only",
      .banner = "Shrinking quorum queues on {target}...",
      .columns = "vhost name size result |",
      .run = &run::shrink,

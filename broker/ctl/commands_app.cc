@@ -15,6 +15,8 @@ void give(BrokerView& view, Order order, const Arguments& arguments, Done done) 
   order.ticket = std::string(ticket->as_string());
   const auto outcome = view.order(order);
   if (!outcome) return;
+  const bool is_done_already = !*outcome && outcome->error().code == ErrorCode::already_exists;
+  if (is_done_already) return done(Answer{.data = nullptr, .text = outcome->error().text});
   if (!*outcome) {
     const bool is_mistake = outcome->error().code == ErrorCode::invalid_argument;
     return fail(done, is_mistake ? Exit::dataerr : Exit::unavailable, outcome->error().text);

@@ -37,18 +37,60 @@ const cluster::Vhost* find_vhost(const BrokerView& view, const Arguments& argume
   return vhost;
 }
 
+/// Which queues list_queues is asked for.
+struct QueueChoice {
+  std::string vhost;
+  bool online = true;   // that somebody leads
+  bool offline = true;  // the others
+  bool local = false;   // led here; then online and offline say nothing, as in RabbitMQ
+
+  bool has(const QueueRow& queue, std::string_view here) const {
+    if (queue.definition->vhost != vhost) return false;
+    if (local) return queue.node == here;
+    return queue.state == "running" ? online : offline;
+  }
+};
+
+QueueChoice choice_of(const Arguments& arguments) {
+  QueueChoice choice{.vhost = text_of(arguments, "vhost"), .local = is_set(arguments, "local")};
+  const bool online = is_set(arguments, "online");
+  const bool offline = is_set(arguments, "offline");
+  if (online != offline) {
+    choice.online = online;
+    choice.offline = offline;
+  }
+  return choice;
+}
+
+/// Columns of RabbitMQ's that nothing here is behind: scripts that ask for them get a row all the same.
+void put_nothing(json::object& row, std::initializer_list<std::string_view> columns, const json::value& nothing) {
+  for (const std::string_view column : columns) row[column] = nothing;
+}
+
+json::object queue_row(const QueueRow& queue) {
+  json::object row = http::queue_json(queue);
+  row["pid"] = fmt::format("<{}.{}>", queue.node, queue.definition->id.value());
+  put_nothing(row,
+              {"messages_ram", "messages_ready_ram", "messages_unacknowledged_ram", "message_bytes_ram", "disk_reads",
+               "disk_writes"},
+              0);
+  put_nothing(
+      row,
+      {"owner_pid", "exclusive_consumer_pid", "exclusive_consumer_tag", "message_bytes_ready",
+       "message_bytes_unacknowledged", "message_bytes_persistent", "messages_persistent", "head_message_timestamp"},
+      nullptr);
+  return row;
+}
+
 }  // namespace
 
 void list_queues(BrokerView& view, const Arguments& arguments, Done done) {
   if (find_vhost(view, arguments, done) == nullptr) return;
   view.collect_queues(
-      [done = std::move(done), vhost = text_of(arguments, "vhost")](const std::vector<QueueRow>& queues) mutable {
+      [&view, done = std::move(done), choice = choice_of(arguments)](const std::vector<QueueRow>& queues) mutable {
         json::array rows;
         for (const QueueRow& queue : queues) {
-          if (queue.definition->vhost != vhost) continue;
-          json::object row = http::queue_json(queue);
-          row["pid"] = fmt::format("<{}.{}>", queue.node, queue.definition->id.value());
-          rows.push_back(std::move(row));
+          if (choice.has(queue, view.node_name())) rows.push_back(queue_row(queue));
         }
         answer_rows(done, std::move(rows), "name");
       });
@@ -96,6 +138,8 @@ void list_connections(BrokerView& view, const Arguments&, Done done) {
       json::object row = http::connection_json(connection);
       row["pid"] = connection.name;
       row["connection_name"] = json_text(connection.client_name);
+      put_nothing(row, {"recv_cnt", "send_cnt"}, 0);
+      put_nothing(row, {"peer_cert_serial_number", "container_id"}, nullptr);
       rows.push_back(std::move(row));
     }
     answer_rows(done, std::move(rows), "name");
@@ -149,6 +193,9 @@ void list_vhosts(BrokerView& view, const Arguments&, Done done) {
     json::object row = http::vhost_metadata_json(*vhost, view);
     row["name"] = json_text(name);
     row["tracing"] = false;
+    row["cluster_state"] = json::object{{view.node_name(), "running"}};
+    row["protected_from_deletion"] = false;
+    row["metadata"] = http::vhost_metadata_json(*vhost, view);
     rows.push_back(std::move(row));
   });
   answer_rows(done, std::move(rows), "name");

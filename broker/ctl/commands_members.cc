@@ -2,11 +2,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <boost/json/array.hpp>
 #include <memory>
 #include <optional>
 #include <utility>
 
+#include "broker/auth/permissions.h"
 #include "broker/ctl/commands.h"
 #include "broker/ctl/leader_balance.h"
 #include "broker/http/json_fields.h"
@@ -27,6 +29,36 @@ const cluster::Queue* find_movable_queue(const BrokerView& view, const Arguments
   if (queue == nullptr || cluster::may_be_quorum(*queue)) return queue;
   fail(done, Exit::unavailable, "Only a durable queue that does not delete itself can become a quorum queue");
   return nullptr;
+}
+
+/// Of --vhost-pattern and --queue-pattern; whatever is not given matches everything.
+struct QueuePatterns {
+  auth::PermissionPattern vhost;
+  auth::PermissionPattern name;
+
+  bool match(const cluster::Queue& queue) const { return vhost.matches(queue.vhost) && name.matches(queue.name); }
+};
+
+/// Nothing after `done` has been told.
+std::optional<QueuePatterns> read_patterns(const Arguments& options, Done& done) {
+  const auto compile = [&](std::string_view option) {
+    return auth::PermissionPattern::compile(options.contains(option) ? text_of(options, option) : ".*");
+  };
+  auto vhost = compile("vhost-pattern");
+  auto name = compile("queue-pattern");
+  if (vhost && name) return QueuePatterns{.vhost = std::move(*vhost), .name = std::move(*name)};
+  fail(done, Exit::dataerr, vhost ? name.error().text : vhost.error().text);
+  return std::nullopt;
+}
+
+/// A new member votes as soon as it has what the others have, whichever of both words is said.
+bool allow_membership(const Arguments& options, Done& done) {
+  static constexpr std::array<std::string_view, 2> kKnown = {"promotable", "voter"};
+  if (!options.contains("membership")) return true;
+  const std::string membership = text_of(options, "membership");
+  if (std::ranges::find(kKnown, membership) != kKnown.end()) return true;
+  fail(done, Exit::usage, fmt::format("voter status '{}' is not recognised: promotable or voter", membership));
+  return false;
 }
 
 /// Where its members are, or are to be.
@@ -73,15 +105,18 @@ void submit(BrokerView& view, cluster::MetadataCommand command, Done done) {
   });
 }
 
-/// One row for each queue when all are placed; the members follow on their own.
-void place_all(BrokerView& view, std::vector<cluster::PlaceQueue> placements, Done done) {
+/// One row for each queue, or with --errors-only for each that was refused, when all are placed; the members follow on
+/// their own.
+void place_all(BrokerView& view, std::vector<cluster::PlaceQueue> placements, const Arguments& options, Done done) {
   struct Round {
     json::array rows;
     std::size_t waiting = 0;
+    bool errors_only = false;
     Done done;
   };
   auto round = std::make_shared<Round>();
   round->waiting = placements.size();
+  round->errors_only = is_set(options, "errors-only");
   round->done = std::move(done);
   if (placements.empty()) return round->done(Answer{.data = json::array(), .text = ""});
   for (cluster::PlaceQueue& placement : placements) {
@@ -92,7 +127,7 @@ void place_all(BrokerView& view, std::vector<cluster::PlaceQueue> placements, Do
     view.submit(std::move(placement), [round, row = std::move(row)](MetadataOutcome outcome) mutable {
       const std::string_view fault = fault_of(outcome);
       row["result"] = fault.empty() ? std::string("ok") : "error: " + std::string(fault);
-      round->rows.push_back(std::move(row));
+      if (!fault.empty() || !round->errors_only) round->rows.push_back(std::move(row));
       if (--round->waiting == 0) round->done(Answer{.data = std::move(round->rows), .text = ""});
     });
   }
@@ -110,6 +145,7 @@ std::vector<cluster::QueuePtr> queues_that(const BrokerView& view, Wanted is_wan
 }  // namespace
 
 void add_member(BrokerView& view, const Arguments& arguments, Done done) {
+  if (!allow_membership(arguments, done)) return;
   const cluster::Queue* queue = find_movable_queue(view, arguments, done);
   if (queue == nullptr) return;
   const auto node = find_target(view, arguments, done);
@@ -150,17 +186,20 @@ void grow(BrokerView& view, const Arguments& arguments, Done done) {
   if (strategy != "all" && strategy != "even") {
     return fail(done, Exit::usage, "the strategy must be one of: all, even");
   }
+  if (!allow_membership(arguments, done)) return;
+  const auto patterns = read_patterns(arguments, done);
+  if (!patterns) return;
   std::vector<cluster::PlaceQueue> placements;
   const bool classic_too = is_set(arguments, "classic");
   const auto is_wanted = [&](const cluster::Queue& queue) {
     const bool is_right_type = queue.type == QueueType::quorum || (classic_too && cluster::may_be_quorum(queue));
     const bool is_right_size = strategy == "all" || queue.members.size() % 2 == 0;
-    return is_right_type && is_right_size && !queue.has_member_on(node->id);
+    return is_right_type && is_right_size && !queue.has_member_on(node->id) && patterns->match(queue);
   };
   for (const cluster::QueuePtr& queue : queues_that(view, is_wanted)) {
     placements.push_back({.id = queue->id, .nodes = with(nodes_of(*queue), node->id)});
   }
-  place_all(view, std::move(placements), std::move(done));
+  place_all(view, std::move(placements), arguments, std::move(done));
 }
 
 void shrink(BrokerView& view, const Arguments& arguments, Done done) {
@@ -173,7 +212,7 @@ void shrink(BrokerView& view, const Arguments& arguments, Done done) {
   for (const cluster::QueuePtr& queue : queues_that(view, is_wanted)) {
     placements.push_back({.id = queue->id, .nodes = without(nodes_of(*queue), node->id)});
   }
-  place_all(view, std::move(placements), std::move(done));
+  place_all(view, std::move(placements), arguments, std::move(done));
 }
 
 void transfer_leadership(BrokerView& view, const Arguments& arguments, Done done) {
@@ -231,11 +270,20 @@ struct Rebalance : std::enable_shared_from_this<Rebalance> {
 
 }  // namespace
 
-/// Classic queues have one member, which leads.
+/// Classic queues have one member, which leads: of such, as of streams, none are moved.
 void rebalance(BrokerView& view, const Arguments& arguments, Done done) {
+  static constexpr std::array<std::string_view, 4> kTypes = {"all", "classic", "quorum", "stream"};
   const std::string type = text_of(arguments, "type");
-  if (type != "all" && type != "quorum") return fail(done, Exit::usage, "the type must be one of: all, quorum");
-  view.collect_queues([&view, done = std::move(done)](const std::vector<http::QueueRow>& queues) mutable {
+  if (std::ranges::find(kTypes, type) == kTypes.end()) {
+    return fail(done, Exit::usage,
+                fmt::format("type {} is not supported. Try one of all, classic, quorum, stream.", type));
+  }
+  auto patterns = read_patterns(arguments, done);
+  if (!patterns) return;
+  const bool has_any = type == "all" || type == "quorum";
+  view.collect_queues([&view, has_any, patterns = std::move(*patterns),
+                       done = std::move(done)](std::vector<http::QueueRow> queues) mutable {
+    std::erase_if(queues, [&](const http::QueueRow& row) { return !has_any || !patterns.match(*row.definition); });
     std::vector<std::string> fit;
     view.topology()->nodes.for_each([&](std::uint64_t, const cluster::ClusterNode& node) {
       if (!node.drained) fit.push_back(node.name);

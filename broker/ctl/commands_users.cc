@@ -138,13 +138,12 @@ void set_user_tags(BrokerView& view, const Arguments& arguments, Done done) {
   submit(view, std::move(command), "", std::move(done));
 }
 
+/// One that is there stays as it is, and that is no error: scripts add it each time.
 void add_vhost(BrokerView& view, const Arguments& arguments, Done done) {
   const std::string name = text_of(arguments, "vhost_name");
-  if (view.topology()->find_vhost(name) != nullptr) {
-    return fail(done, Exit::dataerr, fmt::format("Virtual host '{}' already exists", name));
-  }
   cluster::VhostMetadata metadata;
   if (auto changed = change(metadata, arguments); !changed) return fail(done, Exit::usage, changed.error());
+  if (view.topology()->find_vhost(name) != nullptr) return answer_nothing(done);
   submit(view, cluster::PutVhost{.name = name, .metadata = std::move(metadata)}, "", std::move(done));
 }
 

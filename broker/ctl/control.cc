@@ -33,14 +33,13 @@ std::expected<void, CommandError> check(const Command& command, const json::obje
     const bool is_right = is_many ? is_text_list(*value) : value->is_string();
     if (!is_right) return usage("argument '" + std::string(word) + "' is no text");
   }
-  for (std::string_view word : words(command.options)) {
-    const bool has_value = word.ends_with('=');
-    if (has_value) word.remove_suffix(1);
-    known.push_back(word);
-    const json::value* value = arguments.if_contains(word);
+  for (const std::string_view word : words(command.options)) {
+    const OptionWord option = parse_option(word);
+    known.push_back(option.name);
+    const json::value* value = arguments.if_contains(option.name);
     if (value == nullptr) continue;
-    if (has_value ? !value->is_string() : !value->is_bool())
-      return usage("option '" + std::string(word) + "' is wrong");
+    if (option.has_value ? !value->is_string() : !value->is_bool())
+      return usage("option '" + std::string(option.name) + "' is wrong");
   }
   for (const auto& [name, value] : arguments) {
     if (std::ranges::find(known, std::string_view(name)) == known.end()) {
@@ -107,6 +106,17 @@ std::vector<std::string_view> all_columns(const Command& command) {
   auto all = words(command.columns);
   std::erase(all, "|");
   return all;
+}
+
+OptionWord parse_option(std::string_view word) {
+  OptionWord option{.name = word};
+  if (const auto comma = word.find(','); comma != std::string_view::npos) {
+    option.letter = word.substr(0, comma);
+    option.name.remove_prefix(comma + 1);
+  }
+  option.has_value = option.name.ends_with('=');
+  if (option.has_value) option.name.remove_suffix(1);
+  return option;
 }
 
 const Command* find_command(std::span<const Command> commands, std::string_view name) {

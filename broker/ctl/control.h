@@ -48,7 +48,8 @@ struct Command {
   std::string_view name;
   /// Words: "username" must be there; "password<" is read from the terminal when it is not; "column*" is any number.
   std::string_view arguments;
-  /// Words: "vhost=" and "tags=" take a value, and the vhost is "/" unless given; "if-empty" is there or not.
+  /// Words: "vhost=" and "tags=" take a value, and the vhost is "/" unless given; "local" is there or not, and so is
+  /// "e,if-empty", which may be written -e.
   std::string_view options;
   /// The line before the answer. {name} stands for an argument or option, {node} for the node.
   std::string_view banner;
@@ -66,6 +67,14 @@ struct Command {
 std::vector<std::string_view> default_columns(const Command& command);
 std::vector<std::string_view> all_columns(const Command& command);
 std::vector<std::string_view> words(std::string_view text);
+
+/// One word of Command::options.
+struct OptionWord {
+  std::string_view name;
+  std::string_view letter;  // "" = none
+  bool has_value = false;
+};
+OptionWord parse_option(std::string_view word);
 
 const Command* find_command(std::span<const Command> commands, std::string_view name);
 

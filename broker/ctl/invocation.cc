@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <charconv>
 #include <map>
 #include <memory>
 #include <sstream>
@@ -25,7 +26,7 @@ struct Slots {
 struct Common {
   std::string vhost;
   std::string format;
-  double timeout_seconds = 60;
+  std::string timeout;
   bool no_headers = false;
   bool long_names = false;
 };
@@ -43,11 +44,25 @@ std::vector<std::string> names_of_formats() {
   return names;
 }
 
+/// Nothing when it is none.
+std::optional<std::chrono::milliseconds> read_timeout(std::string_view text) {
+  if (text == "infinity") return kForever;
+  double seconds = 0;
+  const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (fault != std::errc{} || end != text.data() + text.size() || !(seconds > 0)) return std::nullopt;
+  const std::chrono::duration<double> timeout(seconds);
+  if (timeout >= kForever) return kForever;
+  return std::max(std::chrono::duration_cast<std::chrono::milliseconds>(timeout), std::chrono::milliseconds(1));
+}
+
 constexpr std::string_view kVhost = "vhost=";
 constexpr std::string_view kHelp = "help";
 
-bool has_value(std::string_view option) { return option.ends_with('='); }
-std::string_view option_name(std::string_view option) { return option.substr(0, option.find('=')); }
+/// "-e,--if-empty"
+std::string spelling(const OptionWord& option) {
+  const std::string name = "--" + std::string(option.name);
+  return option.letter.empty() ? name : "-" + std::string(option.letter) + "," + name;
+}
 
 void add_common_options(CLI::App& app, Invocation& invocation, Common& common) {
   app.add_option("--data-dir", invocation.data_dir, "Data directory of the node: its socket is there")
@@ -62,8 +77,11 @@ void add_common_options(CLI::App& app, Invocation& invocation, Common& common) {
   app.add_option("--certfile", invocation.tls.certfile, "A certificate of that authority");
   app.add_option("--keyfile", invocation.tls.keyfile, "Its private key");
   app.add_option("-p,--vhost", common.vhost, "Virtual host of the command")->default_str("/");
-  app.add_option("-t,--timeout", common.timeout_seconds, "Seconds until the answer must be there")
-      ->check(CLI::PositiveNumber);
+  app.add_option("-t,--timeout", common.timeout, "Until the answer must be there; 60 unless given")
+      ->option_text("SECONDS|infinity")
+      ->check([](const std::string& text) {
+        return read_timeout(text) ? "" : "must be a number of seconds above 0, or infinity";
+      });
   app.add_option("--formatter", common.format, "How the answer looks")->check(CLI::IsMember(names_of_formats()));
   app.add_flag("-q,--quiet", invocation.quiet, "No banner");
   app.add_flag("-s,--silent", invocation.silent, "No banner and no names of columns");
@@ -87,11 +105,12 @@ void add_command(CLI::App& app, const Command& command, Slots& slots) {
   }
   for (const std::string_view word : words(command.options)) {
     if (word == kVhost) continue;  // belongs to all
-    const std::string name(option_name(word));
-    if (has_value(word)) {
-      sub->add_option("--" + name, slots.texts[name]);
+    const OptionWord option = parse_option(word);
+    const std::string name(option.name);
+    if (option.has_value) {
+      sub->add_option(spelling(option), slots.texts[name]);
     } else {
-      sub->add_flag("--" + name, slots.flags[name]);
+      sub->add_flag(spelling(option), slots.flags[name]);
     }
   }
   if (command.is_list()) {
@@ -117,12 +136,13 @@ void collect(const Command& command, const CLI::App& sub, const Slots& slots, co
     }
   }
   for (const std::string_view word : words(command.options)) {
-    const std::string name(option_name(word));
+    const OptionWord option = parse_option(word);
+    const std::string name(option.name);
     if (word == kVhost) {
       out.arguments[name] = common.vhost;
     } else if (sub.get_option("--" + name)->count() == 0) {
       continue;
-    } else if (has_value(word)) {
+    } else if (option.has_value) {
       out.arguments[name] = slots.texts.at(name);
     } else {
       out.arguments[name] = slots.flags.at(name);
@@ -198,7 +218,7 @@ InvocationOutcome parse_invocation(std::span<const Command> commands, const std:
   if (!common.format.empty())
     invocation.format = std::ranges::find(kFormats, common.format, &NamedFormat::name)->format;
   invocation.silent = invocation.silent || common.no_headers;
-  invocation.timeout = std::chrono::milliseconds(static_cast<std::int64_t>(common.timeout_seconds * 1000));
+  if (!common.timeout.empty()) invocation.timeout = *read_timeout(common.timeout);
   if (is_remote(invocation)) {
     invocation.remote = cluster::parse_seed(invocation.node);
     if (!invocation.remote) return mistake("a secret or certificate is for a remote node: --node [NAME@]HOST[:PORT]");

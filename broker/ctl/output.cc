@@ -157,7 +157,7 @@ std::string render_cell(const json::value& value) {
 std::string render_banner(const Invocation& invocation, std::string_view node) {
   if (invocation.quiet || invocation.silent || is_for_programs(invocation.format)) return {};
   std::string banner;
-  if (invocation.command->is_list()) {
+  if (invocation.command->is_list() && invocation.timeout < kForever) {
     banner = fmt::format("Timeout: {:.1f} seconds ...\n", static_cast<double>(invocation.timeout.count()) / 1000);
   }
   return banner + as_line(replace_names(invocation.command->banner, invocation.arguments, node));

@@ -234,7 +234,7 @@ class BrokerView {
   /// Takes a node that does not answer out of the cluster; `done` within seconds. Without `force` not if quorum queues
   /// would have no majority without it.
   virtual void forget_node(NodeId node, bool force, Done<Result<void>> done) = 0;
-  /// The outcome; nothing while the order is being carried out.
+  /// The outcome, ErrorCode::already_exists when all was so already; nothing while the order is being carried out.
   virtual std::optional<Result<void>> order(const Order& order) = 0;
   /// Octets for a password's hash.
   virtual std::uint64_t random() = 0;

@@ -269,16 +269,18 @@ Situation NodeView::situation() const {
   return situation;
 }
 
-/// To join the cluster that it belongs to already is done.
 std::optional<Result<void>> NodeView::order(const http::Order& order) {
-  if (order.kind == http::Order::Kind::join_cluster) {
-    const auto is_meant = [&](const cluster::ClusterNode& node) {
-      return order.join.name.empty() ? node.host == order.join.host && node.port == order.join.port
-                                     : node.name == order.join.name;
-    };
-    if (std::ranges::any_of(others(), is_meant)) return Result<void>();
-  }
-  return parts_.orders.give(order, [&] { return allow(order, situation(), config_); });
+  const auto is_meant = [&](const cluster::ClusterNode& node) {
+    return order.join.name.empty() ? node.host == order.join.host && node.port == order.join.port
+                                   : node.name == order.join.name;
+  };
+  return parts_.orders.give(order, [&]() -> Result<void> {
+    const bool is_join = order.kind == http::Order::Kind::join_cluster;
+    if (is_join && std::ranges::any_of(others(), is_meant)) {
+      return failure(ErrorCode::already_exists, "The node is already a member of this cluster");
+    }
+    return allow(order, situation(), config_);
+  });
 }
 
 // --- answers ---

@@ -28,7 +28,7 @@ Result<void> allow_to_join(const http::Order& order, const Situation& situation,
   }
   if (order.join.name == config.node_name) return failure(ErrorCode::invalid_argument, "a node cannot join itself");
   if (situation.others.empty()) return {};
-  return failure(ErrorCode::already_exists,
+  return failure(ErrorCode::unavailable,
                  fmt::format("this node belongs to a cluster with {}: reset it first", join_names(situation.others)));
 }
 

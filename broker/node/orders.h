@@ -37,6 +37,7 @@ class Orders {
   /// `on_order` is called, on any thread, when there is something to do.
   explicit Orders(std::function<void()> on_order) : on_order_(std::move(on_order)) {}
 
+  /// ErrorCode::already_exists: nothing is left to do.
   using Check = std::function<Result<void>()>;
   /// The outcome of the order with this ticket; nothing while it is being carried out. A new one is begun if `check`
   /// allows it.

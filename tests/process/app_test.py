@@ -108,7 +108,7 @@ def a_node_joins_as_scripts_for_rabbitmq_do_it(cluster):
     for name in cluster.nodes:
         wait_until(lambda at=name: running(cluster, at) == names(1, 2, 3, 4), SECONDS, f"four nodes at {name}")
     check(queue_exists(connect_to(cluster, "n4"), "q"), "the queue of the others is seen")
-    do(cluster, "n4", "join_cluster", target)
+    check_in("The node is already a member of this cluster", do(cluster, "n4", "join_cluster", "--disc", target))
     check_in("reset it first", refused(cluster, "n4", "join_cluster", "rabbit@elsewhere"))
     do(cluster, "n4", "reset")
     do(cluster, "n4", "await_startup")

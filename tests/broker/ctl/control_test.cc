@@ -84,6 +84,9 @@ TEST_F(ControlTest, OrdersCarryTheirTicketAndAreAnsweredOnceTheyAreDone) {
   const std::size_t count = view.orders.size();
   EXPECT_TRUE(run("start_app", R"({"ticket":"1"})").has_value()) << "it serves";
   EXPECT_EQ(view.orders.size(), count);
+  view.order_outcome = failure(ErrorCode::already_exists, "The node is already a member of this cluster");
+  EXPECT_EQ(run("join_cluster", R"({"ticket":"9","target":"n2","disc":true})")->text,
+            "The node is already a member of this cluster");
   view.order_outcome = failure(ErrorCode::unavailable, "needed");
   EXPECT_EQ(error("stop_app", R"({"ticket":"1"})"), "69 needed");
 
@@ -112,7 +115,8 @@ TEST_F(ControlTest, UsersComeChangeAndGo) {
 
 TEST_F(ControlTest, PermissionsAreSetInAVhost) {
   EXPECT_TRUE(run("add_vhost", R"({"vhost_name":"v"})").has_value());
-  EXPECT_EQ(error("add_vhost", R"({"vhost_name":"v"})"), "65 Virtual host 'v' already exists");
+  EXPECT_EQ(data("add_vhost", R"({"vhost_name":"v","description":"other"})"), "null") << "scripts add it each time";
+  EXPECT_EQ(view.topology()->find_vhost("v")->metadata.description, "");
   const std::string_view right = R"({"username":"guest","vhost":"v","configure":"a","write":"b","read":"c"})";
   EXPECT_TRUE(run("set_permissions", right).has_value());
   EXPECT_EQ(data("list_permissions", R"({"vhost":"v"})"),
@@ -162,6 +166,16 @@ TEST_F(ControlTest, QueuesAreListedPurgedAndDeleted) {
   EXPECT_EQ(data("list_queues"), R"([{"name":"q","messages":5}])");
   EXPECT_EQ(data("list_queues", R"({"column":["consumers","name","policy"]})"),
             R"([{"consumers":1,"name":"q","policy":null}])");
+  view.queues.front().node = "rabbit@b";
+  EXPECT_EQ(data("list_queues", R"({"local":true,"online":true})"), "[]");
+  view.queues.front().node = "rabbit@test";
+  EXPECT_EQ(data("list_queues", R"({"local":true})"), R"([{"name":"q","messages":5}])");
+  EXPECT_EQ(data("list_queues", R"({"online":true})"), R"([{"name":"q","messages":5}])");
+  EXPECT_EQ(data("list_queues", R"({"offline":true})"), "[]");
+  view.queues.front().state = "minority";
+  EXPECT_EQ(data("list_queues", R"({"online":true})"), "[]");
+  EXPECT_EQ(data("list_queues", R"({"offline":true})"), R"([{"name":"q","messages":5}])");
+  EXPECT_EQ(data("list_queues", R"({"online":true,"offline":true})"), R"([{"name":"q","messages":5}])");
   EXPECT_EQ(error("delete_queue", R"({"queue":"q","if-empty":true})"), "69 Queue is not empty");
   EXPECT_EQ(error("delete_queue", R"({"queue":"q","if-unused":true})"), "69 Queue is in use");
   EXPECT_EQ(data("purge_queue", R"({"queue":"q"})"), "5");
@@ -281,6 +295,22 @@ TEST_F(ClusterControlTest, GrowsWhatIsEvenAndShrinksWhatIsLeft) {
   EXPECT_EQ(target(), "123");
 }
 
+TEST_F(ClusterControlTest, GrowsWhatMatchesAndSaysWhatItIsAskedFor) {
+  const auto grow = [&](std::string_view more) {
+    return data("grow", R"({"target":"rabbit@c","strategy":"all",)" + std::string(more) + "}");
+  };
+  EXPECT_EQ(grow(R"("queue-pattern":"^x")"), "[]");
+  EXPECT_EQ(grow(R"("vhost-pattern":"^x")"), "[]");
+  EXPECT_TRUE(grow(R"("membership":"never")").starts_with("64 voter status 'never' is not recognised"));
+  EXPECT_TRUE(
+      error("add_member", R"({"queue":"q","target":"rabbit@c","membership":"non_voter"})").starts_with("64 voter"));
+  EXPECT_EQ(grow(R"("queue-pattern":"^q$","vhost-pattern":"/","membership":"voter","errors-only":true)"), "[]");
+  EXPECT_EQ(target(), "123");
+  const std::string refused =
+      R"([{"vhost":"/","name":"q","size":2,"result":"error: another change of its members is under way"}])";
+  EXPECT_EQ(data("shrink", R"({"target":"rabbit@b","errors-only":true})"), refused);
+}
+
 TEST_F(ClusterControlTest, TheLastMemberStays) {
   EXPECT_EQ(data("shrink", R"({"target":"rabbit@b"})"), R"([{"vhost":"/","name":"q","size":1,"result":"ok"}])");
   EXPECT_EQ(target(), "1");
@@ -344,8 +374,15 @@ TEST_F(ClusterControlTest, LeadersAreTransferredAndSpread) {
   }
   EXPECT_EQ(data("transfer_leadership", R"({"queue":"q","target":"rabbit@b"})"), "null");
   EXPECT_EQ(view.transfers, (std::vector{std::pair(id, NodeId(2))}));
-  EXPECT_EQ(error("rebalance", R"({"type":"stream"})"), "64 the type must be one of: all, quorum");
-  EXPECT_TRUE(run("rebalance", R"({"type":"quorum"})").has_value());
+  EXPECT_TRUE(error("rebalance", R"({"type":"some"})").starts_with("64 type some is not supported."));
+  EXPECT_TRUE(error("rebalance", R"({"type":"all","queue-pattern":"("})").starts_with("65 "));
+  for (const std::string_view arguments :
+       {R"({"type":"classic"})", R"({"type":"stream"})", R"({"type":"all","queue-pattern":"^x"})",
+        R"({"type":"all","vhost-pattern":"^x"})"}) {
+    EXPECT_TRUE(run("rebalance", arguments).has_value()) << arguments;
+    EXPECT_EQ(view.transfers.size(), 1U) << arguments;
+  }
+  EXPECT_TRUE(run("rebalance", R"({"type":"quorum","queue-pattern":"q","vhost-pattern":"/"})").has_value());
   EXPECT_EQ(view.transfers.size(), 2U);
 }
 

@@ -37,6 +37,21 @@ TEST(Invocation, AsksTheTerminalForAPasswordThatIsNotThere) {
   EXPECT_EQ(json::serialize(parse({"add_user", "a", "b"}).arguments), R"({"username":"a","password":"b"})");
   EXPECT_EQ(json::serialize(parse({"delete_queue", "q", "--if-empty"}).arguments),
             R"({"queue":"q","vhost":"/","if-empty":true})");
+  EXPECT_EQ(json::serialize(parse({"delete_queue", "-e", "-u", "q"}).arguments),
+            R"({"queue":"q","vhost":"/","if-empty":true,"if-unused":true})");
+}
+
+TEST(Invocation, WaitsSecondsOrForEver) {
+  using std::chrono_literals::operator""ms;
+  EXPECT_EQ(parse({"-t", "0.25", "ping"}).timeout, 250ms);
+  EXPECT_EQ(parse({"-t", "1e-9", "ping"}).timeout, 1ms);
+  EXPECT_EQ(parse({"-t", "infinity", "list_queues"}).timeout, kForever);
+  EXPECT_EQ(parse({"-t", "1e300", "ping"}).timeout, kForever);
+  EXPECT_EQ(render_banner(parse({"-t", "infinity", "list_queues"}), "n"), "Listing queues for vhost / ...\n");
+  for (const std::string text : {"0", "-1", "nan", "x", "1x", ""}) {
+    const auto outcome = parse_invocation(commands(), "quoratectl", {"--timeout=" + text, "ping"});
+    EXPECT_EQ(outcome.text, "Error (argument validation): --timeout: must be a number of seconds above 0, or infinity");
+  }
 }
 
 TEST(Invocation, MeansARemoteNodeWhenItShowsASecretOrACertificate) {
