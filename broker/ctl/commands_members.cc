@@ -220,6 +220,9 @@ void transfer_leadership(BrokerView& view, const Arguments& arguments, Done done
   if (queue == nullptr) return;
   const auto node = find_target(view, arguments, done);
   if (!node) return;
+  if (node->drained) {  // it would hand the leadership on at once
+    return fail(done, Exit::unavailable, fmt::format("node {} is in maintenance mode: revive it first", node->name));
+  }
   view.transfer_leadership(queue->id, node->id, [done = std::move(done)](const Result<void>& result) mutable {
     if (!result) return fail(done, Exit::unavailable, result.error().text);
     answer_nothing(done);

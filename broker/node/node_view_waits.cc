@@ -145,6 +145,7 @@ void NodeView::when_leading_nothing(Done<std::size_t> done) {
 
 /// The leader's node does it.
 void NodeView::transfer_leadership(GroupId queue, NodeId to, Done<Result<void>> done) {
+  if (!is_live(to)) return done(failure(ErrorCode::unavailable, name_of(to) + " does not answer"));
   collect_queue(queue, [this, queue, to, done = std::move(done)](std::optional<http::QueueRow> row) mutable {
     const std::vector<cluster::ClusterNode> all = members();
     const auto leader = row ? std::ranges::find(all, row->node, &cluster::ClusterNode::name) : all.end();

@@ -103,7 +103,8 @@ def leaders_move_where_they_are_told(cluster):
         if cluster.leader_of("q") == target:
             continue
         cluster.control("n2", "transfer_leadership", "q", f"rabbit@{target}")
-        wait_until(lambda wanted=target: cluster.leader_of("q") == wanted, SECONDS, f"{target} leads")
+        equal(queue(cluster, target, "q")["leader"], f"rabbit@{target}", "once it has answered")
+        wait_until(lambda wanted=target: cluster.leader_of("q") == wanted, SECONDS, f"everybody knows of {target}")
     here = cluster.leader_of("q")
     assert "already the leader" in refused(cluster, "n1", "transfer_leadership", "q", f"rabbit@{here}")
     assert "non-quorum" in refused(cluster, "n1", "transfer_leadership", "c", "rabbit@n1")
@@ -207,6 +208,7 @@ def who_may_stop_is_known(cluster):
     wait_until(lambda: running(cluster, "n2") == ["n1", "n2"], SECONDS, "n2 misses n3, too")
     dead = {row["Node Name"]: row["Raft State"] for row in rows(cluster, "n1", "quorum_status", "q")}["rabbit@n3"]
     equal(dead, "noproc")
+    assert "does not answer" in refused(cluster, "n1", "transfer_leadership", "q", "rabbit@n3")
     cluster.start("n3")
     cluster.await_ready(["n3"])
     cluster.control("n1", "await_online_quorum_plus_one")

@@ -374,6 +374,11 @@ TEST_F(ClusterControlTest, LeadersAreTransferredAndSpread) {
   }
   EXPECT_EQ(data("transfer_leadership", R"({"queue":"q","target":"rabbit@b"})"), "null");
   EXPECT_EQ(view.transfers, (std::vector{std::pair(id, NodeId(2))}));
+  view.apply(cluster::DrainNode{.id = NodeId(2), .drained = true});
+  EXPECT_EQ(error("transfer_leadership", R"({"queue":"q","target":"rabbit@b"})"),
+            "69 node rabbit@b is in maintenance mode: revive it first");
+  EXPECT_EQ(view.transfers.size(), 1U);
+  view.apply(cluster::DrainNode{.id = NodeId(2), .drained = false});
   EXPECT_TRUE(error("rebalance", R"({"type":"some"})").starts_with("64 type some is not supported."));
   EXPECT_TRUE(error("rebalance", R"({"type":"all","queue-pattern":"("})").starts_with("65 "));
   for (const std::string_view arguments :
