@@ -3,12 +3,17 @@
 #include <algorithm>
 
 namespace quorate::ctl {
+namespace {
+
+bool is_led(const http::QueueRow& queue) { return queue.state == "running" && !queue.node.empty(); }
+
+}  // namespace
 
 LeaderBalance balance_leaders(const std::vector<http::QueueRow>& queues, const std::vector<std::string>& fit) {
   LeaderBalance balance;
   for (const std::string& node : fit) balance.leaders[node] = 0;
   for (const http::QueueRow& queue : queues) {
-    if (!queue.members.empty() && queue.state == "running") ++balance.leaders[queue.node];
+    if (!queue.members.empty() && is_led(queue)) ++balance.leaders[queue.node];
   }
   // Each queue is looked at with all others where they are to be; a round that moves none is the last. Every move
   // lowers the sum of squares, so there is one.
@@ -18,7 +23,7 @@ LeaderBalance balance_leaders(const std::vector<http::QueueRow>& queues, const s
     has_moved = false;
     for (std::size_t i = 0; i < queues.size(); ++i) {
       const http::QueueRow& queue = queues[i];
-      if (queue.members.size() < 2 || queue.state != "running") continue;
+      if (queue.members.size() < 2 || !is_led(queue)) continue;
       const std::string* best = nullptr;
       for (const std::string& member : queue.online) {
         if (std::ranges::find(fit, member) == fit.end()) continue;

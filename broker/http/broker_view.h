@@ -22,7 +22,7 @@ namespace quorate::http {
 struct QueueRow {
   cluster::QueuePtr definition;
   std::string node;   // where its leader is
-  std::string state;  // "running", "minority" of its members is there, "down": nobody answers for it
+  std::string state;  // "running", also without a leader; "minority" of its members is there; "down": none answers
   std::uint64_t ready = 0;
   std::uint64_t unacknowledged = 0;
   std::uint64_t delayed = 0;  // given back, to be tried again later

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "broker/node/node_view.h"
+#include "broker/node/queue_state.h"
 
 namespace quorate {
 namespace {
@@ -115,18 +116,17 @@ http::QueueRow NodeView::row_of(const cluster::QueuePtr& definition, std::option
   } else if (!is_quorum) {
     row.node = name_of(definition->members.empty() ? definition->node : raft::node_of(definition->members.front()));
   }
-  std::size_t online = 0;
   if (is_quorum) {
     for (const raft::ReplicaId member : definition->members) {
       const std::string name = name_of(raft::node_of(member));
       row.members.push_back(name);
-      if (!is_live(raft::node_of(member))) continue;
-      row.online.push_back(name);
-      ++online;
+      if (is_live(raft::node_of(member))) row.online.push_back(name);
     }
   }
-  const bool has_minority = is_quorum && online > 0 && online * 2 <= definition->members.size();
-  row.state = counts != nullptr ? "running" : has_minority ? "minority" : "down";
+  row.state = queue_state({.members = row.members.size(),
+                           .online = row.online.size(),
+                           .is_quorum = is_quorum,
+                           .is_answered = counts != nullptr});
   if (counts == nullptr) return row;
   row.ready = counts->ready;
   row.unacknowledged = counts->unacknowledged;

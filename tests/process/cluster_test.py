@@ -64,7 +64,7 @@ def declare(cluster, name, *queues, kind="quorum", messages=0):
 def await_members(cluster, which, members):
     def placed():
         found = queue(cluster, "n1", which)
-        return short(found["members"]) == members and found["state"] == "running" and found
+        return short(found["members"]) == members and found["state"] == "running" and found["leader"] and found
 
     return wait_until(placed, MEMBER_SECONDS, f"{which} on {members}")
 
@@ -111,8 +111,8 @@ def leaders_move_where_they_are_told(cluster):
     assert "not a member of the cluster" in refused(cluster, "n1", "transfer_leadership", "q", "rabbit@n9")
     names = [f"b{number}" for number in range(8)]
     declare(cluster, "n1", *names)
-    all_run = lambda: all(row["state"] == "running" for row in get(cluster, "n2", "/api/queues"))  # noqa: E731
-    wait_until(all_run, SECONDS, "leaders of the new queues")
+    all_led = lambda: all(row["node"] for row in get(cluster, "n2", "/api/queues"))  # noqa: E731
+    wait_until(all_led, SECONDS, "leaders of the new queues")
     cluster.control("n2", "rebalance", "quorum")
 
     def spread():

@@ -102,7 +102,7 @@ def a_classic_queue_becomes_a_quorum_queue_and_back(cluster):
         def has(*names):
             wanted = [f"rabbit@{name}" for name in names]
             found = row(cluster, queue)
-            return sorted(found.get("members", [])) == wanted and found["state"] == "running"
+            return sorted(found.get("members", [])) == wanted and found["state"] == "running" and found["node"]
 
         def is_led_by(name):
             return row(cluster, queue)["leader"] == f"rabbit@{name}"

@@ -45,6 +45,10 @@ TEST(LeaderBalance, LeavesQueuesAloneThatNobodyLeadsOrThatHaveOneMember) {
                                         queue(4, "a", {})};
   queues[2].state = "down";
   EXPECT_TRUE(balance_leaders(queues, {"a", "b"}).moves.empty());
+  queues = {queue(1, "", {"a", "b"}), queue(2, "", {"a", "b"})};  // they elect one
+  const LeaderBalance balance = balance_leaders(queues, {"a", "b"});
+  EXPECT_TRUE(balance.moves.empty());
+  EXPECT_EQ(balance.leaders.size(), 2U);
 }
 
 }  // namespace
