@@ -41,6 +41,7 @@ std::string purpose_of(const ListenerRow& listener) {
   if (listener.protocol == "amqp/ssl") return "AMQP 0-9-1 over TLS";
   if (listener.protocol == "http") return "HTTP API";
   if (listener.protocol == "clustering") return "inter-node and CLI tool communication";
+  if (listener.protocol == "clustering/ssl") return "inter-node and CLI tool communication over TLS";
   return listener.protocol;
 }
 

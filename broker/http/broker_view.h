@@ -81,7 +81,7 @@ struct ConnectionRow {
 };
 
 struct ListenerRow {
-  std::string protocol;  // "amqp", "amqp/ssl", "http", "clustering"
+  std::string protocol;  // "amqp", "amqp/ssl", "http", "clustering", "clustering/ssl"
   std::string address;
   std::uint16_t port = 0;
   bool is_tls = false;

@@ -1,6 +1,7 @@
 #include "broker/node/cluster_link.h"
 
 #include <algorithm>
+#include <boost/asio/ip/address.hpp>
 #include <utility>
 
 #include "base/log.h"
@@ -61,6 +62,22 @@ std::string ClusterLink::own_host() const {
   if (!address.empty() && address != "0.0.0.0" && address != "::") return address;
   const auto at = config_.node_name.rfind('@');
   return at == std::string::npos ? config_.node_name : config_.node_name.substr(at + 1);
+}
+
+std::vector<http::ListenerRow> ClusterLink::listeners() const {
+  if (!plane_) return {};
+  const cluster::PlaneOptions options = plane_options(config_.cluster);
+  boost::system::error_code error;
+  std::string address = options.listen_host;
+  boost::asio::ip::make_address(address, error);
+  if (error) {
+    auto found = cluster::look_up(address);
+    if (found) address = found->front();
+  }
+  return {{.protocol = options.tls ? "clustering/ssl" : "clustering",
+           .address = std::move(address),
+           .port = config_.cluster.port,
+           .is_tls = options.tls.has_value()}};
 }
 
 Result<cluster::FormationRecord> ClusterLink::form(const std::stop_token& stop) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "broker/alarms/alarm_watch.h"
+#include "broker/http/broker_view.h"
 #include "broker/node/config.h"
 #include "broker/node/intake.h"
 #include "cluster/cluster_watch.h"
@@ -39,6 +40,8 @@ class ClusterLink final : public cluster::PlaneClient {
   /// Blocks until this node belongs to a cluster, which may have no other node.
   Result<cluster::FormationRecord> form(const std::stop_token& stop);
   bool is_clustered() const { return plane_ != nullptr; }
+  /// Where other nodes and remote tools come in, for operators; nothing on a node that is alone. After form() began.
+  std::vector<http::ListenerRow> listeners() const;
   cluster::Plane& plane() { return *plane_; }
   const std::string& directory() const { return formation_->directory(); }
   /// Any thread: how far form() is.

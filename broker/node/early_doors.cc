@@ -1,5 +1,7 @@
 #include "broker/node/early_doors.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace quorate {
@@ -19,7 +21,9 @@ EarlyDoors::~EarlyDoors() {
 
 Result<void> EarlyDoors::open() {
   if (auto opened = doors_.open(); !opened) return opened;
-  view_.set_listeners(doors_.rows());
+  std::vector<http::ListenerRow> rows = doors_.rows();
+  if (link_ != nullptr) std::ranges::copy(link_->listeners(), std::back_inserter(rows));
+  view_.set_listeners(std::move(rows));
   doors_.start();
   thread_.start();
   is_open_ = true;

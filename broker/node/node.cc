@@ -101,6 +101,7 @@ std::vector<std::string> Node::listener_names() const {
 std::vector<http::ListenerRow> Node::all_listeners() const {
   std::vector<http::ListenerRow> rows = listeners_->rows();
   for (const http::ListenerRow& row : doors_->rows()) rows.push_back(row);
+  for (const http::ListenerRow& row : link_->listeners()) rows.push_back(row);
   return rows;
 }
 

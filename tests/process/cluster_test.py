@@ -12,7 +12,7 @@ import pika
 from support.broker import wait_until
 from support.clients import connect_to
 from support.cluster import ProcessNode, three_nodes
-from support.scenarios import Scenarios, equal
+from support.scenarios import Scenarios, check_in, equal
 
 SECONDS = 30
 MEMBER_SECONDS = 60  # a new member whose first lines are lost gets them after ten (cluster/snapshot_transfer.h)
@@ -192,6 +192,20 @@ def an_alarm_of_one_node_is_seen_on_all(cluster):
     wait_until(lambda: rows(cluster, "n1", "cluster_status")["alarms"] == [], SECONDS, "no alarm of a dead node")
     cluster.start("n2")
     cluster.await_ready(["n2"])
+
+
+@scenario
+def the_listener_for_other_nodes_is_one(cluster):
+    """listeners, cluster_status, HTTP and the checks know it"""
+    port = cluster.nodes["n2"].peer_port
+    for node in ("n1", "n2"):
+        found = rows(cluster, node, "cluster_status")["listeners"]["rabbit@n2"]
+        equal([row["port"] for row in found if row["protocol"] == "clustering"], [port], node)
+        listed = get(cluster, node, "/api/nodes/rabbit@n2")["listeners"]
+        equal([row["port"] for row in listed if row["protocol"] == "clustering"], [port], node)
+    check_in("inter-node and CLI tool communication", cluster.control("n2", "listeners"))
+    check_in(str(port), cluster.control("n2", "check_port_connectivity"))
+    get(cluster, "n2", "/api/health/checks/protocol-listener/clustering")
 
 
 @scenario
