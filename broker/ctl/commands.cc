@@ -1,5 +1,7 @@
 #include "broker/ctl/commands.h"
 
+#include <charconv>
+
 namespace quorate::ctl {
 namespace {
 
@@ -31,10 +33,19 @@ constexpr Command kCommands[] = {
      .banner = R"(Authenticating user "{username}" ...)",
      .run = &run::authenticate_user,
      .help = "Checks a password"},
+    {.name = "await_online_nodes",
+     .arguments = "count",
+     .options = "within=",
+     .banner = "Will wait for at least {count} nodes to join the cluster of {node}.",
+     .run = &run::await_online_nodes,
+     .help = "Waits until so many nodes of the cluster answer",
+     .timeout = std::chrono::seconds(300)},
     {.name = "await_online_quorum_plus_one",
+     .options = "within=",
      .banner = "Will wait for a quorum + 1 of nodes to be online for all quorum queues ...",
      .run = &run::await_online_quorum_plus_one,
-     .help = "Waits until this node can stop without any queue losing its majority"},
+     .help = "Waits until this node can stop without any queue losing its majority",
+     .timeout = std::chrono::seconds(120)},
     {.name = "await_startup",
      .run = &run::await_startup,
      .help = "Waits until the node serves clients",
@@ -320,6 +331,15 @@ std::string text_of(const boost::json::object& arguments, std::string_view name)
 bool is_set(const boost::json::object& arguments, std::string_view name) {
   const boost::json::value* value = arguments.if_contains(name);
   return value != nullptr && value->is_bool() && value->get_bool();
+}
+
+std::optional<std::chrono::milliseconds> limit_of(const boost::json::object& arguments) {
+  if (!arguments.contains("within")) return std::nullopt;
+  const std::string text = text_of(arguments, "within");
+  std::chrono::milliseconds::rep count = 0;
+  const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), count);
+  if (fault != std::errc{} || count < 0 || count >= kForever.count()) return std::nullopt;
+  return std::chrono::milliseconds(count);
 }
 
 }  // namespace quorate::ctl

@@ -1,6 +1,7 @@
 // Every control command: one function each, by subject in commands_<subject>.cc, and one row in commands.cc.
 #pragma once
 #include <boost/json/object.hpp>
+#include <chrono>
 #include <optional>
 #include <span>
 #include <string>
@@ -16,6 +17,10 @@ std::span<const Command> commands();
 std::string text_of(const boost::json::object& arguments, std::string_view name);
 /// Whether an option without value was given.
 bool is_set(const boost::json::object& arguments, std::string_view name);
+
+/// Until when the tool listens, less what the answer needs to get there: the hidden option "within", in milliseconds.
+/// Nothing: without end.
+std::optional<std::chrono::milliseconds> limit_of(const boost::json::object& arguments);
 
 /// The queue of the arguments, or null after `done` has been told.
 const cluster::Queue* find_queue(const http::BrokerView& view, const boost::json::object& arguments, Done& done);
@@ -40,6 +45,7 @@ using Arguments = boost::json::object;
 
 // --- the node ---
 void alarms(BrokerView& view, const Arguments& arguments, Done done);
+void await_online_nodes(BrokerView& view, const Arguments& arguments, Done done);
 void await_startup(BrokerView& view, const Arguments& arguments, Done done);
 void check_local_alarms(BrokerView& view, const Arguments& arguments, Done done);
 void check_port_connectivity(BrokerView& view, const Arguments& arguments, Done done);

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <boost/json/array.hpp>
+#include <charconv>
 #include <iterator>
 #include <optional>
 #include <utility>
@@ -42,6 +43,15 @@ namespace {
 
 namespace json = boost::json;
 using MetadataOutcome = cluster::Outcome;
+
+std::string critical_lines(const BrokerView& view, const std::vector<http::CriticalRow>& critical) {
+  std::string text;
+  for (const http::CriticalRow& row : critical) {
+    text += fmt::format("{}{} will become unavailable if node {} stops", text.empty() ? "" : "\n", http::describe(row),
+                        view.node_name());
+  }
+  return text;
+}
 
 std::string replica_lines(const std::vector<http::ReplicaRow>& rows) {
   std::string text =
@@ -90,16 +100,29 @@ void check_if_node_is_quorum_critical(BrokerView& view, const Arguments&, Done d
                .text = fmt::format("There are no quorum queues that would lose their quorum if node {} is shut down",
                                    view.node_name())});
   }
-  std::string text;
-  for (const http::CriticalRow& row : critical) {
-    text += fmt::format("{}{} will become unavailable if node {} stops", text.empty() ? "" : "\n", http::describe(row),
-                        view.node_name());
-  }
-  fail(done, Exit::unavailable, std::move(text));
+  fail(done, Exit::unavailable, critical_lines(view, critical));
 }
 
-void await_online_quorum_plus_one(BrokerView& view, const Arguments&, Done done) {
-  view.when_not_quorum_critical([done = std::move(done)]() mutable { answer_nothing(done); });
+void await_online_quorum_plus_one(BrokerView& view, const Arguments& arguments, Done done) {
+  view.when_not_quorum_critical(limit_of(arguments), [&view, done = std::move(done)](bool is_safe) mutable {
+    if (is_safe) return answer_nothing(done);
+    fail(done, Exit::unavailable,
+         "time is up, no quorum + 1 online replicas came online:\n" + critical_lines(view, view.quorum_critical()));
+  });
+}
+
+void await_online_nodes(BrokerView& view, const Arguments& arguments, Done done) {
+  const std::string text = text_of(arguments, "count");
+  std::size_t count = 0;
+  const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), count);
+  if (fault != std::errc{} || end != text.data() + text.size() || count == 0) {
+    return fail(done, Exit::usage, "the count must be a number above 0");
+  }
+  view.when_online(count, limit_of(arguments), [&view, done = std::move(done)](bool are_there) mutable {
+    if (are_there) return answer_nothing(done);
+    fail(done, Exit::software,
+         fmt::format("timed out while waiting. Not enough nodes joined {}'s cluster.", view.node_name()));
+  });
 }
 
 // --- members of the cluster ---

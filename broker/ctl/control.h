@@ -5,6 +5,7 @@
 #pragma once
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
+#include <chrono>
 #include <expected>
 #include <functional>
 #include <span>
@@ -15,6 +16,9 @@
 #include "broker/http/broker_view.h"
 
 namespace quorate::ctl {
+
+/// The timeout "infinity": ten years, so that no sum with it overflows.
+constexpr std::chrono::milliseconds kForever = std::chrono::years(10);
 
 /// Exit codes, by their names in sysexits.h.
 enum class Exit : int {
@@ -57,8 +61,9 @@ struct Command {
   std::string_view columns;
   void (*run)(http::BrokerView& view, const boost::json::object& arguments, Done done) = nullptr;
   std::string_view help;
-  bool waits_for_node = false;  // a client keeps trying until the node is there
-  bool answers_early = false;   // also while the node looks for its cluster and knows nothing of queues and users
+  bool waits_for_node = false;       // a client keeps trying until the node is there
+  bool answers_early = false;        // also while the node looks for its cluster and knows nothing of queues and users
+  std::chrono::seconds timeout{60};  // unless another one is given
 
   bool is_list() const { return !columns.empty(); }
 };

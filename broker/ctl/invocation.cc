@@ -218,12 +218,12 @@ InvocationOutcome parse_invocation(std::span<const Command> commands, const std:
   if (!common.format.empty())
     invocation.format = std::ranges::find(kFormats, common.format, &NamedFormat::name)->format;
   invocation.silent = invocation.silent || common.no_headers;
-  if (!common.timeout.empty()) invocation.timeout = *read_timeout(common.timeout);
   if (is_remote(invocation)) {
     invocation.remote = cluster::parse_seed(invocation.node);
     if (!invocation.remote) return mistake("a secret or certificate is for a remote node: --node [NAME@]HOST[:PORT]");
   }
   invocation.command = find_command(commands, chosen);
+  invocation.timeout = common.timeout.empty() ? invocation.command->timeout : *read_timeout(common.timeout);
   collect(*invocation.command, *app.get_subcommand(chosen), slots.at(chosen), common, invocation);
   return {.run = std::move(invocation), .text = "", .exit = Exit::ok};
 }

@@ -17,9 +17,6 @@ namespace quorate::ctl {
 
 enum class Format : std::uint8_t { table, pretty_table, json, csv };
 
-/// "infinity": ten years, so that no sum with it overflows.
-constexpr std::chrono::milliseconds kForever = std::chrono::years(10);
-
 struct Invocation {
   const Command* command = nullptr;
   boost::json::object arguments;

@@ -1,5 +1,6 @@
 #include "broker/ctl/tool.h"
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/json/serialize.hpp>
@@ -59,10 +60,20 @@ Heard ask(const Invocation& invocation, const Carry& carry) {
   }
 }
 
-/// Of a command that closes the connection it came through: by this it is known when it is carried again.
-void add_ticket(Invocation& invocation) {
-  const bool has_one = std::ranges::count(words(invocation.command->options), "ticket=") > 0;
-  if (has_one) invocation.arguments["ticket"] = std::to_string(Random::from_system().next());
+/// So long before the tool stops to listen a command that waits gives up and says what for.
+constexpr auto kAnswerTime = std::chrono::milliseconds(500);
+
+/// What the tool itself tells a command.
+void add_hidden_options(Invocation& invocation) {
+  const auto takes = [&](std::string_view word) {
+    return std::ranges::count(words(invocation.command->options), word) > 0;
+  };
+  // Of a command that closes the connection it came through: by this it is known when it is carried again.
+  if (takes("ticket=")) invocation.arguments["ticket"] = std::to_string(Random::from_system().next());
+  if (takes("within=")) {
+    const auto within = invocation.timeout - std::min(kAnswerTime, invocation.timeout / 2);
+    invocation.arguments["within"] = std::to_string(within.count());
+  }
 }
 
 /// One line of standard input for each argument that the command line left out, as scripts pass passwords.
@@ -102,7 +113,7 @@ int operate(InvocationOutcome outcome, const Carry& carry) {
                                             .text = "argument '" + invocation.from_terminal.front() + "' is missing"}));
     return exit_code(Exit::usage);
   }
-  add_ticket(invocation);
+  add_hidden_options(invocation);
   const Heard heard = ask(invocation, carry);
   if (!heard.node.empty()) print(stdout, render_banner(invocation, heard.node));
   if (heard.outcome) {

@@ -45,7 +45,8 @@ class EarlyView final : public http::BrokerView {
 
   /// They wait until their connection closes, with the doors: the client knocks again.
   void when_serving(Done<> done) override { waiting_.push_back(std::move(done)); }
-  void when_not_quorum_critical(Done<> done) override { waiting_.push_back(std::move(done)); }
+  void when_not_quorum_critical(std::optional<Duration>, Done<bool> done) override { done(false); }
+  void when_online(std::size_t, std::optional<Duration>, Done<bool> done) override { done(false); }
   void when_silent(NodeId, Done<bool> done) override { done(false); }
   void when_leading_nothing(Done<std::size_t> done) override { done(0); }
   void probe_listeners(Done<std::vector<http::ListenerRow>> done) override { done({}); }

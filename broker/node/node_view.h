@@ -64,7 +64,8 @@ class NodeView final : public http::BrokerView {
   std::string_view default_queue_type() const override { return config_.default_queue_type; }
 
   void when_serving(Done<> done) override;
-  void when_not_quorum_critical(Done<> done) override;
+  void when_not_quorum_critical(std::optional<Duration> limit, Done<bool> done) override;
+  void when_online(std::size_t nodes, std::optional<Duration> limit, Done<bool> done) override;
   void when_silent(NodeId node, Done<bool> done) override;
   void when_leading_nothing(Done<std::size_t> done) override;
   void probe_listeners(Done<std::vector<http::ListenerRow>> done) override;

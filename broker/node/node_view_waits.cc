@@ -80,9 +80,17 @@ std::string NodeView::waits_for() const {
   return missing.empty() ? "" : fmt::format("{} of {} nodes, waiting for {}", present, all.size(), missing);
 }
 
-void NodeView::when_not_quorum_critical(Done<> done) {
-  wait_until([this](Done<bool> is_safe) { is_safe(quorum_critical().empty()); }, std::nullopt,
-             [done = std::move(done)](bool) mutable { done(); });
+void NodeView::when_not_quorum_critical(std::optional<Duration> limit, Done<bool> done) {
+  wait_until([this](Done<bool> is_safe) { is_safe(quorum_critical().empty()); }, limit, std::move(done));
+}
+
+void NodeView::when_online(std::size_t nodes, std::optional<Duration> limit, Done<bool> done) {
+  const auto look = [this, nodes](Done<bool> are_there) {
+    const std::vector<cluster::ClusterNode> all = members();
+    const auto live = std::ranges::count_if(all, [this](const auto& node) { return is_live(node.id); });
+    are_there(static_cast<std::size_t>(live) >= nodes);
+  };
+  wait_until(look, limit, std::move(done));
 }
 
 void NodeView::when_silent(NodeId node, Done<bool> done) {

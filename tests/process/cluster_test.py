@@ -218,7 +218,10 @@ def who_may_stop_is_known(cluster):
     cluster.kill("n3")
     wait_until(lambda: short(queue(cluster, "n1", "q")["online"]) == ["n1", "n2"], SECONDS, "n3 is missed")
     assert "queue 'q' in vhost '/'" in refused(cluster, "n1", "check_if_node_is_quorum_critical")
-    assert "timed out" in refused(cluster, "n1", "-t", "0.5", "await_online_quorum_plus_one")
+    said = refused(cluster, "n1", "-t", "0.5", "await_online_quorum_plus_one")
+    assert "time is up" in said and "queue 'q' in vhost '/'" in said, said
+    cluster.control("n1", "await_online_nodes", "2")
+    check_in("Not enough nodes joined", refused(cluster, "n1", "-t", "0.5", "await_online_nodes", "3"))
     wait_until(lambda: running(cluster, "n2") == ["n1", "n2"], SECONDS, "n2 misses n3, too")
     dead = {row["Node Name"]: row["Raft State"] for row in rows(cluster, "n1", "quorum_status", "q")}["rabbit@n3"]
     equal(dead, "noproc")

@@ -360,6 +360,25 @@ TEST_F(ClusterControlTest, ShowsHowFarEachReplicaIs) {
   EXPECT_EQ(error("check_if_node_is_quorum_critical"),
             "69 the metadata of the cluster will become unavailable if node rabbit@test stops\n"
             "queue 'q' in vhost '/' will become unavailable if node rabbit@test stops");
+  const std::string late = error("await_online_quorum_plus_one", R"({"within":"5"})");
+  EXPECT_TRUE(late.starts_with("69 time is up, ")) << late;
+  EXPECT_NE(late.find("\nqueue 'q' in vhost '/' will become"), std::string::npos) << late;
+  bool is_answered = false;
+  Control(view, commands()).run("await_online_quorum_plus_one", {}, [&](const Outcome&) { is_answered = true; });
+  EXPECT_FALSE(is_answered) << "it waits for as long as it takes";
+  view.critical.clear();
+  EXPECT_EQ(data("await_online_quorum_plus_one", R"({"within":"5"})"), "null");
+}
+
+TEST_F(ClusterControlTest, NodesAreAwaited) {
+  EXPECT_EQ(data("await_online_nodes", R"({"count":"3"})"), "null");
+  view.silent = {NodeId(2)};
+  EXPECT_EQ(error("await_online_nodes", R"({"count":"3","within":"5"})"),
+            "70 timed out while waiting. Not enough nodes joined rabbit@test's cluster.");
+  for (const std::string_view count : {"0", "-1", "x", "2x"}) {
+    EXPECT_EQ(error("await_online_nodes", R"({"count":")" + std::string(count) + R"("})"),
+              "64 the count must be a number above 0");
+  }
 }
 
 TEST_F(ClusterControlTest, LeadersAreTransferredAndSpread) {

@@ -43,6 +43,8 @@ TEST(Invocation, AsksTheTerminalForAPasswordThatIsNotThere) {
 
 TEST(Invocation, WaitsSecondsOrForEver) {
   using std::chrono_literals::operator""ms;
+  EXPECT_EQ(parse({"ping"}).timeout, std::chrono::seconds(60));
+  EXPECT_EQ(parse({"await_online_nodes", "3"}).timeout, std::chrono::seconds(300));
   EXPECT_EQ(parse({"-t", "0.25", "ping"}).timeout, 250ms);
   EXPECT_EQ(parse({"-t", "1e-9", "ping"}).timeout, 1ms);
   EXPECT_EQ(parse({"-t", "infinity", "list_queues"}).timeout, kForever);

@@ -72,8 +72,13 @@ class FakeView final : public BrokerView {
   void when_serving(Done<> done) override {
     if (state == ServiceState::serving) done();
   }
-  void when_not_quorum_critical(Done<> done) override {
-    if (critical.empty()) done();
+  void when_not_quorum_critical(std::optional<Duration> limit, Done<bool> done) override {
+    if (critical.empty() || limit) done(critical.empty());
+  }
+  /// Those of the topology, without the silent ones.
+  void when_online(std::size_t nodes, std::optional<Duration> limit, Done<bool> done) override {
+    const bool are_there = topology()->nodes.size() - silent.size() >= nodes;
+    if (are_there || limit) done(are_there);
   }
   void when_silent(NodeId node, Done<bool> done) override { done(std::ranges::find(silent, node) != silent.end()); }
   void when_leading_nothing(Done<std::size_t> done) override { done(0); }
