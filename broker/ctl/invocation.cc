@@ -8,6 +8,8 @@
 #include <sstream>
 #include <utility>
 
+#include "broker/ctl/descriptions.h"
+
 namespace quorate::ctl {
 namespace {
 
@@ -89,6 +91,14 @@ void add_common_options(CLI::App& app, Invocation& invocation, Common& common) {
   app.add_flag("-l,--longnames", common.long_names, "Accepted: names have any form here");
 }
 
+std::string footer_of(const Command& command) {
+  std::string footer = "Every command takes -n, -p, -t, -q, -s, --formatter and others: see --help without a command.";
+  if (!command.is_list()) return footer;
+  footer += "\n\nColumns:";
+  for (const std::string_view column : all_columns(command)) footer += " " + std::string(column);
+  return footer;
+}
+
 void add_command(CLI::App& app, const Command& command, Slots& slots) {
   CLI::App* sub = app.add_subcommand(std::string(command.name), std::string(command.help));
   sub->fallthrough();
@@ -96,10 +106,11 @@ void add_command(CLI::App& app, const Command& command, Slots& slots) {
     const char kind = word.back();
     if (kind == '*' || kind == '<') word.remove_suffix(1);
     const std::string name(word);
+    const std::string meaning(describe_word(command.name, word));
     if (kind == '*') {
-      sub->add_option(name, slots.lists[name]);
+      sub->add_option(name, slots.lists[name], meaning);
     } else {
-      auto* option = sub->add_option(name, slots.texts[name]);
+      auto* option = sub->add_option(name, slots.texts[name], meaning);
       if (kind != '<') option->required();
     }
   }
@@ -107,17 +118,12 @@ void add_command(CLI::App& app, const Command& command, Slots& slots) {
     if (word == kVhost) continue;  // belongs to all
     const OptionWord option = parse_option(word);
     const std::string name(option.name);
-    if (option.has_value) {
-      sub->add_option(spelling(option), slots.texts[name]);
-    } else {
-      sub->add_flag(spelling(option), slots.flags[name]);
-    }
+    const std::string meaning(describe_word(command.name, option.name));
+    CLI::Option* added = option.has_value ? sub->add_option(spelling(option), slots.texts[name], meaning)
+                                          : sub->add_flag(spelling(option), slots.flags[name], meaning);
+    if (is_hidden(option.name)) added->group("");
   }
-  if (command.is_list()) {
-    std::string columns;
-    for (const std::string_view column : all_columns(command)) columns += " " + std::string(column);
-    sub->footer("Columns:" + columns);
-  }
+  sub->footer(footer_of(command));
 }
 
 void collect(const Command& command, const CLI::App& sub, const Slots& slots, const Common& common, Invocation& out) {

@@ -7,6 +7,7 @@
 #include <boost/json/serialize.hpp>
 
 #include "broker/ctl/commands.h"
+#include "broker/ctl/descriptions.h"
 
 namespace quorate::ctl {
 namespace {
@@ -91,6 +92,26 @@ TEST(Invocation, NamesTheMistakeWithTheExitCodeOfUsage) {
   for (const std::string_view word : {"--help", "--version"}) {
     EXPECT_EQ(parse_invocation(commands(), "quoratectl", {std::string(word)}).exit, Exit::ok);
   }
+}
+
+TEST(Invocation, HelpOfACommandExplainsItsWords) {
+  for (const Command& command : commands()) {
+    const std::string help = parse_invocation(commands(), "quoratectl", {std::string(command.name), "--help"}).text;
+    EXPECT_NE(help.find("Every command takes -n, -p, -t"), std::string::npos) << help;
+    for (std::string_view word : words(command.arguments)) {
+      if (word.ends_with('*') || word.ends_with('<')) word.remove_suffix(1);
+      EXPECT_NE(describe_word(command.name, word), "") << command.name << " " << word;
+    }
+    for (const std::string_view word : words(command.options)) {
+      const OptionWord option = parse_option(word);
+      if (option.name == "vhost") continue;  // belongs to all
+      const bool is_shown = help.find("--" + std::string(option.name)) != std::string::npos;
+      EXPECT_EQ(is_shown, !is_hidden(option.name)) << help;
+      EXPECT_NE(describe_word(command.name, option.name).empty(), is_shown) << command.name << " " << word;
+    }
+  }
+  const std::string join = parse_invocation(commands(), "quoratectl", {"join_cluster", "--help"}).text;
+  EXPECT_NE(join.find("NAME@HOST:PORT"), std::string::npos) << join;
 }
 
 TEST(Invocation, HelpNamesEveryCommandAndEveryFormat) {
