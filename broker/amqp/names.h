@@ -7,9 +7,6 @@
 
 namespace quorate::amqp {
 
-/// The version of RabbitMQ that clients may take this broker for; some parse it to decide what they may ask for.
-inline constexpr std::string_view kCompatibleVersion = "4.1.0";
-
 /// RabbitMQ ignores CR and LF in names (features.md P080, P100).
 inline std::string strip_line_breaks(std::string_view name) {
   std::string stripped(name);

@@ -6,11 +6,11 @@
 #include <utility>
 
 #include "base/limits.h"
-#include "broker/amqp/names.h"
 #include "broker/amqp/session.h"
 #include "broker/amqp/table_codec.h"
 #include "broker/auth/password.h"
 #include "broker/auth/sasl.h"
+#include "broker/message/compatible_version.h"
 
 namespace quorate::amqp {
 namespace {

@@ -1,4 +1,5 @@
-// Every control command: one function each, by subject in commands_<subject>.cc, and one row in commands.cc.
+// Every control command: one function each, by subject in commands_<subject>.cc, and one row in commands_that_ask.cc
+// or commands_that_change.cc. Names, arguments, columns and banners are those of rabbitmqctl and its sisters.
 #pragma once
 #include <boost/json/object.hpp>
 #include <chrono>
@@ -11,7 +12,10 @@
 
 namespace quorate::ctl {
 
+/// All, by name.
 std::span<const Command> commands();
+std::span<const Command> asking_commands();
+std::span<const Command> changing_commands();
 
 /// An argument that Control has checked.
 std::string text_of(const boost::json::object& arguments, std::string_view name);
@@ -48,10 +52,17 @@ void alarms(BrokerView& view, const Arguments& arguments, Done done);
 void await_online_nodes(BrokerView& view, const Arguments& arguments, Done done);
 void await_startup(BrokerView& view, const Arguments& arguments, Done done);
 void check_local_alarms(BrokerView& view, const Arguments& arguments, Done done);
+void check_port_listener(BrokerView& view, const Arguments& arguments, Done done);
+void check_protocol_listener(BrokerView& view, const Arguments& arguments, Done done);
+void check_virtual_hosts(BrokerView& view, const Arguments& arguments, Done done);
 void check_port_connectivity(BrokerView& view, const Arguments& arguments, Done done);
 void check_running(BrokerView& view, const Arguments& arguments, Done done);
 void cluster_status(BrokerView& view, const Arguments& arguments, Done done);
+void enable_feature_flag(BrokerView& view, const Arguments& arguments, Done done);
+void is_running(BrokerView& view, const Arguments& arguments, Done done);
+void list_feature_flags(BrokerView& view, const Arguments& arguments, Done done);
 void listeners(BrokerView& view, const Arguments& arguments, Done done);
+void server_version(BrokerView& view, const Arguments& arguments, Done done);
 void ping(BrokerView& view, const Arguments& arguments, Done done);
 void status(BrokerView& view, const Arguments& arguments, Done done);
 
@@ -69,6 +80,10 @@ void revive(BrokerView& view, const Arguments& arguments, Done done);
 void set_queue_type(BrokerView& view, const Arguments& arguments, Done done);
 void shrink(BrokerView& view, const Arguments& arguments, Done done);
 void transfer_leadership(BrokerView& view, const Arguments& arguments, Done done);
+
+// --- without a node ---
+Outcome hash_password(const Arguments& arguments);
+Outcome version(const Arguments& arguments);
 
 // --- the whole node, while its process goes on ---
 void force_reset(BrokerView& view, const Arguments& arguments, Done done);

@@ -9,6 +9,7 @@
 
 #include "broker/ctl/commands.h"
 #include "broker/http/json_fields.h"
+#include "broker/http/protocol_names.h"
 
 namespace quorate::ctl::run {
 namespace {
@@ -216,6 +217,30 @@ void check_running(BrokerView& view, const Arguments&, Done done) {
   done(Answer{.data = json::object{{"result", "ok"}}, .text = std::move(text)});
 }
 
+void is_running(BrokerView& view, const Arguments&, Done done) {
+  const bool is_running = view.service_state() == ServiceState::serving;
+  std::string text = fmt::format("RabbitMQ on node {} {}", view.node_name(), http::describe_state(view));
+  done(Answer{.data = json::object{{"result", is_running}, {"message", text}}, .text = std::move(text)});
+}
+
+void server_version(BrokerView& view, const Arguments&, Done done) {
+  done(Answer{.data = json::object{{"result", "ok"}, {"value", view.rabbitmq_version()}},
+              .text = std::string(view.rabbitmq_version())});
+}
+
+/// A vhost is a name in the metadata: where clients are served, or could be again by `revive`, all of them run.
+void check_virtual_hosts(BrokerView& view, const Arguments&, Done done) {
+  if (view.service_state() == ServiceState::paused) {
+    return fail(done, Exit::unavailable, "this node " + http::describe_state(view));
+  }
+  done(Answer{.data = json::object{{"result", "ok"}},
+              .text = fmt::format("Node {} reported all vhosts as running", view.node_name())});
+}
+
+void list_feature_flags(BrokerView&, const Arguments&, Done done) { done(Answer{.data = json::array(), .text = ""}); }
+
+void enable_feature_flag(BrokerView&, const Arguments&, Done done) { answer_nothing(done); }
+
 void alarms(BrokerView& view, const Arguments&, Done done) {
   answer_check(done, view.alarms(), fmt::format("Node {} reported no alarms, local or clusterwide", view.node_name()),
                "there are alarms in effect in the cluster");
@@ -241,6 +266,47 @@ void check_port_connectivity(BrokerView& view, const Arguments&, Done done) {
     done(Answer{.data = json::object{{"result", "ok"}},
                 .text = fmt::format("Successfully connected to ports {} on node {}.", ports, view.node_name())});
   });
+}
+
+namespace {
+
+/// `texts` in order, with commas between them.
+std::string join(std::vector<std::string> texts) {
+  std::ranges::sort(texts);
+  std::string joined;
+  for (const std::string& text : texts) joined += (joined.empty() ? "" : ", ") + text;
+  return joined;
+}
+
+}  // namespace
+
+void check_port_listener(BrokerView& view, const Arguments& arguments, Done done) {
+  const std::string port = text_of(arguments, "port");
+  std::vector<std::string> ports;
+  for (const ListenerRow& listener : view.this_node().listeners) ports.push_back(std::to_string(listener.port));
+  if (std::ranges::find(ports, port) == ports.end()) {
+    return fail(done, Exit::unavailable,
+                fmt::format("No listener for port {} is active on node {}. Found listeners that use the following "
+                            "ports: {}",
+                            port, view.node_name(), join(std::move(ports))));
+  }
+  done(Answer{.data = json::object{{"result", "ok"}, {"node", view.node_name()}, {"port", port}},
+              .text = fmt::format("A listener for port {} is running on node {}.", port, view.node_name())});
+}
+
+void check_protocol_listener(BrokerView& view, const Arguments& arguments, Done done) {
+  const std::string asked = text_of(arguments, "protocol");
+  const std::string protocol(http::protocol_of(asked));
+  std::vector<std::string> protocols;
+  for (const ListenerRow& listener : view.this_node().listeners) protocols.push_back(listener.protocol);
+  if (std::ranges::find(protocols, protocol) == protocols.end()) {
+    return fail(done, Exit::unavailable,
+                fmt::format("No listener for protocol {} is active on node {}. Found listeners for the following "
+                            "protocols: {}",
+                            protocol, view.node_name(), join(std::move(protocols))));
+  }
+  done(Answer{.data = json::object{{"result", "ok"}, {"node", view.node_name()}, {"protocol", protocol}},
+              .text = fmt::format("A listener for protocol {} is running on node {}.", protocol, view.node_name())});
 }
 
 }  // namespace quorate::ctl::run

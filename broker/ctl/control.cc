@@ -128,6 +128,7 @@ void Control::run(std::string_view name, json::object arguments, Done done) {
   const Command* command = find_command(commands_, name);
   if (command == nullptr) return done(usage("Command '" + std::string(name) + "' not found."));
   if (auto checked = check(*command, arguments); !checked) return done(std::unexpected(checked.error()));
+  if (command->here != nullptr) return done(command->here(arguments));
   if (!command->answers_early && !http::knows_cluster(view_.service_state())) {
     return done(std::unexpected(CommandError{.exit = Exit::unavailable, .text = "this node " + describe_state(view_)}));
   }

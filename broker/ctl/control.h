@@ -1,5 +1,5 @@
 // The control commands of a node: a table of rows, and the one entry through which every door runs them. A new command
-// is a row in commands.cc and its function.
+// is a row in commands_that_*.cc and its function.
 // A command takes named arguments as JSON and answers with JSON or with an error that carries the exit code which
 // rabbitmqctl's users know (sysexits.h, management.md §3.2).
 #pragma once
@@ -60,6 +60,7 @@ struct Command {
   /// Of a list: its columns, those shown unless others are asked for before the '|'.
   std::string_view columns;
   void (*run)(http::BrokerView& view, const boost::json::object& arguments, Done done) = nullptr;
+  Outcome (*here)(const boost::json::object& arguments) = nullptr;  // instead of `run`: needs no node
   std::string_view help;
   bool waits_for_node = false;       // a client keeps trying until the node is there
   bool answers_early = false;        // also while the node looks for its cluster and knows nothing of queues and users

@@ -44,6 +44,8 @@ Heard unreachable(const Invocation& invocation, const http::ClientFault& fault) 
 
 /// A command that waits for its node knocks until somebody opens or time is up.
 Heard ask(const Invocation& invocation, const Carry& carry) {
+  if (invocation.command->here != nullptr)
+    return {.node = "", .outcome = invocation.command->here(invocation.arguments)};
   const SystemClock clock;
   const Instant deadline = clock.now() + invocation.timeout;
   while (true) {
@@ -115,7 +117,8 @@ int operate(InvocationOutcome outcome, const Carry& carry) {
   }
   add_hidden_options(invocation);
   const Heard heard = ask(invocation, carry);
-  if (!heard.node.empty()) print(stdout, render_banner(invocation, heard.node));
+  const bool is_answered = !heard.node.empty() || invocation.command->here != nullptr;
+  if (is_answered) print(stdout, render_banner(invocation, heard.node));
   if (heard.outcome) {
     print(stdout, render_answer(invocation, heard.node, *heard.outcome));
     return exit_code(Exit::ok);

@@ -5,33 +5,12 @@
 
 #include "broker/http/endpoints.h"
 #include "broker/http/json_fields.h"
+#include "broker/http/protocol_names.h"
 
 namespace quorate::http::endpoints {
 namespace {
 
 namespace json = boost::json;
-
-struct ProtocolAlias {
-  std::string_view asked;
-  std::string_view protocol;
-};
-constexpr ProtocolAlias kAliases[] = {
-    {"amqp091", "amqp"},           {"amqp0-9-1", "amqp"},
-    {"amqp0.9.1", "amqp"},         {"amqp10", "amqp"},
-    {"amqp1.0", "amqp"},           {"amqps", "amqp/ssl"},
-    {"mqtt3.1", "mqtt"},           {"mqtt3.1.1", "mqtt"},
-    {"mqtts", "mqtt/ssl"},         {"stomp1.0", "stomp"},
-    {"stomp1.1", "stomp"},         {"stomp1.2", "stomp"},
-    {"management", "http"},        {"ui", "http"},
-    {"http_api", "http"},          {"https", "https"},
-    {"cli", "clustering"},         {"distribution", "clustering"},
-    {"web-mqtt", "http/web-mqtt"}, {"web-stomp", "http/web-stomp"},
-};
-
-std::string_view protocol_of(std::string_view asked) {
-  const auto* found = std::ranges::find(kAliases, asked, &ProtocolAlias::asked);
-  return found != std::end(kAliases) ? found->protocol : asked;
-}
 
 void answer_state(Call& call) {
   if (call.view.service_state() != ServiceState::serving) {

@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <chrono>
 
-#include "broker/amqp/names.h"
+#include "broker/message/compatible_version.h"
 #include "broker/node/process_facts.h"
 
 namespace quorate {
 
-std::string_view EarlyView::rabbitmq_version() const { return amqp::kCompatibleVersion; }
+std::string_view EarlyView::rabbitmq_version() const { return kCompatibleVersion; }
 
 http::NodeRow EarlyView::this_node() const {
   http::NodeRow node = describe_process(config_);

@@ -8,8 +8,8 @@
 
 #include "base/log.h"
 #include "broker/amqp/channel.h"
-#include "broker/amqp/names.h"
 #include "broker/amqp/session.h"
+#include "broker/message/compatible_version.h"
 #include "broker/node/listener_probe.h"
 #include "broker/node/process_facts.h"
 
@@ -111,7 +111,7 @@ http::QueueAnswer no_answer_of(const queue::SessionMail& mail) {
 NodeView::NodeView(Parts parts)
     : parts_(std::move(parts)), config_(parts_.config), shards_(parts_.shards), started_(SystemClock().now()) {}
 
-std::string_view NodeView::rabbitmq_version() const { return amqp::kCompatibleVersion; }
+std::string_view NodeView::rabbitmq_version() const { return kCompatibleVersion; }
 
 void NodeView::set_service_state(http::ServiceState state) {
   state_ = state;

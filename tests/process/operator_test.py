@@ -219,6 +219,9 @@ def queues_are_listed_purged_and_deleted(node):
         "Timeout: 60.0 seconds ...\nListing queues for vhost / ...\nname\tmessages\njobs\t3\n",
     )
     equal(node.ctl("-s", "list_queues", "messages", "name", "durable"), "3\tjobs\ttrue\n")
+    equal(node.ctl("-s", "-t", "infinity", "list_queues", "--local", "disk_reads", "owner_pid", "name"), "0\t\tjobs\n")
+    equal(node.ctl("-s", "list_queues", "--offline"), "")
+    equal(len(node.rows("list_connections", "recv_cnt", "ssl_protocol", "container_id")), 1)
     equal(node.ctl("delete_queue", "jobs", "--if-empty", exit_code=69), "Error:\nQueue is not empty\n")
     equal(node.ctl("-q", "purge_queue", "jobs"), "")
     equal(node.rows("list_queues"), [{"name": "jobs", "messages": 0}])
@@ -249,6 +252,8 @@ def a_stopped_node_is_told_apart(node):
     node.ctl("ping")
     equal(node.stop(), 0)
     check_in("unable to perform an operation", node.ctl("ping", exit_code=69))
+    equal(node.ctl("version"), "4.1.0\n", "needs no node")
+    check_in("Will hash provided password\n", node.ctl("hash_password", text="secret\n"))
     node.ctl("-t", "0.3", "await_startup", exit_code=75)
     waiting = subprocess.Popen(management.command(node.data, "await_startup"), stdin=subprocess.DEVNULL)
     node.start()
