@@ -56,7 +56,10 @@ Bytes to_bytes(const google::protobuf::MessageLite& message) {
 /// Whoever cannot be read has not answered.
 void read_answer(ByteView words, Heard& out) {
   proto::FormationAnswer answer;
-  if (!answer.ParseFromArray(words.data(), static_cast<int>(words.size()))) return;
+  if (!answer.ParseFromArray(words.data(), static_cast<int>(words.size()))) {
+    out.silence = "the answer cannot be read: is it of another version?";
+    return;
+  }
   out.who = Newcomer{.name = answer.name(),
                      .directory = answer.directory(),
                      .host = answer.host(),
@@ -210,6 +213,7 @@ std::vector<Heard> Formation::ask(const std::vector<Seed>& places, bool wants_to
     plane_->ask(place.host, place.port, std::string(kQuestion), words, kAskTimeout, [round, i](Result<Bytes> reply) {
       const std::lock_guard lock(round->mutex);
       if (reply) read_answer(reply->view(), round->heard[i]);
+      if (!reply) round->heard[i].silence = reply.error().text;
       if (--round->missing == 0) round->complete.notify_all();
     });
   }

@@ -61,11 +61,13 @@ std::string progress(std::size_t present, std::size_t all, std::string_view what
   return fmt::format("{} of {}, waiting for {}", present, all, what);
 }
 
-/// Who has not answered; empty when everybody has.
+/// Who has not answered, and why; empty when everybody has.
 std::string silent_ones(const std::vector<Heard>& heard) {
   std::string names;
   for (const Heard& one : heard) {
-    if (!one.who) names += (names.empty() ? "" : ", ") + one.name();
+    if (one.who) continue;
+    names += (names.empty() ? "" : ", ") + one.name();
+    if (!one.silence.empty()) names += " (" + one.silence + ")";
   }
   return names;
 }
@@ -140,7 +142,7 @@ Verdict judge(const Newcomer& self, const FoundingPlan& plan, const std::vector<
   if (!plan.may_found) {
     return {.wants_to_join = true,
             .waits_for = silent.empty() ? "the node that was named at join_cluster belongs to no cluster yet"
-                                        : "joining the cluster of " + silent + ", which does not answer"};
+                                        : "waiting for " + silent + " to join its cluster"};
   }
   const std::size_t all = std::max(heard.size() + 1, plan.nodes_min);
   if (!silent.empty()) return {.waits_for = progress(count_present(heard), all, silent)};

@@ -31,6 +31,7 @@ struct Newcomer {
 struct Heard {
   Seed asked;
   std::optional<Newcomer> who;            // absent: no answer
+  std::string silence;                    // then: why, in few words
   std::vector<std::string> seeds;         // names of the nodes that it looks for, itself among them
   std::optional<FormationRecord> record;  // of the cluster it belongs to
 

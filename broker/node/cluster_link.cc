@@ -1,5 +1,7 @@
 #include "broker/node/cluster_link.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <boost/asio/ip/address.hpp>
 #include <utility>
@@ -117,6 +119,7 @@ void ClusterLink::open(const cluster::FormationRecord& record, Epoch epoch) {
     self_ = record.self;
     cluster_id_ = record.cluster_id;
     nodes_ = record.nodes;
+    for (const cluster::ClusterNode& node : nodes_) highest_node_ = std::max(highest_node_, node.id);
   }
   if (!plane_) return;
   formation_->set_on_join([this](cluster::ClusterNode node, auto done) { take_in(std::move(node), std::move(done)); });
@@ -164,6 +167,7 @@ void ClusterLink::on_nodes(const cluster::TopologyPtr& topology) {
   });
   const std::lock_guard lock(mutex_);
   nodes_ = std::move(nodes);
+  highest_node_ = std::max(highest_node_, topology->highest_node);
 }
 
 std::string ClusterLink::name_of(NodeId node) const {
@@ -176,16 +180,20 @@ std::string ClusterLink::name_of(NodeId node) const {
 
 Result<void> ClusterLink::judge(const cluster::Identity& peer) {
   const std::lock_guard lock(mutex_);
-  if (peer.cluster_id != cluster_id_) return failure(ErrorCode::invalid_argument, "belongs to another cluster");
+  const std::string& name = peer.node_name;
+  if (peer.cluster_id != cluster_id_) return failure(ErrorCode::invalid_argument, name + " belongs to another cluster");
   if (peer.protocol != kProtocol) {
-    return failure(ErrorCode::invalid_argument, "speaks version " + std::to_string(peer.protocol) +
-                                                    " of the inter-node protocol, this node " +
-                                                    std::to_string(kProtocol));
+    return failure(ErrorCode::invalid_argument,
+                   fmt::format("{} speaks version {} of the inter-node protocol, {} version {}", name, peer.protocol,
+                               config_.node_name, kProtocol));
   }
   const auto row = std::ranges::find(nodes_, peer.node, &cluster::ClusterNode::id);
-  if (row == nodes_.end()) return failure(ErrorCode::not_found, "is no node of this cluster (yet, or any more)");
+  if (row == nodes_.end()) {
+    if (peer.node <= highest_node_) return failure(ErrorCode::not_found, name + " was taken out of the cluster");
+    return failure(ErrorCode::unavailable, name + " is not known to the cluster yet");
+  }
   if (row->directory != peer.directory_id) {
-    return failure(ErrorCode::invalid_argument, "has another data directory than the node of that name");
+    return failure(ErrorCode::invalid_argument, name + " has another data directory than the node of that name");
   }
   return {};
 }
@@ -195,7 +203,28 @@ void ClusterLink::on_frame(NodeId from, cluster::Lane, Bytes frame) { intake_->o
 void ClusterLink::on_connection(NodeId peer, cluster::Lane lane, bool up) {
   log::debug(log::Category::cluster, "lane.{} node={} lane={}", up ? "up" : "down", name_of(peer),
              static_cast<int>(lane));
+  if (up) {
+    const std::lock_guard lock(mutex_);
+    troubles_.erase(peer);
+  }
   if (intake_) intake_->on_connection(peer, lane, up);
+}
+
+void ClusterLink::on_trouble(NodeId peer, const Error& why) {
+  const std::lock_guard lock(mutex_);
+  troubles_[peer] = why.text;
+  was_forgotten_ = was_forgotten_ || why.code == ErrorCode::not_found;
+}
+
+std::string ClusterLink::trouble_with(NodeId node) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = troubles_.find(node);
+  return found != troubles_.end() ? found->second : "";
+}
+
+bool ClusterLink::was_forgotten() const {
+  const std::lock_guard lock(mutex_);
+  return was_forgotten_;
 }
 
 void ClusterLink::on_question(std::string_view kind, Bytes question, cluster::AnswerFunction answer) {

@@ -5,6 +5,7 @@
 // from the plane on its thread, and from there to the shards.
 #pragma once
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -60,6 +61,10 @@ class ClusterLink final : public cluster::PlaneClient {
   /// The cluster has these nodes.
   void on_nodes(const cluster::TopologyPtr& topology);
   std::string name_of(NodeId node) const;
+  /// Why that node cannot be reached or does not take this one in; empty: it does, or that is not known yet.
+  std::string trouble_with(NodeId node) const;
+  /// Another node has said that this one was taken out of the cluster.
+  bool was_forgotten() const;
   /// As known last, also before the metadata is.
   std::vector<cluster::ClusterNode> nodes() const;
 
@@ -82,6 +87,7 @@ class ClusterLink final : public cluster::PlaneClient {
   Result<void> judge(const cluster::Identity& peer) override;
   void on_frame(NodeId from, cluster::Lane lane, Bytes frame) override;
   void on_connection(NodeId peer, cluster::Lane lane, bool up) override;
+  void on_trouble(NodeId peer, const Error& why) override;
   void on_question(std::string_view kind, Bytes question, cluster::AnswerFunction answer) override;
 
  private:
@@ -104,6 +110,9 @@ class ClusterLink final : public cluster::PlaneClient {
   NodeId self_;
   std::uint64_t cluster_id_ = 0;
   std::vector<cluster::ClusterNode> nodes_;
+  NodeId highest_node_;  // that there has been: whoever is not above it and has no row was taken out
+  std::map<NodeId, std::string> troubles_;
+  bool was_forgotten_ = false;
   OnQuestion on_question_;
   OnControl on_control_;
 };

@@ -74,7 +74,8 @@ std::string NodeView::waits_for() const {
     if (is_live(node.id)) {
       ++present;
     } else {
-      missing += (missing.empty() ? "" : ", ") + node.name;
+      const std::string trouble = parts_.link.trouble_with(node.id);
+      missing += (missing.empty() ? "" : ", ") + node.name + (trouble.empty() ? "" : " (" + trouble + ")");
     }
   }
   return missing.empty() ? "" : fmt::format("{} of {} nodes, waiting for {}", present, all.size(), missing);

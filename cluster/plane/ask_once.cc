@@ -40,7 +40,9 @@ Result<Bytes> ask_once(const PlaneOptions& options, const Seed& node, std::strin
   call->StartCall();
   call->Finish(&answer, &status, &status);
   wait_for_end(queue);
-  return answer_of(print_address(node.host, node.port), status, answer);
+  auto heard = answer_of(status, answer);
+  if (!status.ok()) heard.error().text.insert(0, print_address(node.host, node.port) + ": ");
+  return heard;
 }
 
 }  // namespace quorate::cluster

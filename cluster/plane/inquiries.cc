@@ -12,9 +12,9 @@ std::unexpected<Error> plane_stops() { return failure(ErrorCode::unavailable, "t
 
 class Inquiries::Inquiry {
  public:
-  Inquiry(Inquiries& owner, std::string address, const std::shared_ptr<grpc::Channel>& channel,
-          const grpc::ByteBuffer& question, Duration timeout, AnswerFunction done)
-      : owner_(owner), address_(std::move(address)), stub_(channel), done_(std::move(done)) {
+  Inquiry(Inquiries& owner, const std::shared_ptr<grpc::Channel>& channel, const grpc::ByteBuffer& question,
+          Duration timeout, AnswerFunction done)
+      : owner_(owner), stub_(channel), done_(std::move(done)) {
     owner_.loop_.enter();
     owner_.open_.insert(this);
     owner_.dialer_.sign(context_);
@@ -35,11 +35,10 @@ class Inquiries::Inquiry {
 
   Result<Bytes> result() const {
     if (!status_.ok() && owner_.is_closed_) return plane_stops();
-    return answer_of(address_, status_, answer_);
+    return answer_of(status_, answer_);
   }
 
   Inquiries& owner_;
-  const std::string address_;
   grpc::GenericStub stub_;
   grpc::ClientContext context_;
   std::unique_ptr<grpc::ClientAsyncResponseReader<grpc::ByteBuffer>> call_;
@@ -52,12 +51,11 @@ class Inquiries::Inquiry {
 void Inquiries::ask(const std::string& host, std::uint16_t port, std::string kind, const Bytes& question,
                     Duration timeout, AnswerFunction done) {
   if (is_closed_) return done(plane_stops());
-  std::string address = print_address(host, port);
+  const std::string address = print_address(host, port);
   if (channels_.size() >= kChannelsMax && !channels_.contains(address)) channels_.clear();
   auto& channel = channels_[address];
   if (channel == nullptr) channel = dialer_.dial(host, port);
-  new Inquiry(*this, std::move(address), channel, buffer_of_question(std::move(kind), question), timeout,
-              std::move(done));
+  new Inquiry(*this, channel, buffer_of_question(std::move(kind), question), timeout, std::move(done));
 }
 
 void Inquiries::close() {

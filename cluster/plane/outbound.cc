@@ -54,6 +54,7 @@ class Outbound::Peer final : public LaneOwner {
   void on_lane_up(OutgoingLane& lane) override {
     retry_after_[static_cast<std::size_t>(lane.lane())] = kRetryFirst;
     ++lanes_up_;
+    trouble_.clear();
     if (outbound_.is_closed_) return;
     outbound_.client_.on_connection(node_, lane.lane(), true);
     if (lanes_up_ < kLaneCount) return;
@@ -67,6 +68,7 @@ class Outbound::Peer final : public LaneOwner {
     if (outbound_.is_closed_) return;
     if (was_up) outbound_.client_.on_connection(node_, lane.lane(), false);
     if (!outbound_.is_wanted(*this)) return forget();
+    tell(status, was_up);
     complain(status, was_up);
     open_later(lane, status);
   }
@@ -87,20 +89,30 @@ class Outbound::Peer final : public LaneOwner {
     outbound_.loop_.after(jittered, [this, &lane] { open(lane); });
   }
 
+  void tell(const grpc::Status& status, bool was_up) {
+    std::string reason = was_up ? reason_of(status) : refusal_of(status);
+    if (reason == trouble_) return;
+    trouble_ = std::move(reason);
+    const bool was_forgotten = status.error_code() == grpc::StatusCode::NOT_FOUND;
+    outbound_.client_.on_trouble(
+        node_, {.code = was_forgotten ? ErrorCode::not_found : ErrorCode::unavailable, .text = trouble_});
+  }
+
   void complain(const grpc::Status& status, bool was_up) {
+    const std::string reason = was_up ? reason_of(status) : refusal_of(status);
     if (was_up) {
       if (std::exchange(is_announced_, false)) {
         log::warn(log::Category::cluster, "peer.disconnected node={} address={} reason=\"{}\"", name_, print_address(),
-                  status.error_message());
+                  reason);
       }
       return;
     }
     const bool is_unreachable = status.error_code() == grpc::StatusCode::UNAVAILABLE;
-    if (is_unreachable && last_complaint_ == status.error_message()) return;
+    if (is_unreachable && last_complaint_ == reason) return;
     if (!outbound_.log_limit_.allows(std::to_string(node_.value()))) return;
-    last_complaint_ = status.error_message();
+    last_complaint_ = reason;
     log::warn(log::Category::cluster, "{} node={} address={} reason=\"{}\"",
-              is_unreachable ? "peer.unreachable" : "peer.refuses", name_, print_address(), status.error_message());
+              is_unreachable ? "peer.unreachable" : "peer.refuses", name_, print_address(), reason);
   }
 
   void forget() {
@@ -124,6 +136,7 @@ class Outbound::Peer final : public LaneOwner {
   std::size_t lanes_up_ = 0;
   bool is_announced_ = false;   // in the log, as connected
   std::string last_complaint_;  // of not reaching it, since it was connected
+  std::string trouble_;         // that the client was told of, since a lane came up
 };
 
 Outbound::Outbound(Loop& loop, const Dialer& dialer, const Clock& clock, PlaneClient& client)

@@ -1,10 +1,10 @@
 #include "cluster/plane/packets.h"
 
-#include <fmt/format.h>
-
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "base/cursor.h"
@@ -44,13 +44,10 @@ grpc::ByteBuffer buffer_of_question(std::string kind, const Bytes& question) {
   return buffer_of(words);
 }
 
-Result<Bytes> answer_of(const std::string& address, const grpc::Status& status, const grpc::ByteBuffer& buffer) {
+Result<Bytes> answer_of(const grpc::Status& status, const grpc::ByteBuffer& buffer) {
   if (!status.ok()) {
-    const std::string reason =
-        status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED ? "no answer in time" : status.error_message();
     const bool is_stranger = status.error_code() == grpc::StatusCode::UNAUTHENTICATED;
-    return failure(is_stranger ? ErrorCode::invalid_argument : ErrorCode::unavailable,
-                   fmt::format("{}: {}", address, reason));
+    return failure(is_stranger ? ErrorCode::invalid_argument : ErrorCode::unavailable, refusal_of(status));
   }
   const Bytes bytes = bytes_of(buffer);
   proto::Answer answer;
@@ -63,7 +60,29 @@ Result<Bytes> answer_of(const std::string& address, const grpc::Status& status, 
       return failure(code, answer.refusal().text());
     }
   }
-  return failure(ErrorCode::unavailable, fmt::format("{} gave an answer that cannot be read", address));
+  return failure(ErrorCode::unavailable, "the answer cannot be read");
+}
+
+/// gRPC tells its whole way down, the cause last: "failed to connect to all addresses; last error: UNKNOWN:
+/// ipv4:127.0.0.1:25672: Failed to connect to remote host: Connection refused".
+std::string reason_of(const grpc::Status& status) {
+  constexpr std::string_view kChains[] = {"failed to connect to all addresses", "DNS resolution failed"};
+  const std::string& text = status.error_message();
+  const bool is_silent = text.ends_with("before receiving SETTINGS frame");
+  if (is_silent || status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) return "no answer in time";
+  const bool is_chain = std::ranges::any_of(kChains, [&](std::string_view head) { return text.starts_with(head); });
+  if (!is_chain) return text;
+  std::string cause = text.substr(text.rfind(':') + 1);
+  if (cause.starts_with(' ')) cause.erase(0, 1);
+  const bool is_tls = text.find("Ssl handshake failed") != std::string::npos;
+  return is_tls ? "TLS: " + cause : cause;
+}
+
+std::string refusal_of(const grpc::Status& status) {
+  constexpr std::string_view kEnds[] = {"Socket closed", "Connection reset by peer", "Broken pipe"};
+  std::string reason = reason_of(status);
+  if (std::ranges::none_of(kEnds, [&](std::string_view end) { return reason.ends_with(end); })) return reason;
+  return "closed the connection: is TLS used on one side only, or the certificate not accepted?";
 }
 
 Bytes bytes_of(const grpc::ByteBuffer& buffer) {

@@ -22,8 +22,12 @@ grpc::ByteBuffer buffer_of(const google::protobuf::MessageLite& message);
 grpc::ByteBuffer buffer_of_frame(std::vector<std::byte>&& frame);
 
 grpc::ByteBuffer buffer_of_question(std::string kind, const Bytes& question);
-/// What became of a question to that address. ErrorCode::unavailable: there is no answer; else it is the node's.
-Result<Bytes> answer_of(const std::string& address, const grpc::Status& status, const grpc::ByteBuffer& answer);
+/// What became of a question. ErrorCode::unavailable: there is no answer, and why; else it is the node's.
+Result<Bytes> answer_of(const grpc::Status& status, const grpc::ByteBuffer& answer);
+/// Why a call failed, in few words: the peer's own, or the last of gRPC's ("Connection refused").
+std::string reason_of(const grpc::Status& status);
+/// The same of one that the peer had not taken yet: who is turned away in a TLS handshake is not told so.
+std::string refusal_of(const grpc::Status& status);
 
 Bytes bytes_of(const grpc::ByteBuffer& buffer);
 /// Nothing when it is not a Packet with a frame, written as we write it.

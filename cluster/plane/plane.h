@@ -58,11 +58,14 @@ class PlaneClient {
  public:
   virtual ~PlaneClient() = default;
   /// Refuses a stranger: another cluster, a reused data directory, another version. The text goes back to the peer and
-  /// into both logs.
+  /// into both logs. ErrorCode::not_found: it was taken out of the cluster.
   virtual Result<void> judge(const Identity& peer) = 0;
   virtual void on_frame(NodeId from, Lane lane, Bytes frame) = 0;
   /// Our own stream to the peer. Down: what send() took lately may be lost; it is told before the lane comes up again.
   virtual void on_connection(NodeId peer, Lane lane, bool up) = 0;
+  /// Why a stream to the peer did not come about or broke, as often as that is another reason than before.
+  /// ErrorCode::not_found: the peer says that this node was taken out of the cluster.
+  virtual void on_trouble(NodeId peer, const Error& why) = 0;
   /// `answer` may be called later, once, from any thread, also when the plane has gone; dropping it is an answer too.
   virtual void on_question(std::string_view kind, Bytes question, AnswerFunction answer) = 0;
 };

@@ -66,7 +66,8 @@ grpc::Status Reception::judge(const Greeting& greeting) {
                         greeting.to.value())};
   }
   if (const auto verdict = client_.judge(peer); !verdict) {
-    return {grpc::StatusCode::FAILED_PRECONDITION, verdict.error().text};
+    const bool was_forgotten = verdict.error().code == ErrorCode::not_found;
+    return {was_forgotten ? grpc::StatusCode::NOT_FOUND : grpc::StatusCode::FAILED_PRECONDITION, verdict.error().text};
   }
   const auto known = newest_.find({peer.node, greeting.lane});
   if (known != newest_.end() &&

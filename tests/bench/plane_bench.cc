@@ -49,6 +49,7 @@ class BenchNode final : public PlaneClient {
     up_ += up ? 1 : -1;
     up_.notify_one();
   }
+  void on_trouble(NodeId /*peer*/, const Error& /*why*/) override {}
   void on_question(std::string_view /*kind*/, Bytes /*question*/, AnswerFunction /*answer*/) override {}
 
  private:

@@ -13,6 +13,7 @@
 
 #include "base/time.h"
 #include "cluster/name_lookup.h"
+#include "cluster/plane/plane_options.h"
 #include "tests/storage/directories.h"
 
 namespace quorate::cluster {
@@ -64,12 +65,13 @@ bool has_ipv6() {
 /// A node as far as it meets others: an address of its own on this machine, and the same port as all.
 class MeetingNode final : public PlaneClient {
  public:
-  MeetingNode(int number, std::uint16_t port)
-      : MeetingNode("rabbit@n" + std::to_string(number), "127.0.0." + std::to_string(number), port) {}
-  MeetingNode(std::string name, std::string host, std::uint16_t port)
+  MeetingNode(int number, std::uint16_t port, std::string secret = "")
+      : MeetingNode("rabbit@n" + std::to_string(number), "127.0.0." + std::to_string(number), port, std::move(secret)) {}
+  MeetingNode(std::string name, std::string host, std::uint16_t port, std::string secret = "")
       : name_(std::move(name)), host_(std::move(host)), port_(port) {
     store_ = std::move(*storage::SnapshotStore::open({.path = directory_ / "state"}));
-    plane_ = std::make_unique<Plane>(PlaneOptions{.listen_host = host_, .port = port_}, clock_, *this);
+    plane_ = std::make_unique<Plane>(PlaneOptions{.listen_host = host_, .port = port_, .secret = std::move(secret)},
+                                     clock_, *this);
   }
   ~MeetingNode() override { stop(); }
 
@@ -98,6 +100,7 @@ class MeetingNode final : public PlaneClient {
   Result<void> judge(const Identity&) override { return failure(ErrorCode::unavailable, "nobody carries anything"); }
   void on_frame(NodeId, Lane, Bytes) override {}
   void on_connection(NodeId, Lane, bool) override {}
+  void on_trouble(NodeId, const Error&) override {}
   void on_question(std::string_view, Bytes question, AnswerFunction answer) override {
     formation_->answer(question.view(), std::move(answer));
   }
@@ -163,6 +166,19 @@ TEST(Formation, OfAListIsFoundedOnceByTheFirst) {
   // What is remembered is not asked for again.
   ASSERT_TRUE(nodes[1]->formation().load());
   EXPECT_EQ(nodes[1]->formation().run({})->cluster_id, nodes.front()->wait().cluster_id);
+}
+
+TEST(Formation, SaysWhyNobodyAnswers) {
+  Zone zone;
+  const std::uint16_t port = free_port();
+  MeetingNode one(1, port, "open sesame");
+  MeetingNode two(2, port, "open barley");
+  zone.set({one.host(), "127.0.0.9"});
+  one.look_in(zone, 3);
+  two.look_in(zone, 3);
+  const std::string reason = "1 of 3, waiting for " + print_address(one.host(), port) + " (wrong cluster secret), " +
+                             print_address("127.0.0.9", port) + " (Connection refused)";
+  EXPECT_TRUE(zone.eventually([&] { return two.waits_for() == reason; })) << two.waits_for();
 }
 
 TEST(Formation, BehindAHostNameTakesPlaceOnceWhileAddressesComeAndGo) {

@@ -224,11 +224,41 @@ TEST(PlaneStrangers, AreRefusedInWordsThatBothSidesRead) {
   EXPECT_EQ(count_of(log.text(), "peer.refused peer=\"n1 (1)\""), 1u) << "not with every attempt\n" << log.text();
   EXPECT_EQ(count_of(log.text(), "peer.refuses node=n2"), 1u);
   EXPECT_EQ(count_of(log.text(), "reason=\"its data directory belongs to another node\""), 2u);
+  const auto is_told = [&](ErrorCode code) {
+    return one.eventually([&, code] { return one.troubles_[kTwo] == Error{.code = code, .text = two.refusal_}; });
+  };
+  EXPECT_TRUE(is_told(ErrorCode::unavailable));
+  {
+    const std::lock_guard lock(two.mutex_);
+    two.refusal_ = "n1 was taken out of the cluster";
+    two.refusal_code_ = ErrorCode::not_found;
+  }
+  EXPECT_TRUE(is_told(ErrorCode::not_found)) << "that there is no way back is told from other reasons";
   {
     const std::lock_guard lock(two.mutex_);
     two.refusal_.clear();
   }
   EXPECT_TRUE(one.wait_up(kTwo)) << "once the reason is gone";
+}
+
+TEST(Plane, SaysInFewWordsWhyNobodyAnswers) {
+  const LogFile log;
+  PlaneNode one(kOne);
+  PlaneNode two(kTwo);
+  ASSERT_TRUE(one.start(Epoch(1)) && two.start(Epoch(1)));
+  two.stop();
+  PeerAddress unknown = two.address();
+  unknown.node = kThree;
+  unknown.name = "n3";
+  unknown.host = "nobody.invalid";
+  EXPECT_EQ(one.ask(two.address(), "echo", "hello").error().text, "Connection refused");
+  one.join();
+  one.plane().set_peers({two.address(), unknown});
+  EXPECT_TRUE(one.eventually([&] { return one.troubles_[kTwo].text == "Connection refused"; }));
+  EXPECT_TRUE(one.eventually([&] { return one.troubles_.contains(kThree); }));
+  EXPECT_EQ(one.troubles_[kThree].text.find(':'), std::string::npos) << one.troubles_[kThree].text;
+  EXPECT_EQ(count_of(log.text(), "peer.unreachable node=n2"), 1u) << log.text();
+  EXPECT_EQ(count_of(log.text(), "reason=\"Connection refused\""), 1u) << log.text();
 }
 
 TEST(PlaneStrangers, AtAPeersAddressAreNotTakenForIt) {
@@ -255,7 +285,8 @@ TEST(PlaneStrangers, NeedTheSecret) {
   two.plane().set_peers({one.address()});
   const auto answer = two.ask(one.address(), "echo", "let me in");
   ASSERT_FALSE(answer);
-  EXPECT_NE(answer.error().text.find("wrong cluster secret"), std::string::npos) << answer.error().text;
+  EXPECT_EQ(answer.error().text, "wrong cluster secret");
+  EXPECT_TRUE(two.eventually([&] { return two.troubles_[kOne].text == "wrong cluster secret"; }));
   EXPECT_TRUE(three.ask(one.address(), "echo", "let me in"));
   EXPECT_EQ(one.judged_, 3) << "only the streams of node 3";
   EXPECT_EQ(count_of(log.text(), "peer.refused peer=\"ipv4:127.0.0.1\""), 1u) << log.text();
@@ -320,8 +351,12 @@ TEST(Plane, WithTlsBothSidesShowACertificate) {
   PlaneNode stranger(kThree, {.tls = theirs});
   for (PlaneNode* node : {&plain, &stranger}) {
     ASSERT_TRUE(node->start(Epoch(1)));
-    EXPECT_FALSE(node->ask(one.address(), "echo", "hello"));
+    const auto refused = node->ask(one.address(), "echo", "hello");
+    ASSERT_FALSE(refused);
+    EXPECT_TRUE(refused.error().text.starts_with("closed the connection: is TLS used")) << refused.error().text;
   }
+  EXPECT_EQ(one.ask(plain.address(), "echo", "hello").error().text, "TLS: wrong version number");
+  EXPECT_EQ(one.ask(stranger.address(), "echo", "hello").error().text, "TLS: certificate verify failed");
   EXPECT_TRUE(two.ask(one.address(), "echo", "hello"));
 
   PlaneNode lost(kThree, {.tls = PlaneTls{"/nowhere/ca.pem", ours.certfile, ours.keyfile}});

@@ -131,7 +131,7 @@ class PlaneNode final : public PlaneClient {
     const std::lock_guard lock(mutex_);
     ++judged_;
     changed_.notify_all();
-    if (!refusal_.empty()) return failure(ErrorCode::invalid_argument, refusal_);
+    if (!refusal_.empty()) return failure(refusal_code_, refusal_);
     if (peer.cluster_id != identity_.cluster_id) return failure(ErrorCode::invalid_argument, "another cluster");
     return {};
   }
@@ -151,6 +151,11 @@ class PlaneNode final : public PlaneClient {
     }
     changed_.notify_all();
   }
+  void on_trouble(NodeId peer, const Error& why) override {
+    const std::lock_guard lock(mutex_);
+    troubles_[peer] = why;
+    changed_.notify_all();
+  }
   void on_question(std::string_view kind, Bytes question, AnswerFunction answer) override {
     if (kind == "echo") return answer(std::move(question));
     if (kind == "fail") return answer(failure(ErrorCode::not_found, "no such thing"));
@@ -164,6 +169,8 @@ class PlaneNode final : public PlaneClient {
   std::set<std::pair<NodeId, Lane>> up_;
   std::deque<Kept> kept_;
   std::string refusal_;
+  ErrorCode refusal_code_ = ErrorCode::invalid_argument;
+  std::map<NodeId, Error> troubles_;  // the last one with each
   int judged_ = 0;
   int downs_ = 0;
   bool is_gate_open_ = true;

@@ -2,13 +2,15 @@
 
 import contextlib
 import json
+import re
 
 from support.broker import wait_until
-from support.cluster import READY, ProcessCluster
+from support.cluster import READY, SECRET, ProcessCluster
 from support.management import run_command
 from support.scenarios import Scenarios, check_in, equal
 
 SECONDS = 30
+ABSENT = "(Connection refused)"
 HEALTH = (READY, "/api/health/checks/is-in-service")
 
 
@@ -46,7 +48,12 @@ def status(cluster, name):
 
 def await_status(cluster, name, wanted):
     """Until the node says that this is what it waits for; then every way in has to say so."""
-    wait_until(lambda: status(cluster, name)["waits_for"] == wanted, SECONDS, f"{name} says: {wanted}")
+
+    def says_so():
+        code, said = control(cluster, name, "status", "--formatter", "json")
+        return code == 0 and json.loads(said)["waits_for"] == wanted  # 69: its doors are just being changed
+
+    wait_until(says_so, SECONDS, f"{name} says: {wanted}")
     equal(status(cluster, name)["is_running"], False, "is_running")
     equal(control(cluster, name, "ping")[0], 0, "ping")
     for command in ("check_running", "list_queues"):
@@ -67,11 +74,11 @@ def a_node_that_forms_a_cluster_says_for_whom_it_waits(cluster):
     """alone, then two of three, then serving; await_startup waits through all of it"""
     cluster.start("n1")
     wait_until(lambda: is_answered(cluster.nodes["n1"]), SECONDS, "n1 answers")
-    await_status(cluster, "n1", "1 of 3, waiting for rabbit@n2, rabbit@n3")
+    await_status(cluster, "n1", f"1 of 3, waiting for rabbit@n2 {ABSENT}, rabbit@n3 {ABSENT}")
     code, said = control(cluster, "n1", "await_startup", "-t", "0.5")
     equal(code, 75, said)
     cluster.start("n2")
-    await_status(cluster, "n1", "2 of 3, waiting for rabbit@n3")
+    await_status(cluster, "n1", f"2 of 3, waiting for rabbit@n3 {ABSENT}")
     known = json.loads(control(cluster, "n1", "cluster_status", "--formatter", "json")[1])
     equal(known["disk_nodes"], ["rabbit@n1", "rabbit@n2", "rabbit@n3"])
     equal(known["running_nodes"], ["rabbit@n1", "rabbit@n2"])
@@ -90,9 +97,36 @@ def a_node_without_its_majority_says_for_whom_it_waits(cluster):
         cluster.kill(name)
     cluster.start("n2")
     wait_until(lambda: is_answered(cluster.nodes["n2"]), SECONDS, "n2 answers")
-    await_status(cluster, "n2", "1 of 3 nodes, waiting for rabbit@n1, rabbit@n3")
+    await_status(cluster, "n2", f"1 of 3 nodes, waiting for rabbit@n1 {ABSENT}, rabbit@n3 {ABSENT}")
     cluster.start("n3")
     equal(control(cluster, "n2", "await_startup", "-t", str(SECONDS))[0], 0)
+
+
+def change_secret(node, secret):
+    with open(node.config) as file:
+        text = file.read()
+    with open(node.config, "w") as file:
+        file.write(re.sub(r"cluster\.secret = .*", f"cluster.secret = {secret}", text))
+
+
+@scenario
+def a_node_that_is_not_let_in_says_why(cluster):
+    """a wrong secret is told by the node that has it: before it has found its cluster, and when it belongs to one"""
+    change_secret(cluster.nodes["n2"], "other")
+    cluster.start("n1")
+    cluster.start("n2")
+    wait_until(lambda: is_answered(cluster.nodes["n2"]), SECONDS, "n2 answers")
+    await_status(cluster, "n2", f"1 of 3, waiting for rabbit@n1 (wrong cluster secret), rabbit@n3 {ABSENT}")
+    cluster.nodes["n2"].wait_for_log("waiting for rabbit@n1 (wrong cluster secret)")
+    cluster.stop("n2")
+    change_secret(cluster.nodes["n2"], SECRET)
+    cluster.start_all()
+    change_secret(cluster.nodes["n2"], "other")
+    cluster.stop("n2")
+    cluster.start("n2")
+    wait_until(lambda: is_answered(cluster.nodes["n2"]), SECONDS, "n2 answers")
+    wrong = "(wrong cluster secret)"
+    await_status(cluster, "n2", f"1 of 3 nodes, waiting for rabbit@n1 {wrong}, rabbit@n3 {wrong}")
 
 
 @scenario
