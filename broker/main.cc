@@ -210,7 +210,7 @@ class Service {
     const http::Order order = *orders_.next();
     Result<void> outcome;
     if (order.kind == Kind::reset || order.kind == Kind::join_cluster) {
-      outcome = reset_node(config_, order);
+      outcome = reset_node(config_, order, situation_);
       if (outcome) situation_ = {};
       if (!outcome) log::warn(log::Category::general, "node.not_reset reason=\"{}\"", outcome.error().text);
     }

@@ -213,7 +213,10 @@ void ClusterLink::on_connection(NodeId peer, cluster::Lane lane, bool up) {
 void ClusterLink::on_trouble(NodeId peer, const Error& why) {
   const std::lock_guard lock(mutex_);
   troubles_[peer] = why.text;
-  was_forgotten_ = was_forgotten_ || why.code == ErrorCode::not_found;
+  if (why.code != ErrorCode::not_found || std::exchange(was_forgotten_, true)) return;
+  const auto told_by = std::ranges::find(nodes_, peer, &cluster::ClusterNode::id);
+  log::error(log::Category::cluster, "node.forgotten node={} told_by={} do=\"{}\"", config_.node_name,
+             told_by != nodes_.end() ? told_by->name : "", kHowToJoinAgain);
 }
 
 std::string ClusterLink::trouble_with(NodeId node) const {

@@ -11,6 +11,7 @@
 #include <set>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "broker/alarms/alarm_watch.h"
@@ -63,8 +64,9 @@ class ClusterLink final : public cluster::PlaneClient {
   std::string name_of(NodeId node) const;
   /// Why that node cannot be reached or does not take this one in; empty: it does, or that is not known yet.
   std::string trouble_with(NodeId node) const;
-  /// Another node has said that this one was taken out of the cluster.
+  /// Another node has said that this one was taken out of the cluster: there is no way back, only a new beginning.
   bool was_forgotten() const;
+  static constexpr std::string_view kHowToJoinAgain = "reset it, or empty its data directory, to join again";
   /// As known last, also before the metadata is.
   std::vector<cluster::ClusterNode> nodes() const;
 

@@ -53,10 +53,10 @@ Result<void> leave_cluster(const Config& config, bool force) {
 
 }  // namespace
 
-Result<void> reset_node(const Config& config, const http::Order& order) {
+Result<void> reset_node(const Config& config, const http::Order& order, const Situation& situation) {
   const auto lock = storage::DirectoryLock::acquire(config.data_dir);
   if (!lock) return std::unexpected(lock.error());
-  if (auto left = leave_cluster(config, order.force); !left) {
+  if (auto left = situation.was_forgotten ? Result<void>() : leave_cluster(config, order.force); !left) {
     if (!order.force) {
       return failure(
           ErrorCode::unavailable,

@@ -36,7 +36,8 @@ void NodeCore::introduce_nodes(const cluster::TopologyPtr& topology) {
     commands.emplace_back(cluster::NodeStarted{.node = self(), .epoch = options_.epoch, .zone = here_.zone});
   } else if (row == nullptr) {
     return owner_.fail({.code = ErrorCode::unavailable,
-                        .text = "the cluster has forgotten this node: to join again it needs an empty data directory"});
+                        .text = "this node was taken out of its cluster (forget_cluster_node): empty its data "
+                                "directory to join again"});
   } else if (row->host != here_.host || row->port != here_.port) {
     commands.emplace_back(cluster::PutNode{.node = here_});
   }

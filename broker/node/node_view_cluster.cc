@@ -257,6 +257,7 @@ std::vector<http::CriticalRow> NodeView::quorum_critical() const {
 
 /// Durable queues that have no majority without this node. Others are gone with any stop of it.
 Situation NodeView::situation() const {
+  if (parts_.link.was_forgotten()) return {.was_forgotten = true};
   Situation situation{.is_known = !topology()->nodes.empty()};
   std::size_t live = 0;
   for (const cluster::ClusterNode& node : others()) {
@@ -275,7 +276,7 @@ std::optional<Result<void>> NodeView::order(const http::Order& order) {
                                    : node.name == order.join.name;
   };
   return parts_.orders.give(order, [&]() -> Result<void> {
-    const bool is_join = order.kind == http::Order::Kind::join_cluster;
+    const bool is_join = order.kind == http::Order::Kind::join_cluster && !parts_.link.was_forgotten();
     if (is_join && std::ranges::any_of(others(), is_meant)) {
       return failure(ErrorCode::already_exists, "The node is already a member of this cluster");
     }

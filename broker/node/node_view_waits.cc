@@ -67,6 +67,9 @@ void NodeView::wait_until(Look look, std::optional<Duration> limit, Done<bool> d
 
 std::string NodeView::waits_for() const {
   if (state_ == http::ServiceState::serving || state_ == http::ServiceState::draining) return "";
+  if (parts_.link.was_forgotten()) {
+    return fmt::format("it was taken out of its cluster (forget_cluster_node): {}", ClusterLink::kHowToJoinAgain);
+  }
   std::string missing;
   std::size_t present = 0;
   const std::vector<cluster::ClusterNode> all = members();

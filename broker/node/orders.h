@@ -21,6 +21,7 @@ struct Situation {
   bool is_known = true;                 // what only this node has
   std::vector<std::string> needed_for;  // what would be lost or stand still without this node
   std::vector<std::string> others;      // names of the other nodes of its cluster
+  bool was_forgotten = false;           // by them: what it has is lost already, and nobody is to be told
 };
 
 /// The first few of many, as the middle of a sentence.

@@ -144,6 +144,25 @@ def what_only_one_node_has_is_not_lost_by_mistake(cluster):
 
 
 @scenario
+def a_node_that_was_forgotten_says_so_and_may_be_reset(cluster):
+    """it does not wait for those who run and refuse it; no --force is needed, for what it had is lost already"""
+    do(cluster, "n4", "join_cluster", f"127.0.0.1:{cluster.nodes['n1'].peer_port}")
+    do(cluster, "n4", "await_startup")
+    wait_until(lambda: running(cluster, "n1") == names(1, 2, 3, 4), SECONDS, "n4 has joined")
+    declare(cluster, "n4", "mine", "classic")
+    cluster.kill("n4")
+    do(cluster, "n1", "forget_cluster_node", "rabbit@n4")
+    cluster.start("n4")
+    gone = "was taken out of its cluster (forget_cluster_node): reset it, or empty its data directory, to join again"
+    cluster.nodes["n4"].wait_for_log("node.forgotten node=rabbit@n4", seconds=SECONDS)
+    check_in(gone, do(cluster, "n4", "status"))
+    check_in(gone, refused(cluster, "n4", "check_running"))
+    do(cluster, "n4", "reset")
+    do(cluster, "n4", "await_startup")
+    equal((running(cluster, "n4"), do(cluster, "n4", "-s", "list_queues")), (names(4), ""))
+
+
+@scenario
 def an_announced_reset_is_finished_by_the_next_start(cluster):
     """a power cut between the announcement and its end leaves no half of a node"""
     declare(cluster, "n4", "mine", "classic")
