@@ -1,4 +1,6 @@
 // quorate: reads the command line and the configuration, runs a Node until a signal ends it or an order another begins.
+#include <unistd.h>
+
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -158,10 +160,15 @@ class Service {
   }
 
   void serve(Node& node, Instant begin) {
-    const auto recovery = std::chrono::duration_cast<std::chrono::milliseconds>(clock_.now() - begin);
+    const auto in_ms = [](Duration time) {
+      return std::chrono::duration_cast<std::chrono::milliseconds>(time).count();
+    };
+    const Duration waited = node.waited_for_others();
     log::info(log::Category::general,
-              "Server startup complete version={} node={} data_dir={} listeners=\"{}\" recovery={}ms", QUORATE_VERSION,
-              config_.node_name, config_.data_dir, join(node.listener_names()), recovery.count());
+              "Server startup complete version={} node={} data_dir={} listeners=\"{}\" recovery={}ms "
+              "waited_for_others={}ms",
+              QUORATE_VERSION, config_.node_name, config_.data_dir, join(node.listener_names()),
+              in_ms(clock_.now() - begin - waited), in_ms(waited));
     notify_systemd("READY=1");
     news_.set_on_reload([&] { reload(node); });
     while (!must_end()) news_.wait();
@@ -244,6 +251,9 @@ int serve(const CommandLine& command_line) {
     return kExitConfig;
   }
   log::configure(log_options(loaded->config));
+  log::info(log::Category::general, "starting version={} node={} config={} data_dir={} pid={}", QUORATE_VERSION,
+            loaded->config.node_name, command_line.config_file.empty() ? "-" : command_line.config_file,
+            loaded->config.data_dir, ::getpid());
   for (const std::string& warning : loaded->warnings) log::warn(log::Category::general, "{}", warning);
   return Service(command_line, loaded->config).run();
 }

@@ -21,6 +21,26 @@ std::optional<cluster::Discovery> discovery_of(const ClusterOptions& options) {
                             .lookup = cluster::look_up};
 }
 
+/// Who came, who went, and who is to be left in peace.
+void note_changes(const std::vector<cluster::ClusterNode>& before, const std::vector<cluster::ClusterNode>& now) {
+  const auto find = [](const auto& nodes, NodeId id) {
+    const auto at = std::ranges::find(nodes, id, &cluster::ClusterNode::id);
+    return at != nodes.end() ? &*at : nullptr;
+  };
+  for (const cluster::ClusterNode& node : before) {
+    if (find(now, node.id) == nullptr) log::info(log::Category::cluster, "node.forgotten node={}", node.name);
+  }
+  for (const cluster::ClusterNode& node : now) {
+    const cluster::ClusterNode* was = find(before, node.id);
+    if (was == nullptr) {
+      log::info(log::Category::cluster, "node.joined node={} address={}", node.name,
+                cluster::print_address(node.host, node.port));
+    } else if (was->drained != node.drained) {
+      log::info(log::Category::cluster, "node.{} node={}", node.drained ? "drained" : "revived", node.name);
+    }
+  }
+}
+
 }  // namespace
 
 cluster::PlaneOptions plane_options(const ClusterOptions& options) {
@@ -166,6 +186,7 @@ void ClusterLink::on_nodes(const cluster::TopologyPtr& topology) {
     }
   });
   const std::lock_guard lock(mutex_);
+  note_changes(nodes_, nodes);
   nodes_ = std::move(nodes);
   highest_node_ = std::max(highest_node_, topology->highest_node);
 }

@@ -70,9 +70,11 @@ Result<void> Node::meet_others() {
                                                     .situation = [this] { return early_situation(link_->outlook()); }},
                                    link_.get());
   if (auto opened = early_->open(); !opened) return opened;
+  const Instant before = clock_.now();
   auto record = link_->form(stop_.get_token());
   if (!record) return std::unexpected(record.error());
   record_ = std::move(*record);
+  if (record_.nodes.size() > 1) waited_ = clock_.now() - before;
   return {};
 }
 
@@ -89,7 +91,10 @@ Result<void> Node::recover() {
   const std::stop_callback on_stop(stop_.get_token(), [startup = startup_] {
     startup->report(failure(ErrorCode::unavailable, "stopped before a majority of the cluster was there"));
   });
-  return startup_->wait();
+  const Instant before = clock_.now();
+  if (auto recovered = startup_->wait(); !recovered) return recovered;
+  if (record_.nodes.size() > 1 && met_majority_at_) waited_ += std::max(*met_majority_at_ - before, Duration::zero());
+  return {};
 }
 
 std::vector<std::string> Node::listener_names() const {
@@ -134,8 +139,15 @@ std::set<GroupId> Node::groups_on_disk() {
 void Node::on_beat(NodeId to, ShardPost& post) { post.send(to, alarms_->own()); }
 
 void Node::on_node_live(NodeId node, bool live) {
-  log::info(log::Category::cluster, "node.{} node={}", live ? "up" : "down", link_->name_of(node));
+  log::event(log::Category::cluster, live ? log::Level::info : log::Level::warning, "node.{} node={}",
+             live ? "up" : "down", link_->name_of(node));
   if (!live) alarms_->set_remote(node, link_->name_of(node), {});
+}
+
+/// The first time when a majority has agreed to what this node said of itself.
+void Node::on_nodes(const cluster::TopologyPtr& topology) {
+  if (!met_majority_at_) met_majority_at_ = clock_.now();
+  link_->on_nodes(topology);
 }
 
 void Node::on_shard_recovered() { startup_->shard_recovered(); }

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -49,6 +50,8 @@ class Node final : private NodeCoreOwner {
   void reload(const Config& config);
 
   std::vector<std::string> listener_names() const;
+  /// How much of a completed start() other nodes have taken: until there were enough of them to begin.
+  Duration waited_for_others() const { return waited_; }
   /// As it was when the node stopped.
   const Situation& situation() const { return situation_; }
   Epoch epoch() const { return storage_.epoch(); }
@@ -71,7 +74,7 @@ class Node final : private NodeCoreOwner {
   std::set<GroupId> groups_on_disk() override;
   void on_beat(NodeId to, ShardPost& post) override;
   void on_node_live(NodeId node, bool live) override;
-  void on_nodes(const cluster::TopologyPtr& topology) override { link_->on_nodes(topology); }
+  void on_nodes(const cluster::TopologyPtr& topology) override;
   void on_shard_recovered() override;
   void show(Readiness readiness) override;
   void welcome_clients() override;
@@ -85,6 +88,8 @@ class Node final : private NodeCoreOwner {
   SystemClock clock_;
   std::stop_source stop_;  // of a start that waits
   cluster::FormationRecord record_;
+  Duration waited_{};
+  std::optional<Instant> met_majority_at_;  // shard 0's until start() has returned
 
   NodeStorage storage_;
 

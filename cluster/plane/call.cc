@@ -55,6 +55,12 @@ void Reception::Call::cancel() {
   context_.TryCancel();
 }
 
+void Reception::Call::say_goodbye() {
+  if (state_ != State::carrying) return cancel();
+  is_cancelled_ = true;
+  finish(farewell());
+}
+
 void Reception::Call::on_requested(bool ok) {
   if (!ok) return leave_step();  // the server shuts down; over_ never comes
   reception_.await_call();

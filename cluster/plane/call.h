@@ -18,6 +18,8 @@ class Reception::Call {
 
   /// It ends soon, and nothing it has sent is heard from now on.
   void cancel();
+  /// The same, and a peer whose stream it is hears that this node stops in order.
+  void say_goodbye();
   void answer(const Result<Bytes>& answer);
 
  private:

@@ -102,8 +102,8 @@ class Outbound::Peer final : public LaneOwner {
     const std::string reason = was_up ? reason_of(status) : refusal_of(status);
     if (was_up) {
       if (std::exchange(is_announced_, false)) {
-        log::warn(log::Category::cluster, "peer.disconnected node={} address={} reason=\"{}\"", name_, print_address(),
-                  reason);
+        log::event(log::Category::cluster, is_farewell(status) ? log::Level::info : log::Level::warning,
+                   "peer.disconnected node={} address={} reason=\"{}\"", name_, print_address(), reason);
       }
       return;
     }

@@ -63,6 +63,12 @@ Result<Bytes> answer_of(const grpc::Status& status, const grpc::ByteBuffer& buff
   return failure(ErrorCode::unavailable, "the answer cannot be read");
 }
 
+grpc::Status farewell() { return {grpc::StatusCode::UNAVAILABLE, "it stops"}; }
+
+bool is_farewell(const grpc::Status& status) {
+  return status.error_code() == farewell().error_code() && status.error_message() == farewell().error_message();
+}
+
 /// gRPC tells its whole way down, the cause last: "failed to connect to all addresses; last error: UNKNOWN:
 /// ipv4:127.0.0.1:25672: Failed to connect to remote host: Connection refused".
 std::string reason_of(const grpc::Status& status) {

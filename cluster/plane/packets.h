@@ -24,6 +24,9 @@ grpc::ByteBuffer buffer_of_frame(std::vector<std::byte>&& frame);
 grpc::ByteBuffer buffer_of_question(std::string kind, const Bytes& question);
 /// What became of a question. ErrorCode::unavailable: there is no answer, and why; else it is the node's.
 Result<Bytes> answer_of(const grpc::Status& status, const grpc::ByteBuffer& answer);
+/// What a stream ends with when the node at its other end stops in order.
+grpc::Status farewell();
+bool is_farewell(const grpc::Status& status);
 /// Why a call failed, in few words: the peer's own, or the last of gRPC's ("Connection refused").
 std::string reason_of(const grpc::Status& status);
 /// The same of one that the peer had not taken yet: who is turned away in a TLS handshake is not told so.

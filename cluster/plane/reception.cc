@@ -50,20 +50,20 @@ void Reception::set_identity(const Identity& identity) {
 
 void Reception::close() {
   is_closed_ = true;
-  for (Call* call : calls_) call->cancel();
+  for (Call* call : calls_) call->say_goodbye();
 }
 
-void Reception::shut_down() { server_->Shutdown(gpr_now(GPR_CLOCK_MONOTONIC)); }
+void Reception::shut_down() { server_->Shutdown(deadline_in(kGoodbyeMax)); }
 
 void Reception::await_call() { new Call(*this); }
 
 grpc::Status Reception::judge(const Greeting& greeting) {
-  if (!identity_) return {grpc::StatusCode::UNAVAILABLE, "this node does not belong to a cluster yet"};
+  if (!identity_) return {grpc::StatusCode::UNAVAILABLE, "it does not belong to a cluster yet"};
   const Identity& peer = greeting.identity;
   if (greeting.to != identity_->node) {
     return {grpc::StatusCode::FAILED_PRECONDITION,
-            fmt::format("this is node {} ({}), not node {}", identity_->node.value(), identity_->node_name,
-                        greeting.to.value())};
+            fmt::format("node {} was called, and {} ({}) was reached", greeting.to.value(), identity_->node_name,
+                        identity_->node.value())};
   }
   if (const auto verdict = client_.judge(peer); !verdict) {
     const bool was_forgotten = verdict.error().code == ErrorCode::not_found;

@@ -5,6 +5,7 @@
 #include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/server.h>
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -46,6 +47,8 @@ class Reception {
     Call* call = nullptr;  // as long as it is open
   };
   static constexpr std::size_t kQuestionsMax = 1024;  // at one time
+  /// For what was said last to reach peers that listen.
+  static constexpr Duration kGoodbyeMax = std::chrono::milliseconds(200);
 
   void await_call();
   /// What is wrong with a stream that begins so.

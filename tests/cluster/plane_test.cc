@@ -241,6 +241,20 @@ TEST(PlaneStrangers, AreRefusedInWordsThatBothSidesRead) {
   EXPECT_TRUE(one.wait_up(kTwo)) << "once the reason is gone";
 }
 
+TEST(Plane, AnOrderlyEndIsNoWarning) {
+  const LogFile log;
+  PlaneNode one(kOne);
+  PlaneNode two(kTwo);
+  ASSERT_TRUE(one.start(Epoch(1)) && two.start(Epoch(1)));
+  connect_all({&one, &two});
+  two.stop();
+  ASSERT_TRUE(one.eventually([&] { return one.up_.empty(); }));
+  one.stop();
+  EXPECT_EQ(count_of(log.text(), "peer.disconnected node=n2"), 1u) << log.text();
+  EXPECT_EQ(count_of(log.text(), "reason=\"it stops\""), 1u) << log.text();
+  EXPECT_EQ(count_of(log.text(), "[warning] cluster peer.disconnected"), 0u) << log.text();
+}
+
 TEST(Plane, SaysInFewWordsWhyNobodyAnswers) {
   const LogFile log;
   PlaneNode one(kOne);
