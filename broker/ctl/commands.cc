@@ -9,9 +9,11 @@ namespace quorate::ctl {
 
 std::span<const Command> commands() {
   static const std::vector<Command> all = [] {
+    const std::span<const Command> of_change = changing_commands();
+    std::vector<Command> changing(of_change.begin(), of_change.end());
+    for (Command& command : changing) command.changes = true;
     std::vector<Command> both;
-    std::ranges::merge(asking_commands(), changing_commands(), std::back_inserter(both), {}, &Command::name,
-                       &Command::name);
+    std::ranges::merge(asking_commands(), changing, std::back_inserter(both), {}, &Command::name, &Command::name);
     return both;
   }();
   return all;

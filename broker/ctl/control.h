@@ -65,6 +65,7 @@ struct Command {
   bool waits_for_node = false;       // a client keeps trying until the node is there
   bool answers_early = false;        // also while the node looks for its cluster and knows nothing of queues and users
   std::chrono::seconds timeout{60};  // unless another one is given
+  bool changes = false;              // of all in commands_that_change.cc: who did it is logged, and what came of it
 
   bool is_list() const { return !columns.empty(); }
 };
@@ -94,6 +95,7 @@ class Control {
   void run(std::string_view command, boost::json::object arguments, Done done);
 
   std::string_view node_name() const { return view_.node_name(); }
+  std::span<const Command> commands() const { return commands_; }
 
  private:
   http::BrokerView& view_;

@@ -1,10 +1,13 @@
 #include "broker/ctl/door.h"
 
+#include <fmt/format.h>
+
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <optional>
 #include <utility>
 
+#include "base/log.h"
 #include "broker/http/json_fields.h"
 
 namespace quorate::ctl {
@@ -49,11 +52,39 @@ std::optional<Wish> read_wish(std::string_view words) {
       .command = text_at(*object, "command"), .node = text_at(*object, "node"), .arguments = arguments->get_object()};
 }
 
-void grant(Control& control, Wish wish, Done done) {
+/// The arguments without secrets, and without what only the tool understands.
+std::string shown(const Command& command, json::object arguments) {
+  for (std::string_view word : words(command.arguments)) {
+    if (word.ends_with('<')) arguments.erase(word.substr(0, word.size() - 1));
+  }
+  arguments.erase("ticket");
+  return json::serialize(arguments);
+}
+
+/// Who changed something, and what came of it: a line when it has been answered. A wrong command line changed nothing.
+Done noted(const Command& command, const json::object& arguments, const std::string& who, Done done) {
+  std::string deed = fmt::format("who={} command={} arguments={}", who, command.name, shown(command, arguments));
+  return [deed = std::move(deed), done = std::move(done)](Outcome outcome) mutable {
+    constexpr auto kCategory = log::Category::user;
+    if (outcome) {
+      const bool is_count = outcome->data.is_number();
+      log::info(kCategory, "operator.command {} result=ok{}", deed,
+                is_count ? " count=" + json::serialize(outcome->data) : "");
+    } else if (outcome.error().exit != Exit::usage) {
+      log::info(kCategory, "operator.command {} result={} reason=\"{}\"", deed, static_cast<int>(outcome.error().exit),
+                outcome.error().text);
+    }
+    done(std::move(outcome));
+  };
+}
+
+void grant(Control& control, Wish wish, const std::string& who, Done done) {
   const std::string_view node = control.node_name();
   if (!wish.node.empty() && wish.node != node) {
     return done(mistake(Exit::unavailable, "this is node " + std::string(node) + ", not " + wish.node));
   }
+  const Command* command = find_command(control.commands(), wish.command);
+  if (command != nullptr && command->changes) done = noted(*command, wish.arguments, who, std::move(done));
   control.run(wish.command, std::move(wish.arguments), std::move(done));
 }
 
@@ -73,20 +104,21 @@ void serve(Control& control, const http::Request& request, http::Reply reply) {
         {.command = std::string(target.substr(kControlPath.size())),
          .node = std::string(request.header(kNodeHeader)),
          .arguments = std::move(*arguments)},
-        std::move(done));
+        "local", std::move(done));
 }
 
 std::string words_of(const Wish& wish) {
   return json::serialize(json::object{{"command", wish.command}, {"node", wish.node}, {"arguments", wish.arguments}});
 }
 
-void answer(Control& control, std::string_view words, std::move_only_function<void(std::string)> done) {
+void answer(Control& control, std::string_view words, const std::string& from,
+            std::move_only_function<void(std::string)> done) {
   Done then = [done = std::move(done), node = std::string(control.node_name())](const Outcome& outcome) mutable {
     done(body_of(node, outcome));
   };
   auto wish = read_wish(words);
   if (!wish) return then(mistake(Exit::usage, "the question is no command"));
-  grant(control, std::move(*wish), std::move(then));
+  grant(control, std::move(*wish), from, std::move(then));
 }
 
 Heard read_reply(std::string_view body) {

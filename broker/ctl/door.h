@@ -32,9 +32,10 @@ struct Wish {
   std::string node;
   boost::json::object arguments;
 };
-/// A wish as a question, and its answer as the body of a reply.
+/// A wish as a question, and its answer as the body of a reply. `from` is for the log.
 std::string words_of(const Wish& wish);
-void answer(Control& control, std::string_view words, std::move_only_function<void(std::string)> done);
+void answer(Control& control, std::string_view words, const std::string& from,
+            std::move_only_function<void(std::string)> done);
 
 /// What a client reads: the node's name, and the answer or the error.
 struct Heard {

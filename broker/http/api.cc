@@ -1,9 +1,12 @@
 #include "broker/http/api.h"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <optional>
 #include <utility>
 
+#include "base/log.h"
 #include "broker/auth/password.h"
 
 namespace quorate::http {
@@ -68,6 +71,15 @@ std::string_view refusal_of(Access access) {
   return "Not management user";
 }
 
+/// Who changed something, and what came of it: a line when it has been answered.
+Reply noted(const Request& request, const std::string& user, Reply reply) {
+  std::string deed = fmt::format("who=\"{}@{}\" request=\"{} {}\"", user, request.peer, request.method, request.target);
+  return [deed = std::move(deed), reply = std::move(reply)](Response response) mutable {
+    log::info(log::Category::user, "operator.request {} status={}", deed, response.status);
+    reply(std::move(response));
+  };
+}
+
 /// A vhost that the caller may not see is not there.
 bool hides_vhost(const Call& call) { return call.path.contains("vhost") && !call.sees_vhost(call.path.at("vhost")); }
 
@@ -114,6 +126,7 @@ void Api::serve(Request request, Reply reply) const {
   }
   auto query = Query::parse(target.substr(std::min(question + 1, target.size())));
   if (!query) return reply(error_response(400, "bad_request", "malformed query"));
+  if (request.method != "GET" && request.method != "HEAD") reply = noted(request, caller->name, std::move(reply));
   Call call{.view = view_,
             .caller = std::move(*caller),
             .path = std::move(match.values),

@@ -17,6 +17,7 @@ struct Request {
   std::vector<Header> headers;  // names in lower case
   std::string body;
   bool is_loopback = false;  // the peer is on this machine
+  std::string peer;          // "10.0.0.1:53122", for the log
 
   /// "" when the header is not there.
   std::string_view header(std::string_view name) const {

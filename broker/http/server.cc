@@ -15,6 +15,7 @@
 #include <boost/beast/http/write.hpp>
 #include <optional>
 #include <set>
+#include <sstream>
 #include <utility>
 
 #include "base/log.h"
@@ -47,6 +48,13 @@ bool is_loopback(const tcp::endpoint& peer) {
 }
 /// Who can open the socket's file is on this machine.
 bool is_loopback(const asio::local::stream_protocol::endpoint&) { return true; }
+
+std::string print(const tcp::endpoint& peer) {
+  std::ostringstream text;
+  text << peer;
+  return text.str();
+}
+std::string print(const asio::local::stream_protocol::endpoint&) { return "local"; }
 
 std::string lower(std::string_view text) {
   std::string lowered(text);
@@ -88,7 +96,9 @@ class ClientConnection final : public Closable,
       : stream_(std::move(socket)), shared_(std::move(shared)) {
     shared_->open.insert(this);
     error_code ignored;
-    is_loopback_ = is_loopback(stream_.socket().remote_endpoint(ignored));
+    const auto peer = stream_.socket().remote_endpoint(ignored);
+    is_loopback_ = is_loopback(peer);
+    peer_ = print(peer);
   }
   ~ClientConnection() override { shared_->open.erase(this); }
   ClientConnection(const ClientConnection&) = delete;
@@ -119,7 +129,8 @@ class ClientConnection final : public Closable,
                     .target = std::string(message.target()),
                     .headers = {},
                     .body = std::move(message.body()),
-                    .is_loopback = is_loopback_};
+                    .is_loopback = is_loopback_,
+                    .peer = peer_};
     for (const auto& field : message) {
       request.headers.emplace_back(lower(field.name_string()), std::string(field.value()));
     }
@@ -169,6 +180,7 @@ class ClientConnection final : public Closable,
   std::optional<beast::http::request_parser<beast::http::string_body>> parser_;
   beast::http::response<beast::http::string_body> message_;  // being written
   bool is_loopback_ = false;
+  std::string peer_;
   bool keep_alive_ = false;
   bool is_head_ = false;
 };

@@ -251,9 +251,10 @@ bool ClusterLink::was_forgotten() const {
   return was_forgotten_;
 }
 
-void ClusterLink::on_question(std::string_view kind, Bytes question, cluster::AnswerFunction answer) {
+void ClusterLink::on_question(std::string_view kind, Bytes question, const std::string& from,
+                              cluster::AnswerFunction answer) {
   if (kind == cluster::Formation::kQuestion) return formation_->answer(question.view(), std::move(answer));
-  if (kind == ctl::kControlQuestion) return control(std::move(question), std::move(answer));
+  if (kind == ctl::kControlQuestion) return control(std::move(question), from, std::move(answer));
   OnQuestion on_question;
   {
     const std::lock_guard lock(mutex_);
@@ -269,7 +270,7 @@ void ClusterLink::on_question(std::string_view kind, Bytes question, cluster::An
 }
 
 /// On loopback a plane may do without protection; then the socket in the data directory is the only way in.
-void ClusterLink::control(Bytes words, cluster::AnswerFunction answer) {
+void ClusterLink::control(Bytes words, const std::string& from, cluster::AnswerFunction answer) {
   const ClusterOptions& options = config_.cluster;
   if (options.secret.empty() && options.certificate_file.empty()) {
     return answer(failure(ErrorCode::invalid_argument,
@@ -277,7 +278,7 @@ void ClusterLink::control(Bytes words, cluster::AnswerFunction answer) {
   }
   const std::lock_guard lock(mutex_);
   if (!on_control_) return answer(failure(ErrorCode::unavailable, "this node is still starting"));
-  on_control_(std::move(words), std::move(answer));
+  on_control_(std::move(words), from, std::move(answer));
 }
 
 void ClusterLink::set_on_control(OnControl on_control) {

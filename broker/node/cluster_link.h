@@ -82,7 +82,7 @@ class ClusterLink final : public cluster::PlaneClient {
 
   /// Operators' commands from other machines, on the plane's thread; none to take no more of them, and then the one
   /// before is not being called any more. Only who shows a secret or a certificate gets here.
-  using OnControl = std::function<void(Bytes words, cluster::AnswerFunction answer)>;
+  using OnControl = std::function<void(Bytes words, const std::string& from, cluster::AnswerFunction answer)>;
   void set_on_control(OnControl on_control);
 
   // cluster::PlaneClient
@@ -90,14 +90,15 @@ class ClusterLink final : public cluster::PlaneClient {
   void on_frame(NodeId from, cluster::Lane lane, Bytes frame) override;
   void on_connection(NodeId peer, cluster::Lane lane, bool up) override;
   void on_trouble(NodeId peer, const Error& why) override;
-  void on_question(std::string_view kind, Bytes question, cluster::AnswerFunction answer) override;
+  void on_question(std::string_view kind, Bytes question, const std::string& from,
+                   cluster::AnswerFunction answer) override;
 
  private:
   void complain(NodeId from, std::string_view what);
   void take_in(cluster::ClusterNode node, std::move_only_function<void(Result<cluster::ClusterNode>)> done);
   std::vector<cluster::PeerAddress> peers(const std::vector<cluster::ClusterNode>& nodes) const;
   std::string own_host() const;
-  void control(Bytes words, cluster::AnswerFunction answer);
+  void control(Bytes words, const std::string& from, cluster::AnswerFunction answer);
 
   const Config& config_;
   std::unique_ptr<cluster::Plane> plane_;

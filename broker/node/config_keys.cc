@@ -272,7 +272,8 @@ constexpr ConfigKey kKeys[] = {
     one<Level, &C::log, &L::queue_level>("log.queue.level", "Least severe line about queues that is written."),
     one<Level, &C::log, &L::storage_level>("log.storage.level",
                                            "Least severe line about the log database that is written."),
-    one<Level, &C::log, &L::user_level>("log.user.level", "Least severe line about users that is written."),
+    one<Level, &C::log, &L::user_level>(
+        "log.user.level", "Least severe line about users, and about what operators change, that is written."),
     none<&C::loopback_users>("loopback_users", "`none`: every user may log in from everywhere."),
     words<&C::loopback_users>("loopback_users.$user", "Users that may log in only from this machine."),
     alias(one<Text, &C::management_ip>("management.listener.ip", "Another spelling of management.tcp.ip.")),

@@ -58,15 +58,15 @@ void OperatorDoors::stop() {
   control_server_.stop();
 }
 
-void OperatorDoors::answer(std::string_view words, std::move_only_function<void(std::string)> done) {
-  ctl::answer(control_, words, std::move(done));
+void OperatorDoors::answer(std::string_view words, const std::string& from,
+                           std::move_only_function<void(std::string)> done) {
+  ctl::answer(control_, words, from, std::move(done));
 }
 
-std::function<void(Bytes words, cluster::AnswerFunction answer)> answer_on(cluster::Shard& thread,
-                                                                           OperatorDoors& doors) {
-  return [&thread, &doors](Bytes words, cluster::AnswerFunction answer) {
-    thread.post_from_outside([&doors, words = std::move(words), answer = std::move(answer)]() mutable {
-      doors.answer(words.text(),
+ClusterLink::OnControl answer_on(cluster::Shard& thread, OperatorDoors& doors) {
+  return [&thread, &doors](Bytes words, const std::string& from, cluster::AnswerFunction answer) {
+    thread.post_from_outside([&doors, words = std::move(words), from, answer = std::move(answer)]() mutable {
+      doors.answer(words.text(), from,
                    [answer = std::move(answer)](const std::string& body) mutable { answer(Bytes::copy_of(body)); });
     });
   };

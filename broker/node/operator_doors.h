@@ -11,8 +11,8 @@
 #include "broker/ctl/control.h"
 #include "broker/http/api.h"
 #include "broker/http/server.h"
+#include "broker/node/cluster_link.h"
 #include "broker/node/config.h"
-#include "cluster/plane/plane.h"
 #include "cluster/shard.h"
 
 namespace quorate {
@@ -33,8 +33,8 @@ class OperatorDoors {
   /// From here on operators are answered, whether or not clients are served.
   void start();
   void stop();
-  /// A command from another machine; `done` gets the body of the answer.
-  void answer(std::string_view words, std::move_only_function<void(std::string)> done);
+  /// A command from another machine, `from` there; `done` gets the body of the answer.
+  void answer(std::string_view words, const std::string& from, std::move_only_function<void(std::string)> done);
 
  private:
   const Config& config_;
@@ -47,7 +47,6 @@ class OperatorDoors {
 };
 
 /// Commands of other threads that are to be answered by doors on this one; while both are there.
-std::function<void(Bytes words, cluster::AnswerFunction answer)> answer_on(cluster::Shard& thread,
-                                                                           OperatorDoors& doors);
+ClusterLink::OnControl answer_on(cluster::Shard& thread, OperatorDoors& doors);
 
 }  // namespace quorate

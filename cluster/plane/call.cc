@@ -14,6 +14,17 @@ namespace {
 /// Of "ipv4:10.0.0.1:53122": one host's many ports share a limit.
 std::string host_of(const std::string& peer) { return peer.substr(0, peer.rfind(':')); }
 
+/// Of "ipv4:10.0.0.1:53122", or "ipv6:%5B::1%5D:53122".
+std::string address_of(const std::string& peer) {
+  std::string address = peer.substr(peer.find(':') + 1);
+  constexpr std::pair<std::string_view, char> kEncoded[] = {{"%5B", '['}, {"%5D", ']'}};
+  for (const auto& [code, bracket] : kEncoded) {
+    const auto at = address.find(code);
+    if (at != std::string::npos) address.replace(at, code.size(), 1, bracket);
+  }
+  return address;
+}
+
 }  // namespace
 
 /// The right to answer one question, once. Any thread, also when the plane has gone.
@@ -136,7 +147,7 @@ void Reception::Call::begin_answering(const Bytes& bytes) {
   state_ = State::answering;
   question_ = ++reception_.question_count_;
   reception_.questions_.emplace(question_, this);
-  reception_.client_.on_question(question.kind(), Bytes::copy_of(question.question()),
+  reception_.client_.on_question(question.kind(), Bytes::copy_of(question.question()), address_of(context_.peer()),
                                  Reply(reception_.loop_, reception_, question_));
 }
 

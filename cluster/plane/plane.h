@@ -66,8 +66,9 @@ class PlaneClient {
   /// Why a stream to the peer did not come about or broke, as often as that is another reason than before.
   /// ErrorCode::not_found: the peer says that this node was taken out of the cluster.
   virtual void on_trouble(NodeId peer, const Error& why) = 0;
-  /// `answer` may be called later, once, from any thread, also when the plane has gone; dropping it is an answer too.
-  virtual void on_question(std::string_view kind, Bytes question, AnswerFunction answer) = 0;
+  /// `from`: "10.0.0.1:53122". `answer` may be called later, once, from any thread, also when the plane has gone;
+  /// dropping it is an answer too.
+  virtual void on_question(std::string_view kind, Bytes question, const std::string& from, AnswerFunction answer) = 0;
 };
 
 class Loop;

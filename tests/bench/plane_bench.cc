@@ -50,7 +50,8 @@ class BenchNode final : public PlaneClient {
     up_.notify_one();
   }
   void on_trouble(NodeId /*peer*/, const Error& /*why*/) override {}
-  void on_question(std::string_view /*kind*/, Bytes /*question*/, AnswerFunction /*answer*/) override {}
+  void on_question(std::string_view /*kind*/, Bytes /*question*/, const std::string& /*from*/,
+                   AnswerFunction /*answer*/) override {}
 
  private:
   const NodeId id_;

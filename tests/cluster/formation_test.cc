@@ -101,7 +101,7 @@ class MeetingNode final : public PlaneClient {
   void on_frame(NodeId, Lane, Bytes) override {}
   void on_connection(NodeId, Lane, bool) override {}
   void on_trouble(NodeId, const Error&) override {}
-  void on_question(std::string_view, Bytes question, AnswerFunction answer) override {
+  void on_question(std::string_view, Bytes question, const std::string&, AnswerFunction answer) override {
     formation_->answer(question.view(), std::move(answer));
   }
 

@@ -161,6 +161,7 @@ TEST(Plane, ANodeWithoutAnIdentityIsAskedButNotJoined) {
   const auto answer = one.ask(two.address(), "echo", "who are you?");
   ASSERT_TRUE(answer) << answer.error().text;
   EXPECT_EQ(answer->text(), "who are you?");
+  EXPECT_TRUE(one.ask(two.address(), "who", "")->text().starts_with("127.0.0.1:")) << "and knows who asks";
   EXPECT_FALSE(one.plane().send(kTwo, Lane::data, batch_of("x")));
   EXPECT_EQ(two.judged_, 0);
   two.join();

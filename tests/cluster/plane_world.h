@@ -156,8 +156,9 @@ class PlaneNode final : public PlaneClient {
     troubles_[peer] = why;
     changed_.notify_all();
   }
-  void on_question(std::string_view kind, Bytes question, AnswerFunction answer) override {
+  void on_question(std::string_view kind, Bytes question, const std::string& from, AnswerFunction answer) override {
     if (kind == "echo") return answer(std::move(question));
+    if (kind == "who") return answer(Bytes::copy_of(from));
     if (kind == "fail") return answer(failure(ErrorCode::not_found, "no such thing"));
     const std::lock_guard lock(mutex_);
     if (kind == "keep") kept_.emplace_back(question.text(), std::move(answer));

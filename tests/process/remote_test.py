@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import subprocess
 
 from support.broker import Broker, free_port, program, wait_until
@@ -64,6 +65,8 @@ def a_node_elsewhere_takes_commands(cluster):
     equal(len(rows(cluster, "n3", "cluster_status")["running_nodes"]), 3)
     code, said = remote(cluster, "n2", "add_user", "ann", text="secret word\n")
     equal(code, 0, said)
+    told = re.search(r'operator.command who=127.0.0.1:\d+ command=add_user .*', cluster.nodes["n2"].log_since())
+    equal(told and told.group(0).endswith('arguments={"username":"ann"} result=ok'), True, told)
     log_in = lambda: remote(cluster, "n3", "authenticate_user", "ann", text="secret word\n")  # noqa: E731
     wait_until(lambda: log_in()[0] == 0, SECONDS, "n3 has heard of ann")
     check_in("Success", log_in()[1])

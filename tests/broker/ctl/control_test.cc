@@ -264,7 +264,7 @@ TEST_F(ControlTest, AQuestionFromElsewhereIsACommandOrIsRefused) {
   Control control(view, commands());
   const auto ask = [&](std::string_view words) {
     std::string body;
-    answer(control, words, [&](std::string said) { body = std::move(said); });
+    answer(control, words, "10.0.0.1:4000", [&](std::string said) { body = std::move(said); });
     return read_reply(body);
   };
   const std::string whole = words_of({.command = "list_queues", .node = "rabbit@test", .arguments = {{"vhost", "/"}}});
