@@ -119,7 +119,7 @@ std::unique_ptr<ShardPost> Node::make_post(cluster::Shard& shard, ShardPost::OnD
 
 bool Node::is_disk_well() { return storage_.busy_for(clock_.now()) < StallWatch::kDiskStallMax; }
 
-/// What the other nodes learn by the heartbeats, this one's operator reads in the log.
+/// What the other nodes learn by the heartbeats, this one's operator reads in the log. At each beat.
 void Node::on_stuck_shards(std::uint64_t stuck_shards) {
   const Instant now = clock_.now();
   StallWatch::Lines lines;
@@ -127,6 +127,9 @@ void Node::on_stuck_shards(std::uint64_t stuck_shards) {
   for (const auto& [is_over, text] : lines) {
     log::event(log::Category::general, is_over ? log::Level::info : log::Level::warning, "{}", text);
   }
+  std::vector<std::string> take_overs;
+  take_overs_.on_beat(now, take_overs);
+  for (const std::string& line : take_overs) log::info(log::Category::cluster, "{}", line);
 }
 
 std::set<GroupId> Node::groups_on_disk() {
@@ -141,7 +144,9 @@ void Node::on_beat(NodeId to, ShardPost& post) { post.send(to, alarms_->own()); 
 void Node::on_node_live(NodeId node, bool live) {
   log::event(log::Category::cluster, live ? log::Level::info : log::Level::warning, "node.{} node={}",
              live ? "up" : "down", link_->name_of(node));
-  if (!live) alarms_->set_remote(node, link_->name_of(node), {});
+  if (live) return;
+  alarms_->set_remote(node, link_->name_of(node), {});
+  take_overs_.on_silent(node, link_->name_of(node), clock_.now());
 }
 
 /// The first time when a majority has agreed to what this node said of itself.

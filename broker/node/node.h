@@ -23,6 +23,7 @@
 #include "broker/node/operator_doors.h"
 #include "broker/node/orders.h"
 #include "broker/node/stall_watch.h"
+#include "broker/node/take_overs.h"
 
 namespace quorate {
 
@@ -74,6 +75,7 @@ class Node final : private NodeCoreOwner {
   std::set<GroupId> groups_on_disk() override;
   void on_beat(NodeId to, ShardPost& post) override;
   void on_node_live(NodeId node, bool live) override;
+  void on_taken_over(NodeId from) override { take_overs_.on_taken(from, clock_.now()); }
   void on_nodes(const cluster::TopologyPtr& topology) override;
   void on_shard_recovered() override;
   void show(Readiness readiness) override;
@@ -98,6 +100,7 @@ class Node final : private NodeCoreOwner {
   std::unique_ptr<NodeCore> core_;
   std::unique_ptr<alarms::AlarmWatch> alarms_;  // on shard 0
   StallWatch stalls_;                           // on shard 0
+  TakeOvers take_overs_;                        // on shard 0
   std::unique_ptr<Listeners> listeners_;
   std::unique_ptr<NodeView> view_;               // on shard 0
   std::unique_ptr<LeaderKeeper> leader_keeper_;  // on shard 0

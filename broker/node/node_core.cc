@@ -51,6 +51,7 @@ std::unique_ptr<NodeShard> NodeCore::build_node_shard(cluster::Shard& shard, sto
                              .counters = counters_,
                              .transport = post,
                              .remote = post,
+                             .on_taken_over = [this](NodeId from) { owner_.on_taken_over(from); },
                              .on_failure = [this](const Error& error) { owner_.fail(error); }};
   return std::make_unique<NodeShard>(shard, disk, options_.sessions, std::move(options));
 }

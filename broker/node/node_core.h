@@ -41,6 +41,8 @@ class NodeCoreOwner {
   /// A heartbeat goes there: what else it should know goes along.
   virtual void on_beat(NodeId to, ShardPost& post) = 0;
   virtual void on_node_live(NodeId node, bool live) = 0;
+  /// A queue has its leader here now that was led by that node before.
+  virtual void on_taken_over(NodeId from) = 0;
   virtual void on_nodes(const cluster::TopologyPtr& topology) = 0;
   /// On the thread of one of the shards: this one has its history.
   virtual void on_shard_recovered() = 0;

@@ -54,6 +54,8 @@ NodeShard::NodeShard(cluster::Shard& shard, storage::GroupStorage& storage, cons
                .settings_of = &settings_of,
                .topology = [this]() -> const cluster::Topology& { return *view_; },
                .announce = [this](const queue::Leadership& news, bool everywhere) { announce(news, everywhere); },
+               .on_taken_over = [this](const cluster::Queue& queue,
+                                       std::optional<NodeId> before) { on_taken_over(queue, before); },
                .report_placed = [this](GroupId id,
                                        std::vector<raft::ReplicaId> members) { report_placed(id, std::move(members)); },
                .adopt = [this](ShardId shard, GroupId id,
@@ -178,6 +180,12 @@ void NodeShard::announce(const queue::Leadership& leadership, bool everywhere) {
   view_->nodes.for_each([&](std::uint64_t, const cluster::ClusterNode& node) {
     if (node.id != options_.node) options_.remote->send(node.id, leadership);
   });
+}
+
+void NodeShard::on_taken_over(const cluster::Queue& queue, std::optional<NodeId> before) {
+  log::debug(log::Category::queue, "queue.leads queue=\"{}\" vhost=\"{}\" before={}", queue.name, queue.vhost,
+             before ? std::to_string(before->value()) : "-");
+  if (before) shard_.post(kMetadataShard, [this, from = *before] { options_.on_taken_over(from); });
 }
 
 void NodeShard::on_remote(NodeId from, const queue::WhoLeads& question) {

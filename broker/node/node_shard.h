@@ -39,6 +39,8 @@ class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
     // The ways to other nodes; absent on a node that is alone.
     cluster::Transport* transport = nullptr;
     queue::RemotePost* remote = nullptr;
+    /// On shard 0: a queue has its leader here now that was led by that node before.
+    std::function<void(NodeId from)> on_taken_over = [](NodeId) {};
     /// The node cannot go on: called on the shard's thread, at most a few times.
     std::function<void(const Error&)> on_failure;
   };
@@ -137,6 +139,7 @@ class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
   void report_placed(GroupId queue, std::vector<raft::ReplicaId> members);
   void adopt(ShardId shard, GroupId queue, std::vector<queue::Adopted> consumers);
   void announce(const queue::Leadership& leadership, bool everywhere);
+  void on_taken_over(const cluster::Queue& queue, std::optional<NodeId> before);
   void ask_here(GroupId queue);
   void give_to_session(queue::SessionMail mail);
   queue::NodeHealth health_of(NodeId node) const;

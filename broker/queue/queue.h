@@ -52,6 +52,8 @@ struct QueueSurroundings {
   std::function<const cluster::Topology&()> topology;
   /// To every courier of this node, and `everywhere` to those of the other nodes.
   std::function<void(const Leadership&, bool everywhere)> announce;
+  /// This replica leads; before, one on that node did, if that is known. For the log.
+  std::function<void(const cluster::Queue&, std::optional<NodeId> before)> on_taken_over;
   /// The group has the members it was to have; the answer is on_moved().
   std::function<void(GroupId, std::vector<raft::ReplicaId>)> report_placed;
   /// The shard's sessions number from now on, and these are consumers of theirs.
@@ -192,6 +194,7 @@ class Queue final : public cluster::GroupClient {
   bool deleting_ = false;
   bool told_placed_ = false;  // the metadata has heard, or will, that the group has its target
   raft::ReplicaId leader_ = raft::kNoReplica;
+  std::optional<NodeId> led_by_;       // the last one that was known
   Term term_{1};                       // of a queue without a group: always this
   std::vector<QueueMail> early_;       // mail that came before the queue was ready
   std::vector<Parcel> early_parcels_;  // for a leader that has not yet applied its history

@@ -87,6 +87,9 @@ void Queue::on_leadership(raft::ReplicaId leader, Term term) {
   term_ = term;
   const bool is_here = leader != raft::kNoReplica && raft::node_of(leader) == surroundings_.node;
   surroundings_.announce(leadership(), is_here);
+  if (leader == raft::kNoReplica) return;
+  const std::optional<NodeId> before = std::exchange(led_by_, raft::node_of(leader));
+  if (is_here && before != led_by_) surroundings_.on_taken_over(*definition_, before);
 }
 
 void Queue::on_moved(cluster::QueuePtr definition) {

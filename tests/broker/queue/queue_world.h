@@ -60,6 +60,7 @@ class QueueWorld : public MailReceiver, public RemotePost, public ::testing::Tes
                                    .settings_of = [this](const cluster::Queue&) { return settings_; },
                                    .topology = [this]() -> const cluster::Topology& { return *topology_; },
                                    .announce = [](const Leadership&, bool) {},
+                                   .on_taken_over = [](const cluster::Queue&, std::optional<NodeId>) {},
                                    .report_placed = [](GroupId, std::vector<raft::ReplicaId>) {},
                                    .adopt =
                                        [this](ShardId, GroupId, std::vector<Adopted> consumers) {

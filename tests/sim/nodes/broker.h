@@ -93,6 +93,7 @@ class Broker final : public DiskOwner, public Ear, private NodeCoreOwner {
   std::set<GroupId> groups_on_disk() override;
   void on_beat(NodeId, ShardPost&) override {}
   void on_node_live(NodeId node, bool live) override;
+  void on_taken_over(NodeId) override {}
   void on_nodes(const cluster::TopologyPtr&) override {}
   void on_shard_recovered() override;
   void show(Readiness) override {}
