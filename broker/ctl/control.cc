@@ -4,6 +4,8 @@
 #include <boost/json/array.hpp>
 #include <utility>
 
+#include "broker/http/refusal.h"
+
 namespace quorate::ctl {
 namespace {
 
@@ -129,8 +131,11 @@ void Control::run(std::string_view name, json::object arguments, Done done) {
   if (command == nullptr) return done(usage("Command '" + std::string(name) + "' not found."));
   if (auto checked = check(*command, arguments); !checked) return done(std::unexpected(checked.error()));
   if (command->here != nullptr) return done(command->here(arguments));
-  if (!command->answers_early && !http::knows_cluster(view_.service_state())) {
-    return done(std::unexpected(CommandError{.exit = Exit::unavailable, .text = "this node " + describe_state(view_)}));
+  std::string refusal = command->answers_early ? ""
+                        : command->changes     ? http::why_not_changed(view_)
+                                               : http::why_not_shown(view_);
+  if (!refusal.empty()) {
+    return done(std::unexpected(CommandError{.exit = Exit::unavailable, .text = std::move(refusal)}));
   }
   for (std::string_view option : words(command->options)) {
     if (option == "vhost=" && !arguments.contains("vhost")) arguments["vhost"] = "/";

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "broker/auth/password.h"
+#include "broker/http/refusal.h"
 
 namespace quorate::http {
 namespace {
@@ -110,8 +111,8 @@ void Api::serve(Request request, Reply reply) const {
   // Who is not let in learns nothing about paths.
   std::expected<Caller, Response> caller = Caller{};
   const bool is_for_anyone = match.route != nullptr && match.route->access == Access::anyone;
-  if (!is_for_anyone && !knows_cluster(view_.service_state())) {
-    return reply(error_response(503, "service_unavailable", "this node " + describe_state(view_)));
+  if (const std::string refusal = why_not_shown(view_); !is_for_anyone && !refusal.empty()) {
+    return reply(error_response(503, "service_unavailable", refusal));
   }
   if (!is_for_anyone) caller = authenticate(request);
   if (!caller) return reply(std::move(caller.error()));

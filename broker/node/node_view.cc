@@ -125,8 +125,15 @@ void NodeView::when_serving(Done<> done) {
 }
 
 void NodeView::probe_listeners(Done<std::vector<http::ListenerRow>> done) {
-  auto probe = std::make_shared<ListenerProbe>(home().shard().io(), listeners_, std::move(done));
+  auto probe = std::make_shared<ListenerProbe>(home().shard().io(), open_listeners(), std::move(done));
   probe->start();
+}
+
+std::vector<http::ListenerRow> NodeView::open_listeners() const {
+  std::vector<http::ListenerRow> open = listeners_;
+  if (state_ == http::ServiceState::serving) return open;
+  std::erase_if(open, [](const http::ListenerRow& row) { return row.protocol.starts_with("amqp"); });
+  return open;
 }
 
 bool NodeView::is_loopback_user(std::string_view name) const {
@@ -147,7 +154,7 @@ http::NodeRow NodeView::this_node() const {
   node.disk_free = alarms.sample().disk_free_bytes.value_or(node.disk_free);
   node.disk_free_limit = alarms.disk_limit().value_or(0);
   node.disk_alarm = shortage.disk;
-  node.listeners = listeners_;
+  node.listeners = open_listeners();
   return node;
 }
 

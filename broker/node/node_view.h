@@ -43,6 +43,8 @@ class NodeView final : public http::BrokerView {
   /// What an order has to reckon with. Also when nothing runs any more.
   Situation situation() const;
   void set_listeners(std::vector<http::ListenerRow> listeners) { listeners_ = std::move(listeners); }
+  /// Those of them that listen: those for clients are closed while there are to be none.
+  std::vector<http::ListenerRow> open_listeners() const;
   /// What the view of another node asks.
   void on_question(const Bytes& words, cluster::AnswerFunction answer);
   static constexpr std::string_view kQuestion = "view";

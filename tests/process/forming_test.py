@@ -7,7 +7,7 @@ import re
 from support.broker import wait_until
 from support.cluster import READY, SECRET, ProcessCluster
 from support.management import run_command
-from support.scenarios import Scenarios, check_in, equal
+from support.scenarios import Scenarios, check, check_in, equal
 
 SECONDS = 30
 ABSENT = "(Connection refused)"
@@ -100,6 +100,33 @@ def a_node_without_its_majority_says_for_whom_it_waits(cluster):
     await_status(cluster, "n2", f"1 of 3 nodes, waiting for rabbit@n1 {ABSENT}, rabbit@n3 {ABSENT}")
     cluster.start("n3")
     equal(control(cluster, "n2", "await_startup", "-t", str(SECONDS))[0], 0)
+
+
+@scenario
+def a_node_cut_off_from_its_majority_refuses_at_once(cluster):
+    """with the words of what it waits for, and what was refused does not happen later"""
+    cluster.start_all()
+    node = cluster.nodes["n2"]
+    for name in ("n1", "n3"):
+        cluster.kill(name)
+    is_paused = "is paused, for it reaches no majority of its cluster: 1 of 3 nodes, waiting for rabbit@n1"
+    wait_until(lambda: is_paused in control(cluster, "n2", "check_running")[1], SECONDS, "n2 is paused")
+    for words in (("add_user", "x", "y"), ("list_queues",), ("list_users",), ("drain",), ("check_port_connectivity",)):
+        code, said = control(cluster, "n2", *words)
+        equal(code, 69, words)
+        check_in(is_paused, said)
+    for path in ("/api/overview", "/api/queues", "/api/health/checks/alarms"):
+        code, answer = node.get(path)
+        equal((code, answer["error"]), (503, "service_unavailable"), path)
+        check_in(is_paused, answer["reason"])
+    for command in ("status", "listeners", "cluster_status"):
+        code, said = control(cluster, "n2", command)
+        equal(code, 0, said)
+        check("amqp" not in said.lower(), f"{command} shows a listener that is closed: {said}")
+    cluster.start("n1")
+    cluster.await_ready(["n2"])
+    check_in("AMQP 0-9-1", control(cluster, "n2", "listeners")[1])
+    check("x\t" not in control(cluster, "n2", "list_users")[1], "the user that was refused is there")
 
 
 def change_secret(node, secret):

@@ -36,8 +36,29 @@ TEST_F(ControlTest, AnswersEarlyWhatNeedsNoCluster) {
   for (const std::string_view command : {"list_queues", "list_users", "alarms", "drain"}) {
     EXPECT_EQ(error(command), "69 this node is still starting: 1 of 3, waiting for rabbit@n2") << command;
   }
-  view.state = http::ServiceState::paused;  // what is known may be shown
-  EXPECT_TRUE(run("list_queues").has_value());
+}
+
+TEST_F(ControlTest, APausedNodeRefusesAtOnceWhatNeedsItsCluster) {
+  view.state = http::ServiceState::paused;
+  view.majority = false;
+  view.waits = "1 of 3 nodes, waiting for rabbit@n1, rabbit@n3";
+  const std::string refusal = "69 this node is paused, for it reaches no majority of its cluster: " + view.waits;
+  const std::string_view user = R"({"username":"a","password":"pw"})";
+  EXPECT_EQ(error("list_queues"), refusal);
+  EXPECT_EQ(error("list_users"), refusal);
+  EXPECT_EQ(error("add_user", user), refusal);
+  EXPECT_EQ(error("drain"), refusal);
+  EXPECT_EQ(view.topology()->users.find(std::string_view("a")), nullptr) << "nor later";
+  for (const std::string_view command : {"ping", "status", "cluster_status", "listeners"}) {
+    EXPECT_TRUE(run(command).has_value()) << command;
+  }
+  EXPECT_TRUE(run("stop_app", R"({"ticket":"1"})").has_value());
+  // One that goes on without a majority shows what it has, and changes nothing.
+  view.state = http::ServiceState::serving;
+  EXPECT_TRUE(run("list_users").has_value());
+  EXPECT_EQ(error("add_user", user), "69 this node reaches no majority of its cluster, which must agree");
+  view.majority = true;
+  EXPECT_TRUE(run("add_user", user).has_value());
 }
 
 TEST_F(ControlTest, OrdersCarryTheirTicketAndAreAnsweredOnceTheyAreDone) {
@@ -172,13 +193,13 @@ TEST_F(ControlTest, ChecksFailWhenTheNodeIsNotWell) {
   EXPECT_EQ(run("check_local_alarms")->text, "Node rabbit@test reported no local alarms");
   EXPECT_EQ(run("check_alarms")->text, "Node rabbit@test reported no alarms, local or clusterwide");
   EXPECT_EQ(run("check_port_connectivity")->text, "Successfully connected to ports 5672, 15672 on node rabbit@test.");
-  view.state = http::ServiceState::paused;
   view.raised = {{.node = "rabbit@test", .resource = "memory"}};
   view.unreachable = {{.protocol = "amqp", .address = "::", .port = 5672}};
-  EXPECT_TRUE(error("check_running").starts_with("69 RabbitMQ on node rabbit@test is paused"));
   EXPECT_EQ(error("check_local_alarms"),
             "69 there are alarms in effect on the node:\nMemory alarm on node rabbit@test");
   EXPECT_TRUE(error("check_port_connectivity").starts_with("69 "));
+  view.state = http::ServiceState::paused;
+  EXPECT_TRUE(error("check_running").starts_with("69 RabbitMQ on node rabbit@test is paused"));
   EXPECT_EQ(json::parse(data("cluster_status")).at("running_nodes"), json::parse(R"(["rabbit@test"])"));
 }
 

@@ -151,17 +151,20 @@ TEST_F(ApiTest, AnswersHealthChecksWithoutAUserAndFailsThemWith503) {
   }
 }
 
-TEST_F(ApiTest, SaysWhatItWaitsForWhileUsersAreNotKnownYet) {
-  view.state = ServiceState::starting;
+TEST_F(ApiTest, SaysWhatItWaitsForWhileItsClusterIsNotThere) {
   view.waits = "1 of 3, waiting for rabbit@n2, rabbit@n3";
+  for (const ServiceState state : {ServiceState::starting, ServiceState::paused}) {
+    view.state = state;
+    for (const std::string user : {"guest", ""}) {
+      const Response refused = get("/api/overview", user);
+      EXPECT_EQ(refused.status, 503u);
+      EXPECT_NE(refused.body.find("waiting for rabbit@n2"), std::string::npos);
+    }
+    EXPECT_EQ(get("/api/version", "").status, 200u);
+  }
+  view.state = ServiceState::starting;
   EXPECT_EQ(get("/api/health/checks/is-in-service", "").body,
             R"({"reason":"this node is still starting: 1 of 3, waiting for rabbit@n2, rabbit@n3","status":"failed"})");
-  for (const std::string user : {"guest", ""}) {
-    const Response refused = get("/api/overview", user);
-    EXPECT_EQ(refused.status, 503u);
-    EXPECT_NE(refused.body.find("waiting for rabbit@n2"), std::string::npos);
-  }
-  EXPECT_EQ(get("/api/version", "").status, 200u);
 }
 
 TEST_F(ApiTest, ReportsAlarmsOfTheClusterAndOfThisNode) {
