@@ -90,8 +90,8 @@ using StateHashes = std::array<std::uint32_t, 10>;
 
 /// A new value is right when a command was meant to do something else, or a snapshot to be written otherwise; nodes of
 /// the version before then compute other states.
-inline constexpr StateHashes kExpectedHashes = {0x9f48e8fd, 0x531e82e5, 0x5524230f, 0x28ae0904, 0xd2004c8d,
-                                                0xce36b60a, 0x39368515, 0x056180a0, 0x1ca317fe, 0x2dcf146e};
+inline constexpr StateHashes kExpectedHashes = {0xa9474be5, 0xca569594, 0xce37f57f, 0xeeb834d3, 0x67986863,
+                                                0x7b89138d, 0x9fb99502, 0xa5a4b7a5, 0xa653732a, 0x744ee5cf};
 
 /// After each kCommandsPerHash commands: over all effects and every so many states until then.
 inline StateHashes hash_random_commands() {
