@@ -106,7 +106,7 @@ def short_lived_quorum_queues(cluster):
         equal(queue_exists(watching, exclusive), False, "the exclusive queue of a connection that is gone")
 
         channel = first.channel()
-        channel.queue_declare("auto", auto_delete=True, arguments=QUORUM)
+        channel.queue_declare("auto", durable=True, auto_delete=True, arguments=QUORUM)
         consumer = third_consumer(cluster, "auto")
         equal(queue_exists(watching, "auto"), True)
         consumer.close()

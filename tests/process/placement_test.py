@@ -67,6 +67,8 @@ def classic_queues_begin_where_the_fewest_are(cluster):
                 channel.queue_declare(f"{prefix}{number}", passive=True)
         own = channel.queue_declare("", exclusive=True).method.queue
         nodes = {row["name"]: row["node"] for row in queues(cluster)}
+        for queue in nodes:
+            channel.queue_delete(queue)
     counts = [sum(nodes[f"balanced-{number}"] == f"rabbit@{name}" for number in range(6)) for name in cluster.nodes]
     equal(counts, [2, 2, 2])
     equal({nodes[f"local-{number}"] for number in range(6)} | {nodes[own]}, {"rabbit@n1"})
