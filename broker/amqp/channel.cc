@@ -120,9 +120,17 @@ void Channel::process(const Frame& frame) {
 
 template <class Again>
 void Channel::finish_or_fence(Handled handled, Again&& again) {
-  const bool is_missing = !handled && handled.error().code == ReplyCode::not_found;
-  if (!is_missing || ended_ || closing_ || !may_lag()) return finish(std::move(handled));
+  if (handled || !may_be_outdated(handled.error()) || ended_ || closing_ || !may_lag()) {
+    return finish(std::move(handled));
+  }
   fence(again());
+}
+
+/// What is missing may be there by now; what is in the way, somebody's own or declared otherwise, may be gone.
+bool Channel::may_be_outdated(const AmqpError& error) const {
+  const bool declares = method_id_ == MethodInfo<QueueDeclare>::id || method_id_ == MethodInfo<ExchangeDeclare>::id;
+  return error.code == ReplyCode::not_found || error.code == ReplyCode::resource_locked ||
+         (error.code == ReplyCode::precondition_failed && declares);
 }
 
 void Channel::fence(std::move_only_function<Handled()> repeat) {

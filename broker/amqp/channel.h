@@ -246,6 +246,7 @@ class Channel {
   /// is carried out with the newest metadata there is.
   template <class Again>
   void finish_or_fence(Handled handled, Again&& again);
+  bool may_be_outdated(const AmqpError& error) const;
   void fence(std::move_only_function<Handled()> repeat);
   template <class T>
   void send(const T& method) {

@@ -80,6 +80,32 @@ TEST_F(Fence, AQueueThatWasDeletedElsewhereIsDeclaredAnew) {
   EXPECT_NE(surroundings_.topology()->find_queue("/", "q")->id, before);
 }
 
+TEST_F(Fence, WhatIsInTheWayMayBeGone) {
+  send(QueueDeclare{.queue = "q", .durable = true});
+  answer();
+  heard();
+  surroundings_.do_elsewhere(cluster::DeleteQueue{.id = surroundings_.topology()->find_queue("/", "q")->id});
+  send(QueueDeclare{.queue = "q", .durable = true, .auto_delete = true});
+  answer();
+  EXPECT_EQ(heard(), Lines{"queue.declare-ok queue=q message_count=0 consumer_count=0"});
+  send(QueueDeclare{.queue = "q", .durable = true});
+  answer();
+  EXPECT_EQ(heard(), Lines{"channel.close reply_code=406 reply_text=\"PRECONDITION_FAILED - inequivalent arg "
+                           "'auto_delete' for queue 'q' in vhost '/': received 'false' but current is 'true'\" "
+                           "class_id=50 method_id=10"});
+}
+
+TEST_F(Fence, SomebodyElsesQueueMayBeGoneWithItsConnection) {
+  const cluster::Owner other{.node = NodeId(2), .epoch = Epoch(1), .connection = ConnectionId(7)};
+  surroundings_.do_first(cluster::DeclareQueue{.queue = {.vhost = "/", .name = "q", .owner = other, .node = NodeId(1)},
+                                               .nodes = {NodeId(1)}});
+  surroundings_.do_elsewhere(cluster::DeleteQueue{.id = surroundings_.topology()->find_queue("/", "q")->id});
+  send(QueueDeclare{.queue = "q", .passive = true});
+  answer();
+  EXPECT_EQ(heard(), Lines{"channel.close reply_code=404 reply_text=\"NOT_FOUND - no queue 'q' in vhost '/'\" "
+                           "class_id=50 method_id=10"});
+}
+
 TEST_F(Fence, AQueueThatIsNotKnownYetIsDeleted) {
   surroundings_.do_elsewhere(kDeclareQueue);
   send(QueueDelete{.queue = "q"});
