@@ -182,12 +182,12 @@ bool Queue::flush() {
   pursue_target();
   const bool had_commands = !packer_.empty();
   packer_.seal();
-  const bool is_caught_up = machine_.applied() >= last_proposed_ && !surroundings_.groups.has_failed();
-  if (!is_caught_up) return had_commands;
+  if (surroundings_.groups.has_failed()) return had_commands;
   const std::size_t open = questions_.size();
   if (open > 0) answer_questions();
   const bool has_answered = questions_.size() < open;
-  return bring_over() || has_answered || had_commands;
+  const bool is_caught_up = machine_.applied() >= last_proposed_;
+  return (is_caught_up && bring_over()) || has_answered || had_commands;
 }
 
 /// A leader that was cut off does not know it, and what it finds unused or empty others may be using: before it deletes
@@ -213,12 +213,14 @@ void Queue::on_vouched(std::uint64_t serial, bool leads) {
   surroundings_.mark_dirty(definition_->id);
 }
 
+/// However much comes after them: under a steady load something is always under way.
 void Queue::answer_questions() {
   std::vector<Asked> later;
-  for (const Asked& asked : std::exchange(questions_, {})) {
+  for (Asked& asked : std::exchange(questions_, {})) {
+    if (!asked.after) asked.after = last_proposed_;
     // On other nodes it may be gone already.
     const bool is_count_of_what_goes = deleting_ && std::holds_alternative<Count>(asked.question.what);
-    if (asked.serial == 0 && !is_count_of_what_goes) {
+    if (asked.serial == 0 && !is_count_of_what_goes && machine_.applied() >= *asked.after) {
       answer(asked);
     } else {
       later.push_back(asked);

@@ -125,6 +125,7 @@ class Queue final : public cluster::GroupClient {
   struct Asked {
     SessionId from;
     Question question;
+    std::optional<LogIndex> after = std::nullopt;  // what was proposed before; nothing: it is yet to be proposed
     std::uint64_t serial = 0;  // while the majority is asked whether this replica leads; 0: no need, or it does
   };
 

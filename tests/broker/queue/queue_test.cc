@@ -235,6 +235,21 @@ TEST_F(QueueTest, AQuestionBehindMoreThanATurnAppliesIsAnsweredInALaterTurn) {
   EXPECT_NE(answers.find("counted4"), std::string::npos) << answers;
 }
 
+// (sim --nodes --seed=501000: a declaration waited for twelve seconds, for there was always something under way.)
+TEST_F(QueueTest, AQuestionIsAnsweredHoweverMuchComesAfterIt) {
+  settle();
+  for (std::size_t i = 0; i < 4; ++i) publish(body_of(i, limits::kApplyBudgetBytes));
+  send(1, Count{});
+  for (std::size_t i = 4; i < 12;
+       ++i) {  // as much comes as a turn applies, the first of it in the turn of the question
+    publish(body_of(i, limits::kApplyBudgetBytes));
+    turn();
+  }
+  EXPECT_LT(queue().machine().ready_count(), 12u);
+  const std::string answers = got();
+  EXPECT_NE(answers.find("counted5"), std::string::npos) << answers;
+}
+
 TEST_F(QueueTest, AQuestionAfterAFailureDoesNotKeepTheTurnFromEnding) {
   settle();
   BrokenClient broken;
