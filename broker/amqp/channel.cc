@@ -135,7 +135,10 @@ bool Channel::may_be_outdated(const AmqpError& error) const {
 
 void Channel::fence(std::move_only_function<Handled()> repeat) {
   CHECK(!is_waiting());
-  auto then = [this, repeat = std::move(repeat)](const MetadataReply&) mutable {
+  auto then = [this, repeat = std::move(repeat)](const MetadataReply& reply) mutable -> Handled {
+    if (reply.timed_out) {
+      return refuse(ReplyCode::internal_error, "timed out looking the name up: no majority of the cluster answers");
+    }
     is_fenced_ = true;
     Handled repeated = repeat();
     is_fenced_ = false;

@@ -54,6 +54,7 @@ struct Peer {
 struct MetadataReply {
   cluster::Outcome outcome = cluster::Outcome::done;
   cluster::TopologyPtr topology;
+  bool timed_out = false;  // of a fence: nobody could say what the newest version is
 };
 
 /// One per shard; outlives its sessions.

@@ -288,7 +288,9 @@ void NodeShard::fence(const queue::SessionId& from) {
   shard_.post(kMetadataShard, [this, from] {
     cluster::Shard& metadata_shard = metadata_->shard();
     metadata_->fence([this, from, &metadata_shard](const cluster::TopologyPtr& topology) {
-      metadata_shard.post(shard_.id(), [this, from, topology] { on_metadata(from, {.topology = topology}); });
+      metadata_shard.post(shard_.id(), [this, from, topology] {
+        on_metadata(from, {.topology = topology ? topology : view_, .timed_out = !topology});
+      });
     });
   });
 }

@@ -131,7 +131,7 @@ void MetadataHost::pass_fences() {
     }
     std::vector<Fenced> done = std::move(at->second.done);
     at = fences_.erase(at);
-    for (Fenced& each : done) each(published_);
+    for (Fenced& each : done) each(is_there ? published_ : nullptr);
   }
 }
 

@@ -32,7 +32,7 @@ class MetadataHost final : public GroupClient, public TurnHook {
     Epoch epoch;
     MetadataMachine::IndexFactory make_index;
     Forward forward;  // not needed by a node that is alone
-    Duration fence_patience = std::chrono::seconds(5);
+    Duration fence_patience = std::chrono::seconds(30);
   };
   MetadataHost(Shard& shard, GroupHost& groups, Options options);
 
@@ -44,8 +44,8 @@ class MetadataHost final : public GroupClient, public TurnHook {
   /// `done` is called when the command is committed, applied here, and its version has been published; not before there
   /// is a leader.
   void submit(MetadataCommand command, Done done);
-  /// `done` is called when this replica has published everything that was committed anywhere before this was asked, or
-  /// when nobody could say for a while what that is: then with what there is.
+  /// `done` is called when this replica has published everything that was committed anywhere before this was asked;
+  /// with nothing when nobody could say within `fence_patience` what that is.
   void fence(Fenced done);
   /// From another node: proposed if this replica leads; otherwise forgotten, for the sender repeats itself.
   void on_forwarded(const Bytes& entry);

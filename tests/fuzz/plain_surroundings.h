@@ -66,6 +66,8 @@ class PlainSurroundings final : public Surroundings {
     if (const auto* deletion = std::get_if<cluster::DeleteQueue>(&command)) gone_.insert(deletion->id);
     elsewhere_.push_back(std::move(command));
   }
+  /// From now on nobody can say what the newest metadata are.
+  void have_no_majority() { has_majority_ = false; }
   /// Done before anything that was asked and is not answered yet.
   void do_first(cluster::MetadataCommand command) { apply(std::move(command)); }
   std::size_t asked_count() const { return commands_.size(); }
@@ -79,7 +81,9 @@ class PlainSurroundings final : public Surroundings {
     if (!fences_.empty()) {
       for (cluster::MetadataCommand& command : std::exchange(elsewhere_, {})) apply(std::move(command));
     }
-    for (const queue::SessionId& from : std::exchange(fences_, {})) session.on_metadata(from, {.topology = topology()});
+    for (const queue::SessionId& from : std::exchange(fences_, {})) {
+      session.on_metadata(from, {.topology = topology(), .timed_out = !has_majority_});
+    }
     for (queue::SessionMail& mail : std::exchange(answers_, {})) session.on_mail(std::move(mail));
     for (auto& [from, command] : std::exchange(commands_, {})) {
       const cluster::Outcome outcome = apply(std::move(command));
@@ -141,6 +145,7 @@ class PlainSurroundings final : public Surroundings {
   std::uint32_t admitted_ = 0;
   std::vector<std::pair<queue::SessionId, cluster::MetadataCommand>> commands_;
   std::vector<queue::SessionId> fences_;
+  bool has_majority_ = true;
   std::size_t fence_count_ = 0;
   std::size_t published_count_ = 0;
   std::set<GroupId> gone_;  // deleted elsewhere: what is left of them answers so

@@ -117,6 +117,15 @@ TEST_F(Fence, AQueueThatIsNotKnownYetIsDeleted) {
   EXPECT_EQ(heard(), Lines{"queue.delete-ok message_count=0"});
 }
 
+TEST_F(Fence, WhatNobodyCanSayIsNotGuessed) {
+  send(QueueDeclare{.queue = "q", .passive = true});
+  surroundings_.have_no_majority();
+  answer();
+  EXPECT_EQ(heard(),
+            Lines{"connection.close reply_code=541 reply_text=\"INTERNAL_ERROR - timed out looking the name up: no "
+                  "majority of the cluster answers\" class_id=50 method_id=10"});
+}
+
 TEST_F(Fence, AChannelMayEndWhileItWaits) {
   send(QueueDeclare{.queue = "q", .passive = true});
   session_.on_disconnected();
