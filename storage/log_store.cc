@@ -35,7 +35,7 @@ struct LogStore::KeyRange {
 namespace {
 
 /// Fewer dead bytes of a group on the disk, or of all blob files, are left to ordinary compaction.
-constexpr std::uint64_t kReclaimMinBytes = 64u << 20;
+constexpr std::uint64_t kReclaimMinBytes = 32u << 20;
 /// Blob files of which more than this share is dead are rewritten, so none of them is more than twice as long as need
 /// be.
 constexpr double kBlobGarbageMax = 0.5;
