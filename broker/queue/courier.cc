@@ -301,12 +301,14 @@ void Courier::on_leadership(const Leadership& news) {
   if (at == routes_.end() || !at->second.tracked) return;
   Route& route = at->second;
   if (news.term < route.term) return;
-  const bool is_known = news.term == route.term && news.leader == route.leader;
-  if (is_known && route.leader) return resume_all(route);
-  if (is_known || (news.term == route.term && !news.leader && route.leader)) return;
+  if (!news.leader) {
+    // The term of a replica that was removed, and campaigns in vain, is nobody else's.
+    if (news.term > route.term) route.leader.reset();
+    return;
+  }
+  if (news.term == route.term && news.leader == route.leader) return resume_all(route);
   route.term = news.term;
   route.leader = news.leader;
-  if (!route.leader) return;
   route.asked_at.reset();
   repeat_all(route);
 }

@@ -114,7 +114,7 @@ class Courier final : public cluster::TurnHook {
     bool gone = false;                // deleted, and links are left that wait to hear how many messages went with it
     std::optional<NodeId> only_home;  // of a queue that has one replica
     std::optional<NodeId> leader;
-    Term term;
+    Term term;  // of the last leader
     std::optional<Instant> asked_at;
     std::vector<LinkKey> links;
   };

@@ -312,6 +312,18 @@ TEST_F(CourierTest, AConsumerAdoptedAfterTheDeletionHearsOfIt) {
 
 // --- nobody leads it ---
 
+// One that was removed raises its term for itself alone (sim --nodes --seed=700292).
+TEST_F(CourierTest, AReplicaThatCampaignsInVainDoesNotHideTheLeader) {
+  publish(1);
+  lead();
+  EXPECT_EQ(commands(), "publish");
+  courier_.on_leadership({.queue = kQueue, .leader = std::nullopt, .term = Term(5)});
+  turn();
+  EXPECT_EQ(commands(), "");
+  lead();
+  EXPECT_EQ(commands(), "publish");
+}
+
 TEST_F(CourierTest, ARequestThatNobodyCanAnswerIsGivenUp) {
   send(Count{});
   send(Purge{.session = kSession});
