@@ -118,6 +118,8 @@ class Session {
   /// Nothing is heard or said any more; the socket is closed when `linger` is over or the client closes it.
   void hang_up(std::string reason, Duration linger = Duration::zero());
   void end_channels();
+  /// False if it never asked for one; else on_metadata() says when they are gone.
+  bool release_exclusive_queues();
   void finish_client_close();
   void tick();
   void tick_within(Duration interval) { tick_at_ = std::min(tick_at_, now_ + interval); }
