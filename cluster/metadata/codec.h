@@ -156,6 +156,40 @@ inline Binding from_proto(const proto::Binding& in) {
       .key = {.routing_key = in.routing_key(), .arguments = in.arguments()}};
 }
 
+inline proto::Policy to_proto(const Policy& policy) {
+  proto::Policy out;
+  out.set_vhost(policy.vhost);
+  out.set_name(policy.name);
+  out.set_is_operators(policy.is_operators);
+  out.set_pattern(policy.pattern);
+  for (const PolicyTerm& term : policy.definition) {
+    proto::PolicyTerm& words = *out.add_definition();
+    words.set_key(term.key);
+    if (const auto* number = std::get_if<std::int64_t>(&term.value)) words.set_number(*number);
+    if (const auto* text = std::get_if<std::string>(&term.value)) words.set_text(*text);
+  }
+  out.set_priority(policy.priority);
+  out.set_apply_to(static_cast<proto::Policy::Scope>(policy.apply_to));
+  return out;
+}
+/// Of a scope that this version does not know it is about nothing that there is.
+inline PolicyScope from_proto(proto::Policy::Scope in) {
+  return in >= proto::Policy::ALL && in <= proto::Policy::STREAMS ? static_cast<PolicyScope>(in) : PolicyScope::streams;
+}
+inline Policy from_proto(const proto::Policy& in) {
+  Policy out{.vhost = in.vhost(),
+             .name = in.name(),
+             .is_operators = in.is_operators(),
+             .pattern = in.pattern(),
+             .priority = in.priority(),
+             .apply_to = from_proto(in.apply_to())};
+  for (const proto::PolicyTerm& words : in.definition()) {
+    PolicyTerm& term = out.definition.emplace_back(PolicyTerm{.key = words.key(), .value = words.text()});
+    if (words.has_number()) term.value = words.number();
+  }
+  return out;
+}
+
 inline proto::Permissions to_proto(std::string_view user, std::string_view vhost, const PermissionPatterns& patterns) {
   proto::Permissions out;
   out.set_user(std::string(user));

@@ -80,6 +80,14 @@ void put(const SetQueueType& command, proto::MetadataCommand& out) {
 void put(const SetVhostMetadata& command, proto::MetadataCommand& out) {
   *out.mutable_set_vhost_metadata() = to_proto(command.name, command.metadata);
 }
+void put(const SetPolicy& command, proto::MetadataCommand& out) {
+  *out.mutable_set_policy() = to_proto(command.policy);
+}
+void put(const ClearPolicy& command, proto::MetadataCommand& out) {
+  out.mutable_clear_policy()->set_vhost(command.vhost);
+  out.mutable_clear_policy()->set_name(command.name);
+  out.mutable_clear_policy()->set_is_operators(command.is_operators);
+}
 
 void put(const CreateDefaults& command, proto::MetadataCommand& out) {
   proto::CreateDefaults& words = *out.mutable_create_defaults();
@@ -156,6 +164,12 @@ Result<MetadataCommand> get(const proto::MetadataCommand& in) {
                             .patterns = codec::patterns_from(in.create_defaults().permissions())};
     case Words::kSetQueueType:
       return SetQueueType{.id = GroupId(in.set_queue_type().id()), .type = from_proto(in.set_queue_type().type())};
+    case Words::kSetPolicy:
+      return SetPolicy{.policy = from_proto(in.set_policy())};
+    case Words::kClearPolicy:
+      return ClearPolicy{.vhost = in.clear_policy().vhost(),
+                         .name = in.clear_policy().name(),
+                         .is_operators = in.clear_policy().is_operators()};
     case Words::COMMAND_NOT_SET:
       break;
   }

@@ -104,6 +104,16 @@ struct SetVhostMetadata {
   VhostMetadata metadata;
 };
 
+/// One of that name and kind is replaced.
+struct SetPolicy {
+  Policy policy;
+};
+struct ClearPolicy {
+  std::string vhost;
+  std::string name;
+  bool is_operators = false;
+};
+
 /// Of a cluster that has neither users nor virtual hosts yet; otherwise nothing happens.
 struct CreateDefaults {
   PutVhost vhost;
@@ -111,10 +121,10 @@ struct CreateDefaults {
   PermissionPatterns patterns;  // of the user in the virtual host
 };
 
-using MetadataCommand =
-    std::variant<PutVhost, DeleteVhost, PutUser, DeleteUser, SetPermissions, ClearPermissions, DeclareExchange,
-                 DeleteExchange, DeclareQueue, DeleteQueue, Bind, Unbind, NodeStarted, ConnectionClosed, PutNode,
-                 ForgetNode, PlaceQueue, QueuePlaced, DrainNode, SetVhostMetadata, CreateDefaults, SetQueueType>;
+using MetadataCommand = std::variant<PutVhost, DeleteVhost, PutUser, DeleteUser, SetPermissions, ClearPermissions,
+                                     DeclareExchange, DeleteExchange, DeclareQueue, DeleteQueue, Bind, Unbind,
+                                     NodeStarted, ConnectionClosed, PutNode, ForgetNode, PlaceQueue, QueuePlaced,
+                                     DrainNode, SetVhostMetadata, CreateDefaults, SetQueueType, SetPolicy, ClearPolicy>;
 
 /// What became of a command.
 enum class Outcome : std::uint8_t {

@@ -32,6 +32,8 @@ class Draft {
   Outcome on(const SetPermissions& command);
   Outcome on(const ClearPermissions& command);
   Outcome on(const CreateDefaults& command);
+  Outcome on(const SetPolicy& command);
+  Outcome on(const ClearPolicy& command);
   Outcome on(const DeclareExchange& command);
   Outcome on(const DeleteExchange& command);
   Outcome on(const DeclareQueue& command);

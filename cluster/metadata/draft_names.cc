@@ -1,4 +1,4 @@
-// What commands do to vhosts, users, exchanges, queues and bindings.
+// What commands do to vhosts, users, policies, exchanges, queues and bindings.
 #include "cluster/metadata/draft.h"
 
 #include <array>
@@ -57,6 +57,10 @@ Outcome Draft::on(const DeleteVhost& command) {
   next_.vhosts = next_.vhosts.without(command.name);
   const auto users = next_.users;
   users.for_each([&](const std::string&, const User& user) { clear_permissions(user, command.name); });
+  const auto policies = next_.policies;
+  policies.for_each([&](const std::string& key, const Policy& policy) {
+    if (policy.vhost == command.name) next_.policies = next_.policies.without(key);
+  });
   return Outcome::done;
 }
 
@@ -96,6 +100,20 @@ Outcome Draft::on(const CreateDefaults& command) {
   on(command.vhost);
   on(command.user);
   return on(SetPermissions{.user = command.user.name, .vhost = command.vhost.name, .patterns = command.patterns});
+}
+
+Outcome Draft::on(const SetPolicy& command) {
+  const Policy& policy = command.policy;
+  if (next_.find_vhost(policy.vhost) == nullptr) return Outcome::not_found;
+  next_.policies = next_.policies.with(policy_key(policy.vhost, policy.name, policy.is_operators), policy);
+  return Outcome::done;
+}
+
+Outcome Draft::on(const ClearPolicy& command) {
+  const std::string key = policy_key(command.vhost, command.name, command.is_operators);
+  if (next_.policies.find(key) == nullptr) return Outcome::not_found;
+  next_.policies = next_.policies.without(key);
+  return Outcome::done;
 }
 
 Outcome Draft::on(const DeclareExchange& command) {

@@ -69,6 +69,8 @@ Bytes encode_topology(const Topology& topology) {
       *words.add_permissions() = to_proto(name, vhost, patterns);
     });
   });
+  topology.policies.for_each(
+      [&](const std::string&, const Policy& policy) { *words.add_policies() = to_proto(policy); });
   topology.nodes.for_each([&](std::uint64_t, const ClusterNode& node) { *words.add_nodes() = to_proto(node); });
   words.set_highest_node(topology.highest_node.value());
   topology.origins.for_each([&](std::uint64_t, const Origin& origin) { *words.add_origins() = to_proto(origin); });
@@ -136,6 +138,13 @@ Result<TopologyPtr> decode_topology(ByteView bytes, const MetadataMachine::Index
     User user = *found;
     user.permissions = user.permissions.with(in.vhost(), codec::patterns_from(in));
     topology.users = topology.users.with(in.user(), std::move(user));
+  }
+  for (const proto::Policy& in : words.policies()) {
+    const std::string key = policy_key(in.vhost(), in.name(), in.is_operators());
+    if (topology.find_vhost(in.vhost()) == nullptr || topology.policies.find(key) != nullptr) {
+      return misfit("policy", in.name());
+    }
+    topology.policies = topology.policies.with(key, from_proto(in));
   }
   for (const proto::ClusterNode& in : words.nodes()) {
     if (topology.find_node(NodeId(in.id())) != nullptr) return misfit("node", in.name());

@@ -40,6 +40,15 @@ std::string owner_key(const Owner& owner) {
   return std::string(as_text(buffer));
 }
 
+std::string policy_key(std::string_view vhost, std::string_view name, bool is_operators) {
+  std::vector<std::byte> buffer;
+  ByteWriter writer(buffer);
+  writer.write_sized(vhost);
+  writer.write(static_cast<std::uint8_t>(is_operators));
+  writer.write_sized(name);
+  return std::string(as_text(buffer));
+}
+
 QueueChanges changes_between(const Topology& before, const Topology& after) {
   QueueChanges changes;
   after.queues_by_id.for_each([&](std::uint64_t, const QueuePtr& queue) {

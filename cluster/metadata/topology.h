@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "base/ids.h"
@@ -121,6 +122,27 @@ struct Vhost {
 };
 using VhostPtr = std::shared_ptr<const Vhost>;
 
+/// What a policy asks for under one key: "max-length", 1000.
+struct PolicyTerm {
+  std::string key;
+  std::variant<std::int64_t, std::string> value;
+  bool operator==(const PolicyTerm&) const = default;
+};
+/// What a policy is about, as far as names match.
+enum class PolicyScope : std::uint8_t { all, exchanges, queues, classic_queues, quorum_queues, streams };
+
+/// How the queues and exchanges of a vhost are to be whose names match `pattern`, whenever they were declared.
+struct Policy {
+  std::string vhost;
+  std::string name;
+  bool is_operators = false;  // an operator policy: it stands beside the others and limits what they allow
+  std::string pattern;        // regular expression
+  std::vector<PolicyTerm> definition;
+  std::int32_t priority = 0;  // of those that fit the highest holds
+  PolicyScope apply_to = PolicyScope::all;
+  bool operator==(const Policy&) const = default;
+};
+
 struct PermissionPatterns {
   std::string configure;
   std::string write;
@@ -139,6 +161,7 @@ struct Topology {
   std::uint64_t version = 0;  // index in the metadata log of the last command it contains
   PersistentMap<std::string, VhostPtr> vhosts;
   PersistentMap<std::string, User> users;
+  PersistentMap<std::string, Policy> policies;  // by policy_key()
   PersistentMap<std::uint64_t, ExchangePtr> exchanges_by_id;
   PersistentMap<std::uint64_t, QueuePtr> queues_by_id;
   PersistentMap<std::string, PersistentMap<std::uint64_t, QueuePtr>> queues_by_owner;  // exclusive ones, by owner_key()
@@ -181,5 +204,6 @@ std::string destination_key(Destination::Kind kind, std::string_view name);
 /// What makes a binding unique in its vhost.
 std::string binding_identity(const Binding& binding);
 std::string owner_key(const Owner& owner);
+std::string policy_key(std::string_view vhost, std::string_view name, bool is_operators);
 
 }  // namespace quorate::cluster

@@ -65,6 +65,15 @@ inline std::vector<MetadataCommand> every_metadata_command() {
                      .user = {.name = "u", .password_hash = "hash", .tags = {"administrator"}},
                      .patterns = {.configure = "c", .write = "w", .read = "r"}},
       SetQueueType{.id = GroupId(77), .type = QueueType::quorum},
+      SetPolicy{.policy = {.vhost = "v",
+                           .name = "p",
+                           .is_operators = true,
+                           .pattern = "^a\xff",
+                           .definition = {{.key = "max-length", .value = std::int64_t{-7}},
+                                          {.key = "overflow", .value = "reject-publish"}},
+                           .priority = -3,
+                           .apply_to = PolicyScope::quorum_queues}},
+      ClearPolicy{.vhost = "v", .name = "p", .is_operators = true},
   };
 }
 

@@ -66,7 +66,8 @@ bool has_ipv6() {
 class MeetingNode final : public PlaneClient {
  public:
   MeetingNode(int number, std::uint16_t port, std::string secret = "")
-      : MeetingNode("rabbit@n" + std::to_string(number), "127.0.0." + std::to_string(number), port, std::move(secret)) {}
+      : MeetingNode("rabbit@n" + std::to_string(number), "127.0.0." + std::to_string(number), port, std::move(secret)) {
+  }
   MeetingNode(std::string name, std::string host, std::uint16_t port, std::string secret = "")
       : name_(std::move(name)), host_(std::move(host)), port_(port) {
     store_ = std::move(*storage::SnapshotStore::open({.path = directory_ / "state"}));

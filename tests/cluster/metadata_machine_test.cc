@@ -72,6 +72,32 @@ TEST_F(Metadata, CommandsOfOneEntryGetIdsOfTheirOwn) {
   EXPECT_LT(last / kIdsPerEntry, index_.value());
 }
 
+// --- policies ---
+
+TEST_F(Metadata, PoliciesOfBothKindsAreReplacedByNameAndGoWithTheirVhost) {
+  submit(PutVhost{.name = "v"});
+  const Policy policy{
+      .vhost = "v", .name = "p", .pattern = "^a", .definition = {{.key = "max-length", .value = std::int64_t{1}}}};
+  Policy of_operators = policy;
+  of_operators.is_operators = true;
+  Policy replaced = policy;
+  replaced.priority = 5;
+  EXPECT_EQ(submit_all({SetPolicy{policy}, SetPolicy{of_operators}, SetPolicy{replaced}}),
+            std::vector(3, Outcome::done));
+  EXPECT_EQ(*topology().policies.find(policy_key("v", "p", false)), replaced);
+  EXPECT_EQ(*topology().policies.find(policy_key("v", "p", true)), of_operators);
+
+  const auto before = topology().policies;
+  queue("q");
+  EXPECT_TRUE(topology().policies.is_same(before));
+  EXPECT_EQ(submit(ClearPolicy{.vhost = "v", .name = "p"}), Outcome::done);
+  EXPECT_EQ(submit(ClearPolicy{.vhost = "v", .name = "p"}), Outcome::not_found);
+  EXPECT_EQ(topology().policies.size(), 1u);
+  EXPECT_EQ(submit(DeleteVhost{.name = "v"}), Outcome::done);
+  EXPECT_TRUE(topology().policies.empty());
+  EXPECT_EQ(submit(SetPolicy{policy}), Outcome::not_found);
+}
+
 // --- bindings ---
 
 TEST_F(Metadata, ABindingNeedsBothEnds) {

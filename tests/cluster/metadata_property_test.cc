@@ -41,6 +41,15 @@ class Chance {
     if (below(2) == 0) said.default_queue_type = below(2) == 0 ? QueueType::classic : QueueType::quorum;
     return said;
   }
+  MetadataCommand policy() {
+    const bool is_operators = below(2) == 0;
+    if (below(3) == 0) return ClearPolicy{.vhost = vhost(), .name = name(), .is_operators = is_operators};
+    return SetPolicy{.policy = {.vhost = vhost(),
+                                .name = name(),
+                                .is_operators = is_operators,
+                                .pattern = name(),
+                                .definition = {{.key = name(), .value = std::int64_t{7}}}}};
+  }
   GroupId queue_id(const Topology& topology) {
     const Queue* queue = topology.find_queue(vhost(), name());
     return queue != nullptr ? queue->id : GroupId(below(1'000));
@@ -85,6 +94,7 @@ class Chance {
     if (dice < 98) return PutVhost{.name = vhost(), .metadata = metadata()};
     if (dice < 99 && below(2) == 0) return SetVhostMetadata{.name = vhost(), .metadata = metadata()};
     if (dice < 99 && below(4) == 0) return DeleteVhost{.name = vhost()};
+    if (dice < 99) return policy();
     if (below(2) == 0) ++epoch_;
     return NodeStarted{.node = NodeId(1 + static_cast<std::uint32_t>(below(2))), .epoch = epoch_};
   }
