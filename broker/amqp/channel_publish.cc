@@ -18,7 +18,8 @@ using auth::ResourceKind;
 /// What the router asks of the topology of one vhost.
 class TopologyLookup final : public exchange::ExchangeLookup {
  public:
-  TopologyLookup(const cluster::Topology& topology, const std::string& vhost) : topology_(topology), vhost_(vhost) {}
+  TopologyLookup(const Surroundings& surroundings, const std::string& vhost)
+      : topology_(*surroundings.topology()), policies_(surroundings.policies()), vhost_(vhost) {}
 
   const cluster::RoutingIndex* index_of(std::uint64_t exchange) const override {
     const cluster::ExchangePtr* found = topology_.exchanges_by_id.find(exchange);
@@ -26,13 +27,15 @@ class TopologyLookup final : public exchange::ExchangeLookup {
   }
   std::optional<std::uint64_t> alternate_of(std::uint64_t exchange) const override {
     const cluster::ExchangePtr* found = topology_.exchanges_by_id.find(exchange);
-    if (found == nullptr || (*found)->alternate_exchange.empty()) return std::nullopt;
-    const cluster::Exchange* alternate = topology_.find_exchange(vhost_, (*found)->alternate_exchange);
+    if (found == nullptr) return std::nullopt;
+    const std::string name = policy::alternate_of(**found, policies_);
+    const cluster::Exchange* alternate = name.empty() ? nullptr : topology_.find_exchange(vhost_, name);
     return alternate != nullptr ? std::optional(alternate->id) : std::nullopt;
   }
 
  private:
   const cluster::Topology& topology_;
+  const policy::PolicyBook& policies_;
   const std::string& vhost_;
 };
 
@@ -112,7 +115,7 @@ Handled Channel::on_publication(const Publication& publication) {
 std::span<const std::uint64_t> Channel::route(const cluster::Exchange& exchange, ByteView headers) {
   const auto keys = session_.routing_keys_.keys();
   if (!exchange.name.empty()) {
-    return session_.router_.route(TopologyLookup(topology(), vhost()), exchange.id, keys, headers);
+    return session_.router_.route(TopologyLookup(session_.surroundings_, vhost()), exchange.id, keys, headers);
   }
   // The default exchange: every queue is bound to it by its own name.
   std::vector<std::uint64_t>& queues = session_.direct_queues_;

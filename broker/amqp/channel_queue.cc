@@ -160,18 +160,20 @@ Handled Channel::declare_new_queue(const QueueDeclare& method, std::string name)
     session_.surroundings_.remark("queue declared queue=" + name + " vhost=" + vhost() +
                                   " without effect so far: " + names);
   }
-  const bool is_quorum = queue::queue_type(arguments) == cluster::QueueType::quorum;
+  const cluster::QueueType type = queue::queue_type(arguments);
+  const bool is_quorum = type == cluster::QueueType::quorum;
   if (is_quorum && !is_durable(method, is_quorum)) {
     return refuse(ReplyCode::precondition_failed, "invalid property 'non-durable' for " + described);
   }
-  Site site = choose_site(method, arguments, queue::queue_type(arguments));
+  const policy::Definition asked = session_.surroundings_.policies().of_queue(vhost(), name, type).definition();
+  Site site = choose_site(method, policy::effective_arguments(arguments, asked, type), type);
   cluster::Queue queue{.vhost = vhost(),
                        .name = name,
                        .durable = is_durable(method, is_quorum),
                        .auto_delete = method.auto_delete,
                        .arguments = std::string(as_text(encode_table(arguments))),
                        .node = site.first,
-                       .type = is_quorum ? cluster::QueueType::quorum : cluster::QueueType::classic};
+                       .type = type};
   if (method.exclusive) {
     session_.owner_ = session_.self_as_owner();
     queue.owner = session_.owner_;

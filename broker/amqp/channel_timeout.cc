@@ -20,11 +20,12 @@ constexpr std::string_view kConsumerTimeout = "x-consumer-timeout";
 
 /// Of a queue's deliveries, unless a consumer has one of its own.
 Duration Channel::timeout_of(const cluster::Queue& queue) const {
-  const Duration everybody = session_.options_.consumer_timeout;
   const auto own = find_field(as_bytes(queue.arguments), kConsumerTimeout);
   std::int64_t ms = 0;
-  if (!own || !own->integer(ms)) return everybody;
-  return to_timeout(ms);
+  const bool has_own = own && own->integer(ms);
+  const auto policy = session_.surroundings_.policies().of(queue).number("consumer-timeout");
+  if (!has_own && !policy) return session_.options_.consumer_timeout;
+  return to_timeout(has_own && policy ? std::min(ms, *policy) : policy.value_or(ms));
 }
 
 /// Longer than anybody lives is none.

@@ -11,6 +11,7 @@
 #include "base/random.h"
 #include "base/time.h"
 #include "broker/auth/sasl.h"
+#include "broker/policy/policy_book.h"
 #include "broker/queue/mail.h"
 #include "cluster/metadata/commands.h"
 #include "cluster/metadata/topology.h"
@@ -62,6 +63,8 @@ class Surroundings {
  public:
   virtual ~Surroundings() = default;
   virtual const cluster::TopologyPtr& topology() const = 0;
+  /// Those of topology().
+  virtual const policy::PolicyBook& policies() const = 0;
   virtual Random& random() = 0;
   virtual NodeId node() const = 0;
   virtual Epoch epoch() const = 0;

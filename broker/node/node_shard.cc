@@ -12,10 +12,12 @@ namespace quorate {
 namespace {
 constexpr ShardId kMetadataShard{0};
 
-queue::Configure settings_of(const cluster::Queue& queue) {
-  const auto arguments = amqp::decode_table(as_bytes(queue.arguments));
-  CHECK(arguments.has_value());
-  return queue::settings_from(*arguments, queue::queue_type(*arguments) == cluster::QueueType::quorum);
+queue::Configure settings_of(const cluster::Queue& queue, const policy::PolicyBook& policies) {
+  const auto declared = amqp::decode_table(as_bytes(queue.arguments));
+  CHECK(declared.has_value());
+  const cluster::QueueType type = queue::queue_type(*declared);
+  const Table arguments = policy::effective_arguments(*declared, policies.of(queue).definition(), type);
+  return queue::settings_from(arguments, type == cluster::QueueType::quorum);
 }
 
 cluster::HostOptions host_options(const NodeShard::Options& options) {
@@ -51,7 +53,7 @@ NodeShard::NodeShard(cluster::Shard& shard, storage::GroupStorage& storage, cons
                .epoch = options_.epoch,
                .after_crash = options_.after_crash,
                .health_of = [this](NodeId node) { return health_of(node); },
-               .settings_of = &settings_of,
+               .settings_of = [this](const cluster::Queue& queue) { return settings_of(queue, policies_); },
                .topology = [this]() -> const cluster::Topology& { return *view_; },
                .announce = [this](const queue::Leadership& news, bool everywhere) { announce(news, everywhere); },
                .on_taken_over = [this](const cluster::Queue& queue,
@@ -205,7 +207,9 @@ void NodeShard::ask_here(GroupId queue) {
 
 /// Versions reach a shard by more than one way; the newest counts.
 void NodeShard::follow(const cluster::TopologyPtr& topology) {
-  if (topology->version > view_->version) view_ = topology;
+  if (topology->version <= view_->version) return;
+  view_ = topology;
+  policies_.follow(*topology);
 }
 
 void NodeShard::on_mail(queue::SessionMail mail) {

@@ -14,6 +14,7 @@
 #include "broker/node/evacuation.h"
 #include "broker/node/node_counters.h"
 #include "broker/node/placement.h"
+#include "broker/policy/policy_book.h"
 #include "broker/queue/courier.h"
 #include "broker/queue/queue_directory.h"
 #include "broker/queue/switchboard.h"
@@ -99,6 +100,7 @@ class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
 
   // amqp::Surroundings
   const cluster::TopologyPtr& topology() const override { return view_; }
+  const policy::PolicyBook& policies() const override { return policies_; }
   Random& random() override { return random_; }
   NodeId node() const override { return options_.node; }
   Epoch epoch() const override { return options_.epoch; }
@@ -162,6 +164,7 @@ class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
   std::vector<NodeShard*> shards_;             // of the node, by id
   cluster::MetadataHost* metadata_ = nullptr;  // on shard 0
   cluster::TopologyPtr view_ = std::make_shared<const cluster::Topology>();
+  policy::PolicyBook policies_;                                 // of view_
   std::unordered_map<std::uint64_t, amqp::Session*> sessions_;  // by serial, a connection's and its channels'
   std::unordered_map<std::uint64_t, std::move_only_function<void(queue::SessionMail)>> questions_;  // by serial
   std::uint64_t last_serial_ = 0;

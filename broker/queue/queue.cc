@@ -56,10 +56,12 @@ Result<void> Queue::start(bool is_new) {
   return {};
 }
 
-/// What the declaration asks for, into the log: every replica obeys it from the same entry on.
+/// What it is to be like, into the log: every replica obeys it from the same entry on.
 void Queue::configure() {
   const Configure wanted = surroundings_.settings_of(*definition_);
-  if (machine_.settings() == wanted) return;
+  const bool is_underway = asked_ && *asked_ != wanted;  // something else, and it is yet to be obeyed
+  if (machine_.settings() == wanted && !is_underway) return;
+  asked_ = wanted;
   packer_.append(Command(wanted));
   surroundings_.mark_dirty(definition_->id);
 }

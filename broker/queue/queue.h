@@ -46,7 +46,7 @@ struct QueueSurroundings {
   Epoch epoch;
   bool after_crash = false;  // the epoch before did not end in order
   std::function<NodeHealth(NodeId)> health_of;
-  /// How a queue is to behave, from its declaration.
+  /// How a queue is to behave, from its declaration and the policies that hold for it.
   std::function<Configure(const cluster::Queue&)> settings_of;
   /// The newest topology: which nodes there are, and in which epoch.
   std::function<const cluster::Topology&()> topology;
@@ -87,6 +87,10 @@ class Queue final : public cluster::GroupClient {
   Leadership leadership() const;
   /// The members have changed, or are to change.
   void on_moved(cluster::QueuePtr definition);
+  /// There are other policies: what settings_of says may have changed.
+  void on_policies_changed() {
+    if (ready_) configure();
+  }
   /// Nodes have started, or gone for good: their sessions of earlier epochs are over.
   void on_nodes_changed();
   /// The health of a node has changed.
@@ -200,6 +204,7 @@ class Queue final : public cluster::GroupClient {
   std::vector<QueueMail> early_;       // mail that came before the queue was ready
   std::vector<Parcel> early_parcels_;  // for a leader that has not yet applied its history
 
+  std::optional<Configure> asked_;   // what configure() said last
   Instant used_at_{};                // x-expires counts from here
   std::optional<Instant> wakes_at_;  // asked for
   Instant rests_until_{};            // nothing is proposed for the sake of time alone

@@ -65,6 +65,7 @@ bool QueueDirectory::is_recovered() const {
 void QueueDirectory::on_topology(const cluster::TopologyPtr& topology, const cluster::QueueChanges& changes) {
   CHECK_GT(topology->version, topology_->version);
   const bool has_other_nodes = !topology->nodes.is_same(topology_->nodes);
+  const bool has_other_policies = !topology->policies.is_same(topology_->policies);
   topology_ = topology;
   for (const cluster::QueuePtr& definition : changes.created) {
     if (is_mine(*definition)) create(definition);
@@ -77,8 +78,11 @@ void QueueDirectory::on_topology(const cluster::TopologyPtr& topology, const clu
   }
   deliver_early();
   for (const Numbering& numbering : std::exchange(early_numberings_, {})) on_mail(numbering);
-  if (!has_other_nodes) return;
-  for (auto& [id, queue] : queues_) queue->on_nodes_changed();
+  if (!has_other_nodes && !has_other_policies) return;
+  for (auto& [id, queue] : queues_) {
+    if (has_other_nodes) queue->on_nodes_changed();
+    if (has_other_policies) queue->on_policies_changed();
+  }
 }
 
 /// A parcel that finds no room comes again.

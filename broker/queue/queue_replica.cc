@@ -38,6 +38,7 @@ void Queue::on_leader() {
   last_proposed_ = machine_.applied();
   ready_ = true;
   told_placed_ = false;
+  asked_.reset();
   note_use();
   if (may_have_run_ahead()) {
     packer_.append(Command(NodeUp{.node = surroundings_.node,

@@ -96,6 +96,7 @@ class OneShard final : public Surroundings, public queue::MailReceiver {
   }
 
   const cluster::TopologyPtr& topology() const override { return metadata_.topology(); }
+  const policy::PolicyBook& policies() const override { return policies_; }
   Random& random() override { return random_; }
   NodeId node() const override { return NodeId(1); }
   Epoch epoch() const override { return Epoch(1); }
@@ -137,6 +138,7 @@ class OneShard final : public Surroundings, public queue::MailReceiver {
     session_->flush();
   }
 
+  policy::PolicyBook policies_;
   storage::TestDirectory directory_;
   SystemClock clock_;
   std::unique_ptr<storage::SnapshotStore> snapshots_;

@@ -28,6 +28,7 @@ class PlainSurroundings final : public Surroundings {
   }
 
   const cluster::TopologyPtr& topology() const override { return machine_.topology(); }
+  const policy::PolicyBook& policies() const override { return policies_; }
   Random& random() override { return random_; }
   NodeId node() const override { return NodeId(1); }
   Epoch epoch() const override { return Epoch(1); }
@@ -129,6 +130,7 @@ class PlainSurroundings final : public Surroundings {
     cluster::MetadataEffects effects;
     const Bytes entry = cluster::encode_entry({.commands = {std::move(command)}});
     CHECK(machine_.apply(LogIndex(machine_.topology()->version + 1), entry.view(), effects).has_value());
+    policies_.follow(*machine_.topology());
     return effects.outcomes.front();
   }
   /// To the last consumer of the channel that published, as if it consumed from the queue.
@@ -138,6 +140,7 @@ class PlainSurroundings final : public Surroundings {
   }
 
   cluster::MetadataMachine machine_;
+  policy::PolicyBook policies_;
   Random random_{1};
   std::uint64_t last_serial_ = 0;
   std::uint32_t consumer_link_ = 0;

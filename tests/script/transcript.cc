@@ -16,6 +16,7 @@
 #include "broker/amqp/method_codec.h"
 #include "broker/amqp/properties.h"
 #include "broker/amqp/table_codec.h"
+#include "broker/policy/policy.h"
 #include "tests/script/placeholders.h"
 
 namespace quorate::script {
@@ -120,7 +121,7 @@ class Case {
     std::string_view name;
     void (Case::*play)(const std::string& rest);
   };
-  static const std::array<Verb, 17> kVerbs;
+  static const std::array<Verb, 18> kVerbs;
 
   void carry_out(const std::string& line) {
     const std::size_t arrow = line.find("> ");
@@ -372,6 +373,32 @@ class Case {
     world_.submit(cluster::SetVhostMetadata{.name = name, .metadata = metadata});
   }
 
+  void policy(const std::string& rest) {
+    cluster::Policy policy;
+    const Arguments arguments = arguments_of(rest, &policy.name);
+    policy.vhost = value_of(arguments, "vhost", "/");
+    policy.pattern = value_of(arguments, "pattern", ".*");
+    policy.is_operators = value_of(arguments, "operators", "") == "true";
+    policy.apply_to = policy::parse_scope(value_of(arguments, "apply-to", "all")).value();
+    policy.priority = std::stoi(value_of(arguments, "priority", "0"));
+    const auto definition = amqp::parse_value(value_of(arguments, "definition", ""));
+    const Table* terms = definition ? definition->get_if<Table>() : nullptr;
+    if (terms == nullptr) {
+      world_.submit(
+          cluster::ClearPolicy{.vhost = policy.vhost, .name = policy.name, .is_operators = policy.is_operators});
+      return;
+    }
+    for (const auto& [key, value] : terms->fields) {
+      cluster::PolicyTerm& term = policy.definition.emplace_back(cluster::PolicyTerm{.key = key, .value = {}});
+      std::int64_t number = 0;
+      if (value.integer(number)) term.value = number;
+      if (const auto* text = value.get_if<std::string>()) term.value = *text;
+    }
+    if (auto sound = policy::check(policy); !sound) return complain(sound.error());
+    world_.submit(cluster::SetPolicy{.policy = std::move(policy)});
+    world_.settle();
+  }
+
   /// Time passes, and every deadline on the way is kept.
   void advance(const std::string& rest) {
     const Instant target = world_.now() + parse_duration(rest);
@@ -430,7 +457,7 @@ class Case {
   bool together_ = false;
 };
 
-const std::array<Case::Verb, 17> Case::kVerbs = {{
+const std::array<Case::Verb, 18> Case::kVerbs = {{
     {"advance", &Case::advance},
     {"alarm", &Case::alarm},
     {"bytes", &Case::bytes},
@@ -442,6 +469,7 @@ const std::array<Case::Verb, 17> Case::kVerbs = {{
     {"heartbeat", &Case::heartbeat},
     {"options", &Case::options},
     {"permissions", &Case::permissions},
+    {"policy", &Case::policy},
     {"restart", &Case::restart},
     {"shutdown", &Case::shutdown},
     {"socket", &Case::socket},

@@ -22,14 +22,25 @@ struct Room {
   std::span<const std::string_view> may_include;
 };
 constexpr std::string_view kBelowQueues[] = {"message", "metrics"};
-constexpr std::string_view kBelowProtocols[] = {"message", "metrics", "exchange", "queue", "auth"};
-constexpr std::string_view kBelowCommands[] = {"message", "exchange", "queue", "auth", "http"};
+constexpr std::string_view kBelowPolicies[] = {"message", "queue", "auth"};
+constexpr std::string_view kBelowProtocols[] = {"message", "metrics", "exchange", "queue", "auth", "policy"};
+constexpr std::string_view kBelowCommands[] = {"message", "exchange", "queue", "auth", "policy", "http"};
 constexpr std::string_view kBelowLoads[] = {"message", "amqp", "http"};
 constexpr std::string_view kEverything[] = {"*"};
 constexpr Room kRooms[] = {
-    {"alarms", {}},          {"message", {}},        {"metrics", {}},           {"exchange", kBelowQueues},
-    {"queue", kBelowQueues}, {"auth", kBelowQueues}, {"amqp", kBelowProtocols}, {"http", kBelowProtocols},
-    {"ctl", kBelowCommands}, {"perf", kBelowLoads},  {"node", kEverything},     {"main.cc", kEverything},
+    {"alarms", {}},
+    {"message", {}},
+    {"metrics", {}},
+    {"exchange", kBelowQueues},
+    {"queue", kBelowQueues},
+    {"auth", kBelowQueues},
+    {"amqp", kBelowProtocols},
+    {"http", kBelowProtocols},
+    {"policy", kBelowPolicies},
+    {"ctl", kBelowCommands},
+    {"perf", kBelowLoads},
+    {"node", kEverything},
+    {"main.cc", kEverything},
 };
 
 /// A header of another house, where it may be named (path prefixes), and what to use elsewhere. The first row that the

@@ -484,5 +484,28 @@ TEST_F(QueueTest, AnAutoDeleteQueueAsksForItsEndWhenTheLastConsumerGoes) {
   EXPECT_EQ(delete_requests_, std::vector{kTransient});
 }
 
+// --- policies ---
+
+TEST_F(QueueTest, ObeysWhatPoliciesAskedForLast) {
+  const Configure declared = queue().machine().settings();
+  Configure limited = declared;
+  limited.max_length = 1;
+  ask_for(limited);
+  settle();
+  EXPECT_EQ(queue().machine().settings(), limited);
+  EXPECT_EQ(queue(kTransient).machine().settings(), limited);
+  const LogIndex before = queue().machine().applied();
+  ask_for(limited);
+  settle();
+  EXPECT_EQ(queue().machine().applied(), before);
+  // Back again while the change is yet to be carried out.
+  Configure longer = declared;
+  longer.max_length = 2;
+  ask_for(longer);
+  ask_for(limited);
+  settle();
+  EXPECT_EQ(queue().machine().settings(), limited);
+}
+
 }  // namespace
 }  // namespace quorate::queue

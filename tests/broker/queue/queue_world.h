@@ -176,6 +176,15 @@ class QueueWorld : public MailReceiver, public RemotePost, public ::testing::Tes
         std::ranges::count_if(mail_, [](const SessionMail& mail) { return std::holds_alternative<Taken>(mail.what); }));
   }
 
+  /// `settings` are what the policies ask for from now on.
+  void ask_for(Configure settings) {
+    settings_ = settings;
+    cluster::Topology next = *topology_;
+    next.policies = next.policies.with("p", {.priority = static_cast<std::int32_t>(++next.version)});
+    topology_ = std::make_shared<const cluster::Topology>(std::move(next));
+    directory_of_queues_->on_topology(topology_, {});
+  }
+
   const Queue& queue(GroupId id = kDurable) const { return *directory_of_queues_->find(id); }
   std::size_t log_entries(GroupId id = kDurable) const {
     std::size_t count = 0;
