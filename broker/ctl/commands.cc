@@ -1,8 +1,11 @@
 #include "broker/ctl/commands.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <iterator>
+#include <utility>
 #include <vector>
 
 namespace quorate::ctl {
@@ -35,6 +38,38 @@ std::optional<std::chrono::milliseconds> limit_of(const boost::json::object& arg
   const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), count);
   if (fault != std::errc{} || count < 0 || count >= kForever.count()) return std::nullopt;
   return std::chrono::milliseconds(count);
+}
+
+const cluster::Vhost* find_vhost(const http::BrokerView& view, const boost::json::object& arguments, Done& done) {
+  const std::string name = text_of(arguments, "vhost");
+  const cluster::Vhost* vhost = view.topology()->find_vhost(name);
+  if (vhost == nullptr) fail(done, Exit::dataerr, fmt::format("Virtual host '{}' does not exist", name));
+  return vhost;
+}
+
+void answer_rows(Done& done, boost::json::array rows, std::string_view column) {
+  std::stable_sort(rows.begin(), rows.end(), [&](const boost::json::value& a, const boost::json::value& b) {
+    return a.as_object().at(column).as_string() < b.as_object().at(column).as_string();
+  });
+  done(Answer{.data = std::move(rows), .text = ""});
+}
+
+void submit(http::BrokerView& view, cluster::MetadataCommand command, std::string text, Done done) {
+  view.submit(std::move(command), [text = std::move(text), done = std::move(done)](cluster::Outcome outcome) mutable {
+    switch (outcome) {
+      case cluster::Outcome::done:
+      case cluster::Outcome::unknown:  // carried out, and nothing more is known
+        return done(Answer{.data = nullptr, .text = std::move(text)});
+      case cluster::Outcome::exists:
+        return fail(done, Exit::dataerr, "it exists already");
+      case cluster::Outcome::not_found:
+        return fail(done, Exit::dataerr, "the user or virtual host does not exist any more");
+      case cluster::Outcome::in_use:
+        return fail(done, Exit::unavailable, "it is in use");
+      case cluster::Outcome::refused:
+        return fail(done, Exit::unavailable, "this version of the cluster does not know the command");
+    }
+  });
 }
 
 }  // namespace quorate::ctl

@@ -1,6 +1,7 @@
 // Every control command: one function each, by subject in commands_<subject>.cc, and one row in commands_that_ask.cc
 // or commands_that_change.cc. Names, arguments, columns and banners are those of rabbitmqctl and its sisters.
 #pragma once
+#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <chrono>
 #include <optional>
@@ -37,6 +38,13 @@ std::optional<cluster::ClusterNode> find_target(const http::BrokerView& view, co
 const cluster::Queue* find_quorum_queue(const http::BrokerView& view, const boost::json::object& arguments,
                                         std::string_view verb, Done& done);
 
+/// The virtual host of the arguments, or null after `done` has been told.
+const cluster::Vhost* find_vhost(const http::BrokerView& view, const boost::json::object& arguments, Done& done);
+
+/// A list, in the order of what stands in `column`.
+void answer_rows(Done& done, boost::json::array rows, std::string_view column);
+/// `text` when the command was carried out. What was looked up before may have gone meanwhile.
+void submit(http::BrokerView& view, cluster::MetadataCommand command, std::string text, Done done);
 void answer_nothing(Done& done);
 inline void fail(Done& done, Exit exit, std::string text) {
   done(std::unexpected(CommandError{.exit = exit, .text = std::move(text)}));
@@ -91,6 +99,14 @@ void join_cluster(BrokerView& view, const Arguments& arguments, Done done);
 void reset(BrokerView& view, const Arguments& arguments, Done done);
 void start_app(BrokerView& view, const Arguments& arguments, Done done);
 void stop_app(BrokerView& view, const Arguments& arguments, Done done);
+
+// --- policies ---
+void clear_operator_policy(BrokerView& view, const Arguments& arguments, Done done);
+void clear_policy(BrokerView& view, const Arguments& arguments, Done done);
+void list_operator_policies(BrokerView& view, const Arguments& arguments, Done done);
+void list_policies(BrokerView& view, const Arguments& arguments, Done done);
+void set_operator_policy(BrokerView& view, const Arguments& arguments, Done done);
+void set_policy(BrokerView& view, const Arguments& arguments, Done done);
 
 // --- users, vhosts, permissions ---
 void add_user(BrokerView& view, const Arguments& arguments, Done done);

@@ -9,6 +9,7 @@
 #include "broker/http/binding_json.h"
 #include "broker/http/client_json.h"
 #include "broker/http/json_fields.h"
+#include "broker/http/policy_json.h"
 #include "broker/http/queue_json.h"
 #include "broker/http/vhost_json.h"
 
@@ -21,21 +22,6 @@ using http::ConnectionRow;
 using http::ConsumerRow;
 using http::json_text;
 using http::QueueRow;
-
-/// Rows in the order of what stands in `column`.
-void answer_rows(Done& done, json::array rows, std::string_view column) {
-  std::stable_sort(rows.begin(), rows.end(), [&](const json::value& a, const json::value& b) {
-    return a.as_object().at(column).as_string() < b.as_object().at(column).as_string();
-  });
-  done(Answer{.data = std::move(rows), .text = ""});
-}
-
-const cluster::Vhost* find_vhost(const BrokerView& view, const Arguments& arguments, Done& done) {
-  const std::string name = text_of(arguments, "vhost");
-  const cluster::Vhost* vhost = view.topology()->find_vhost(name);
-  if (vhost == nullptr) fail(done, Exit::dataerr, fmt::format("Virtual host '{}' does not exist", name));
-  return vhost;
-}
 
 /// Which queues list_queues is asked for.
 struct QueueChoice {
@@ -67,8 +53,8 @@ void put_nothing(json::object& row, std::initializer_list<std::string_view> colu
   for (const std::string_view column : columns) row[column] = nothing;
 }
 
-json::object queue_row(const QueueRow& queue) {
-  json::object row = http::queue_json(queue);
+json::object queue_row(const QueueRow& queue, const policy::PolicyBook& policies) {
+  json::object row = http::queue_json(queue, policies);
   row["pid"] = fmt::format("<{}.{}>", queue.node, queue.definition->id.value());
   put_nothing(row,
               {"messages_ram", "messages_ready_ram", "messages_unacknowledged_ram", "message_bytes_ram", "disk_reads",
@@ -89,8 +75,9 @@ void list_queues(BrokerView& view, const Arguments& arguments, Done done) {
   view.collect_queues(
       [&view, done = std::move(done), choice = choice_of(arguments)](const std::vector<QueueRow>& queues) mutable {
         json::array rows;
+        const policy::PolicyBook policies(*view.topology());
         for (const QueueRow& queue : queues) {
-          if (choice.has(queue, view.node_name())) rows.push_back(queue_row(queue));
+          if (choice.has(queue, view.node_name())) rows.push_back(queue_row(queue, policies));
         }
         answer_rows(done, std::move(rows), "name");
       });
@@ -100,6 +87,7 @@ void list_exchanges(BrokerView& view, const Arguments& arguments, Done done) {
   const cluster::Vhost* vhost = find_vhost(view, arguments, done);
   if (vhost == nullptr) return;
   json::array rows;
+  const policy::PolicyBook policies(*view.topology());
   vhost->exchanges.for_each([&](const std::string& name, const cluster::ExchangePtr& exchange) {
     rows.push_back(json::object{{"name", json_text(name)},
                                 {"type", exchange->type},
@@ -107,7 +95,7 @@ void list_exchanges(BrokerView& view, const Arguments& arguments, Done done) {
                                 {"auto_delete", exchange->auto_delete},
                                 {"internal", exchange->internal},
                                 {"arguments", http::json_table(exchange->arguments)},
-                                {"policy", nullptr}});
+                                {"policy", http::policy_name(policies.of(*exchange).users)}});
   });
   answer_rows(done, std::move(rows), "name");
 }

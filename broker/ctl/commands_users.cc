@@ -36,25 +36,6 @@ std::string hash(BrokerView& view, const std::string& password) {
   return auth::hash_password(password, salt);
 }
 
-/// `text` when the command was carried out. What was looked up before may have gone meanwhile.
-void submit(BrokerView& view, cluster::MetadataCommand command, std::string text, Done done) {
-  view.submit(std::move(command), [text = std::move(text), done = std::move(done)](cluster::Outcome outcome) mutable {
-    switch (outcome) {
-      case cluster::Outcome::done:
-      case cluster::Outcome::unknown:  // carried out, and nothing more is known
-        return done(Answer{.data = nullptr, .text = std::move(text)});
-      case cluster::Outcome::exists:
-        return fail(done, Exit::dataerr, "it exists already");
-      case cluster::Outcome::not_found:
-        return fail(done, Exit::dataerr, "the user or virtual host does not exist any more");
-      case cluster::Outcome::in_use:
-        return fail(done, Exit::unavailable, "it is in use");
-      case cluster::Outcome::refused:
-        return fail(done, Exit::unavailable, "this version of the cluster does not know the command");
-    }
-  });
-}
-
 /// `metadata` with what the options say instead; the text is what is wrong with them.
 std::expected<void, std::string> change(cluster::VhostMetadata& metadata, const Arguments& options) {
   if (options.contains("description")) metadata.description = text_of(options, "description");

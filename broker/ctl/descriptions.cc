@@ -14,12 +14,14 @@ struct Description {
 
 /// Rows of a command before the row for any.
 constexpr Description kDescriptions[] = {
+    {"apply-to", "all, queues, classic_queues, quorum_queues, streams or exchanges"},
     {"classic", "Durable classic queues as well"},
     {"cluster_name", "New name of the cluster"},
     {"column", "What to show, in this order; see below"},
     {"configure", "Regular expression: names that the user may declare and delete"},
     {"connection", "Its name, as list_connections shows it as pid"},
     {"count", "How many nodes of the cluster must answer"},
+    {"definition", R"(What is asked for, as JSON: {"max-length":1000})"},
     {"default-queue-type", "Of queues declared without a type: classic, quorum or undefined"},
     {"description", "What it is for"},
     {"disc", "Accepted: every node keeps what it has on disk"},
@@ -36,7 +38,10 @@ constexpr Description kDescriptions[] = {
     {"offline", "Only queues that nobody serves"},
     {"online", "Only queues that are served"},
     {"password", "Read from standard input when it is left out"},
+    {"pattern", "Regular expression: names that it is about"},
+    {"policy", "Name of the policy"},
     {"port", "TCP port"},
+    {"priority", "Of policies that are about the same name the highest holds; 0 unless given"},
     {"protocol", "As listeners shows it, or another name that RabbitMQ knows: amqp, amqps, http, clustering"},
     {"queue", "Name of the queue"},
     {"queue-pattern", "Regular expression: only queues of such names"},

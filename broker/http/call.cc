@@ -60,6 +60,8 @@ void answer_list(Call& call, json::array rows) {
   call.reply(json_response(200, *list));
 }
 
+void answer_created(Call& call) { call.reply({.status = 201, .body = "", .headers = {}}); }
+
 void answer_done(Call& call) { call.reply({.status = 204, .body = "", .headers = {}}); }
 
 void answer_error(Call& call, unsigned status, std::string_view error, std::string_view reason) {

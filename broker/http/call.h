@@ -42,6 +42,8 @@ struct Call {
 void answer(Call& call, boost::json::value body);
 /// 200 with a list, as the query wants it (list_query.h).
 void answer_list(Call& call, boost::json::array rows);
+/// 201.
+void answer_created(Call& call);
 /// 204.
 void answer_done(Call& call);
 /// {"error": …, "reason": …}

@@ -38,6 +38,14 @@ void permissions(Call call);
 void exchanges(Call call);
 void bindings(Call call);
 
+// --- policies ---
+void policies(Call call);
+void put_policy(Call call);
+void clear_policy(Call call);
+void operator_policies(Call call);
+void put_operator_policy(Call call);
+void clear_operator_policy(Call call);
+
 // --- clients ---
 void connections(Call call);
 void close_connection(Call call);

@@ -6,6 +6,7 @@
 #include "broker/http/endpoints.h"
 #include "broker/http/json_fields.h"
 #include "broker/http/vhost_json.h"
+#include "broker/policy/policy_book.h"
 
 namespace quorate::http::endpoints {
 namespace {
@@ -39,15 +40,17 @@ json::object permission_row(const cluster::User& user, const std::string& vhost,
           {"read", json_text(patterns.read)}};
 }
 
-json::object exchange_row(const cluster::Exchange& exchange) {
-  return {{"name", json_text(exchange.name)},
-          {"vhost", json_text(exchange.vhost)},
-          {"type", exchange.type},
-          {"durable", exchange.durable},
-          {"auto_delete", exchange.auto_delete},
-          {"internal", exchange.internal},
-          {"arguments", json_table(exchange.arguments)},
-          {"user_who_performed_action", "rmq-internal"}};
+json::object exchange_row(const cluster::Exchange& exchange, const policy::PolicyBook& policies) {
+  json::object row{{"name", json_text(exchange.name)},
+                   {"vhost", json_text(exchange.vhost)},
+                   {"type", exchange.type},
+                   {"durable", exchange.durable},
+                   {"auto_delete", exchange.auto_delete},
+                   {"internal", exchange.internal},
+                   {"arguments", json_table(exchange.arguments)},
+                   {"user_who_performed_action", "rmq-internal"}};
+  if (const cluster::Policy* policy = policies.of(exchange).users) row["policy"] = json_text(policy->name);
+  return row;
 }
 
 /// Calls `visit` for each vhost that is asked for: the one in the path, or all that the caller sees. False when that
@@ -119,12 +122,15 @@ void exchanges(Call call) {
     const std::string& asked = call.path.at("name");
     const std::string name = asked == "amq.default" ? "" : asked;
     const cluster::Exchange* exchange = call.topology().find_exchange(call.path.at("vhost"), name);
-    return exchange != nullptr ? answer(call, exchange_row(*exchange)) : answer_not_found(call);
+    if (exchange == nullptr) return answer_not_found(call);
+    return answer(call, exchange_row(*exchange, policy::PolicyBook(call.topology())));
   }
   json::array rows;
+  const policy::PolicyBook policies(call.topology());
   const bool found = for_each_vhost(call, [&](const cluster::Vhost& vhost) {
-    vhost.exchanges.for_each(
-        [&](const std::string&, const cluster::ExchangePtr& exchange) { rows.push_back(exchange_row(*exchange)); });
+    vhost.exchanges.for_each([&](const std::string&, const cluster::ExchangePtr& exchange) {
+      rows.push_back(exchange_row(*exchange, policies));
+    });
   });
   if (!found) return answer_not_found(call);
   answer_list(call, std::move(rows));

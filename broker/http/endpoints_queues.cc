@@ -39,10 +39,11 @@ void queues(Call call) {
   BrokerView& view = call.view;
   view.collect_queues([call = std::move(call)](const std::vector<QueueRow>& queues) mutable {
     json::array rows;
+    const policy::PolicyBook policies(call.topology());
     for (const QueueRow& row : queues) {
       const std::string& vhost = row.definition->vhost;
       const bool is_asked = call.path.contains("vhost") ? vhost == call.path.at("vhost") : call.sees_vhost(vhost);
-      if (is_asked) rows.push_back(queue_json(row));
+      if (is_asked) rows.push_back(queue_json(row, policies));
     }
     answer_list(call, std::move(rows));
   });
@@ -57,7 +58,7 @@ void queue(Call call) {
     BrokerView& next = call.view;
     next.collect_connections(
         [call = std::move(call), row = std::move(*row)](const std::vector<ConnectionRow>& connections) mutable {
-          json::object object = queue_json(row);
+          json::object object = queue_json(row, policy::PolicyBook(call.topology()));
           put_consumers(row, connections, object);
           object["incoming"] = json::array();
           object["deliveries"] = json::array();

@@ -3,6 +3,7 @@
 #include <boost/json/array.hpp>
 
 #include "broker/http/json_fields.h"
+#include "broker/http/policy_json.h"
 
 namespace quorate::http {
 
@@ -12,9 +13,10 @@ std::string_view queue_type(cluster::QueueType type) {
   return type == cluster::QueueType::quorum ? "quorum" : "classic";
 }
 
-json::object queue_json(const QueueRow& row) {
+json::object queue_json(const QueueRow& row, const policy::PolicyBook& policies) {
   const cluster::Queue& queue = *row.definition;
   const std::string type = queue_type(queue);
+  const policy::InForce in_force = policies.of(queue);
   json::object arguments = json_table(queue.arguments);
   arguments["x-queue-type"] = type;
   json::object object{{"name", json_text(queue.name)},
@@ -26,9 +28,9 @@ json::object queue_json(const QueueRow& row) {
                       {"arguments", std::move(arguments)},
                       {"node", row.node},
                       {"state", row.state},
-                      {"policy", nullptr},
-                      {"operator_policy", nullptr},
-                      {"effective_policy_definition", json::object()},
+                      {"policy", policy_name(in_force.users)},
+                      {"operator_policy", policy_name(in_force.operators)},
+                      {"effective_policy_definition", definition_json(in_force.definition())},
                       {"internal", false},
                       {"internal_owner", false},
                       {"consumers", row.consumers},

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "broker/http/broker_view.h"
+#include "broker/policy/policy_book.h"
 
 namespace quorate::http {
 
@@ -13,6 +14,6 @@ std::string_view queue_type(cluster::QueueType type);
 inline std::string queue_type(const cluster::Queue& queue) { return std::string(queue_type(queue.type)); }
 
 /// The common keys of management.md §1.6.7, and for a replicated queue those of §1.6.9.
-boost::json::object queue_json(const QueueRow& queue);
+boost::json::object queue_json(const QueueRow& queue, const policy::PolicyBook& policies);
 
 }  // namespace quorate::http

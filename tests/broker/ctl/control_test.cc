@@ -154,6 +154,36 @@ TEST_F(ControlTest, AVhostSaysHowItsQueuesAreDeclared) {
   EXPECT_EQ(view.topology()->find_vhost("w"), nullptr);
 }
 
+TEST_F(ControlTest, PoliciesAreSetListedAndCleared) {
+  view.put_queue("/", "q", 5);
+  const std::string_view sound =
+      R"({"policy":"p","pattern":"^q","definition":"{\"max-length\":10}","priority":"3","apply-to":"queues"})";
+  EXPECT_EQ(run("set_policy", sound)->text, "");
+  EXPECT_EQ(
+      data("list_policies"),
+      R"([{"vhost":"/","name":"p","pattern":"^q","apply-to":"queues","definition":"{\"max-length\":10}","priority":3}])");
+  EXPECT_EQ(data("list_queues", R"({"column":["name","policy","effective_policy_definition"]})"),
+            R"([{"name":"q","policy":"p","effective_policy_definition":{"max-length":10}}])");
+  EXPECT_EQ(run("set_policy", R"({"policy":"d","pattern":"x","definition":"{\"dead-letter-exchange\":\"e\"}"})")->text,
+            "Accepted, and without effect so far: dead-letter-exchange");
+  EXPECT_EQ(run("set_operator_policy", R"({"policy":"o","pattern":"q","definition":"{\"max-length\":4}"})")->text, "");
+  EXPECT_EQ(data("list_queues", R"({"column":["operator_policy","effective_policy_definition"]})"),
+            R"([{"operator_policy":"o","effective_policy_definition":{"max-length":4}}])");
+  EXPECT_TRUE(error("set_policy", R"({"policy":"p","pattern":"q","definition":"{"})")
+                  .starts_with("70 Could not parse JSON document: "));
+  EXPECT_EQ(error("set_policy", R"({"policy":"p","pattern":"q","definition":"{}"})"),
+            "70 Validation failed\n\nno policy provided");
+  EXPECT_EQ(error("set_operator_policy", R"({"policy":"p","pattern":"q","definition":"{\"consumer-timeout\":1}"})"),
+            "70 Validation failed\n\n[{<<\"consumer-timeout\">>,1}] are not recognised policy settings");
+  EXPECT_EQ(error("set_policy", R"({"policy":"p","pattern":"q","definition":"{\"expires\":1}","priority":"x"})"),
+            "70 x priority must be a number");
+  EXPECT_TRUE(run("clear_policy", R"({"policy":"p"})").has_value());
+  EXPECT_EQ(error("clear_policy", R"({"policy":"p"})"), "65 Policy 'p' does not exist in vhost '/'");
+  EXPECT_TRUE(run("clear_operator_policy", R"({"policy":"o"})").has_value());
+  EXPECT_EQ(data("list_operator_policies"), "[]");
+  EXPECT_EQ(error("list_policies", R"({"vhost":"x"})"), "65 Virtual host 'x' does not exist");
+}
+
 TEST_F(ControlTest, QueuesAreListedPurgedAndDeleted) {
   view.put_queue("/", "q", 5);
   view.queues.front().consumers = 1;

@@ -258,6 +258,53 @@ TEST_F(ApiTest, SaysWhichConsumersWaitBehindASingleActiveOne) {
   EXPECT_EQ(body("/api/queues/%2F/s").at("single_active_consumer_tag"), nullptr);
 }
 
+TEST_F(ApiTest, PoliciesAreSetShownAndCleared) {
+  const auto put = [&](const std::string& target, const std::string& text, const std::string& user = "guest") {
+    Request made = request("PUT", target, user);
+    made.body = text;
+    return send(std::move(made));
+  };
+  const std::string path = "/api/policies/other/p";
+  const std::string sound = R"({"pattern":"^o","definition":{"max-length":10},"priority":2,"apply-to":"queues"})";
+  EXPECT_EQ(put(path, sound).status, 201u);
+  EXPECT_EQ(put(path, sound).status, 204u);
+  EXPECT_EQ(put("/api/operator-policies/other/o", R"({"pattern":"o","definition":{"max-length":3}})").status, 201u);
+  const json::value row = json::parse(
+      R"({"vhost":"other","name":"p","pattern":"^o","apply-to":"queues","definition":{"max-length":10},"priority":2})");
+  EXPECT_EQ(body(path), row);
+  EXPECT_EQ(body("/api/policies"), json::array{row});
+  EXPECT_EQ(body("/api/policies/other", "manager"), json::array{row});
+  EXPECT_EQ(names("/api/operator-policies", "guest"), std::vector<std::string>{"o"});
+
+  const json::value queue = body("/api/queues/other/o");
+  EXPECT_EQ(queue.at("policy"), "p");
+  EXPECT_EQ(queue.at("operator_policy"), "o");
+  EXPECT_EQ(queue.at("effective_policy_definition"), json::parse(R"({"max-length":3})"));
+  EXPECT_EQ(body("/api/queues/%2F/q").at("policy"), json::value(nullptr));
+
+  EXPECT_EQ(put(path, sound, "manager").status, 401u);
+  EXPECT_EQ(put("/api/policies/no/p", sound).status, 404u);
+  EXPECT_EQ(put(path, "{").body, R"({"error":"bad_request","reason":"not_json"})");
+  for (const auto& [text, reason] : std::map<std::string, std::string>{
+           {R"({"definition":{"max-length":1}})", "[{key_missing,pattern}]"},
+           {R"({"pattern":"a"})", "[{key_missing,definition}]"},
+           {R"({"pattern":"a","definition":{}})", "no policy provided"},
+           {R"({"pattern":"a","definition":{"max-length":-1}})", "-1 is not a valid maximum length"},
+           {R"({"pattern":"a","definition":{"max-length":1.5}})", "1.5E0 is not a valid value of max-length"},
+           {R"({"pattern":"a","definition":{"max-length":1},"priority":"x"})",
+            "priority should be a number, actually was \"x\""},
+           {R"({"pattern":"a","definition":{"max-length":1},"apply-to":"all_queues"})",
+            "apply-to 'all_queues' unrecognised; should be one of: 'queues', 'classic_queues',  'quorum_queues', "
+            "'streams', 'exchanges', or 'all'"}}) {
+    const Response refused = put(path, text);
+    EXPECT_EQ(refused.status, 400u) << text;
+    EXPECT_EQ(json::parse(refused.body).at("reason"), json::value("Validation failed\n\n" + reason));
+  }
+  EXPECT_EQ(send(request("DELETE", path, "guest")).status, 204u);
+  EXPECT_EQ(send(request("DELETE", path, "guest")).status, 404u);
+  EXPECT_EQ(get(path).status, 404u);
+}
+
 TEST_F(ApiTest, OptionsNeedNoUserAndNameTheMethods) {
   const Response options = send(request("OPTIONS", "/api/overview", ""));
   EXPECT_EQ(options.status, 200u);
