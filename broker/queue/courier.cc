@@ -33,6 +33,12 @@ std::optional<NodeId> only_home_of(const cluster::Queue& queue) {
   return places.size() == 1 ? std::optional(places.front()) : std::nullopt;
 }
 
+/// What its client need not acknowledge is held for it all the same, until settle().
+void hold_until_taken(QueueMailBody& what) {
+  if (auto* attach = std::get_if<Attach>(&what)) attach->no_ack = false;
+  if (auto* get = std::get_if<Get>(&what)) get->no_ack = false;
+}
+
 }  // namespace
 
 Courier::Courier(cluster::Shard& shard, Surroundings surroundings)
@@ -67,21 +73,34 @@ void Courier::track(QueueMail mail) {
     link.questions.push_back({.question = {.number = link.next_question++, .what = *delete_if}, .since = shard_.now()});
   } else {
     link.ended = is_end;
-    link.kept.push_back({.number = link.next++, .what = std::move(mail.what), .since = shard_.now()});
-    ++link.unsent;
+    keep(link, std::move(mail.what));
   }
   mark_dirty(link);
+}
+
+void Courier::keep(Link& link, QueueMailBody what) {
+  link.kept.push_back({.number = link.next++, .what = std::move(what), .since = shard_.now()});
+  ++link.unsent;
+}
+
+/// Ids of one consumer come in order; what has come since the last parcel shares a command.
+void Courier::settle(Link& link, std::uint32_t consumer, std::uint64_t id) {
+  mark_dirty(link);
+  if (link.unsent > 0 && !link.kept.back().repeated) {
+    auto* last = std::get_if<Settle>(&link.kept.back().what);
+    if (last != nullptr && last->consumer.link == consumer && last->ids.back().last + 1 == id) {
+      last->ids.back().last = id;
+      return;
+    }
+  }
+  keep(link, Settle{.consumer = {.session = link.session, .link = consumer}, .ids = {{.first = id, .last = id}}});
 }
 
 void Courier::end(const SessionId& session) {
   for (auto at = links_.lower_bound({session.serial, GroupId()});
        at != links_.end() && at->first.first == session.serial; ++at) {
     Link& link = at->second;
-    if (!link.ended) {
-      link.kept.push_back({.number = link.next++, .what = Down{.session = session}});
-      ++link.unsent;
-      link.ended = true;
-    }
+    if (!std::exchange(link.ended, true)) keep(link, Down{.session = session});
     link.questions.clear();
     for (Sent& sent : link.kept) {  // nobody waits any more
       if (is_request(sent.what) && !sent.answered) withdraw(link, sent);
@@ -176,7 +195,7 @@ void Courier::ship(Link& link, const Route& route) {
       const Sent& sent = link.kept[link.kept.size() - link.unsent];
       // The queue forgets the session with its Down and would take an echo of its first command for a new session.
       if (std::holds_alternative<Down>(sent.what) && link.through + 1 < sent.number) break;
-      parcel.commands.push_back(sent.what);
+      hold_until_taken(parcel.commands.emplace_back(sent.what));
       bytes += flight_bytes(sent.what);
       --link.unsent;
     }

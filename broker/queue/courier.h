@@ -8,6 +8,9 @@
 // is asked for the rest (Resume). A parcel names the term of the leader it is meant for, so one that was held up
 // somewhere cannot do anything later.
 //
+// What a client need not acknowledge is settled here, when the session has it: a leader that let go of it by handing it
+// out would take it along when it dies with the message unsent.
+//
 // A request that cannot be answered is given up: at once if the queue's only node is down, after kRequestPatience if
 // nobody leads it. It is not carried out later, unless it has been already. Publications wait as long as it takes, but
 // for those that have not left yet for a node that is down: they are refused.
@@ -89,6 +92,7 @@ class Courier final : public cluster::TurnHook {
     std::uint64_t last = 0;  // delivery
     bool is_known = false;   // `last` counts
     bool cancelled = false;
+    bool settles_itself = false;  // its client acknowledges nothing
     std::optional<Instant> resumed_at;
   };
   struct Link {
@@ -128,6 +132,9 @@ class Courier final : public cluster::TurnHook {
   Link* find(const SessionId& session, GroupId queue);
   void remove(const LinkKey& key);
   void mark_dirty(Link& link);
+  /// To be sent under the next number.
+  void keep(Link& link, QueueMailBody what);
+  void settle(Link& link, std::uint32_t consumer, std::uint64_t id);
   /// Has an answer besides Through.
   static bool is_request(const QueueMailBody& what);
   void mark_for_repeat(Link& link);

@@ -33,12 +33,11 @@ void Courier::tell_gone(GroupId queue, const std::vector<Adopted>& consumers) {
 /// ended meanwhile did so without telling.
 void Courier::greet(Link& link, const ConsumerKey& consumer) {
   if (surroundings_.is_alive(link.session)) {
-    link.kept.push_back({.number = link.next++, .what = Credit{.consumer = consumer}});
+    keep(link, Credit{.consumer = consumer});
   } else {
-    link.kept.push_back({.number = link.next++, .what = Down{.session = link.session}});
+    keep(link, Down{.session = link.session});
     link.ended = true;
   }
-  ++link.unsent;
   mark_dirty(link);
 }
 

@@ -46,7 +46,7 @@ void Courier::on(Link& link, SessionMail& mail, Delivery& delivery) {
   Received& received = link.consumers[delivery.link];
   const bool is_next = delivery.id == received.last + 1;
   if (received.is_known && delivery.id <= received.last) return;
-  // What a no_ack consumer has missed exists nowhere any more.
+  // Of a consumer that was attached before the session was numbered what it has missed may exist nowhere any more.
   if (received.is_known && !is_next && !delivery.settled) {
     const Instant now = shard_.now();
     if (received.resumed_at && now - *received.resumed_at < kPatience) return;
@@ -58,6 +58,10 @@ void Courier::on(Link& link, SessionMail& mail, Delivery& delivery) {
   received.last = delivery.id;
   received.is_known = true;
   received.resumed_at.reset();
+  // Who has cancelled gives back what comes too late.
+  const bool is_taken = received.settles_itself && !received.cancelled && !link.ended;
+  delivery.settled |= is_taken;
+  if (is_taken) settle(link, delivery.link, delivery.id);
   surroundings_.deliver(std::move(mail));
 }
 
@@ -138,9 +142,15 @@ void Courier::on(Link& link, SessionMail& mail, Answer& answer) {
   if (!is_awaited) return;  // a repetition
   request->answered = true;
   link.progress_at = shard_.now();
+  if constexpr (std::is_same_v<Answer, GetOk>) {
+    answer.delivery.settled = std::get<Get>(request->what).no_ack && !link.ended;
+    if (answer.delivery.settled) settle(link, kGetLink, answer.delivery.id);
+  }
   if constexpr (std::is_same_v<Answer, Attached>) {
     if (answer.result == AttachResult::attached) {
-      link.consumers[answer.link].is_known = true;
+      Received& received = link.consumers[answer.link];
+      received.is_known = true;
+      received.settles_itself = std::get<Attach>(request->what).no_ack;
       // It may have been attached, and served, by the time an earlier copy arrived.
       if (request->repeated) {
         link.to_resume.push_back(answer.link);

@@ -216,6 +216,9 @@ TEST_F(ClusterControlTest, EveryColumnOfEveryListIsThere) {
   view.connections.front().client_name = "me";
   view.connections.front().channels = {{.number = 1, .consumers = {{.tag = "t", .queue = "q"}}}};
   view.queues.front().members = {"rabbit@test"};
+  for (const bool is_operators : {false, true}) {
+    view.apply(cluster::SetPolicy{{.vhost = "/", .name = "p", .is_operators = is_operators}});
+  }
   for (const Command& command : commands()) {
     const bool lists_what_is_there =
         command.is_list() &&

@@ -112,18 +112,25 @@ class CourierTest : public MailReceiver, public RemotePost, public ::testing::Te
  private:
   void hear(const SessionMail& mail) {
     heard_ += heard_.empty() ? "" : " ";
-    heard_ += std::visit(Overloaded{
-                             [this](const Taken& taken) {
-                               brought_back_ += taken.bytes;
-                               return (taken.refused ? "refused " : "taken ") + std::to_string(taken.seq.value());
-                             },
-                             [](const Counted& counted) { return "counted " + std::to_string(counted.ready); },
-                             [](const Deleted& deleted) { return "deleted " + std::to_string(deleted.count); },
-                             [](const Gone& gone) { return std::string(gone.unreachable ? "unreachable" : "gone"); },
-                             [](const Cancelled&) { return std::string("cancelled"); },
-                             [](const auto&) { return std::string("something else"); },
-                         },
-                         mail.what);
+    heard_ +=
+        std::visit(Overloaded{
+                       [this](const Taken& taken) {
+                         brought_back_ += taken.bytes;
+                         return (taken.refused ? "refused " : "taken ") + std::to_string(taken.seq.value());
+                       },
+                       [](const Counted& counted) { return "counted " + std::to_string(counted.ready); },
+                       [](const Deleted& deleted) { return "deleted " + std::to_string(deleted.count); },
+                       [](const Gone& gone) { return std::string(gone.unreachable ? "unreachable" : "gone"); },
+                       [](const Cancelled&) { return std::string("cancelled"); },
+                       [](const Delivery& delivery) {
+                         return (delivery.settled ? "settled " : "delivered ") + std::to_string(delivery.id);
+                       },
+                       [](const GetOk& got) {
+                         return (got.delivery.settled ? "got settled " : "got ") + std::to_string(got.delivery.id);
+                       },
+                       [](const auto&) { return std::string("something else"); },
+                   },
+                   mail.what);
   }
 
   // MailReceiver: what this shard's queues get, here nothing but what the courier leaves to the queue's home.
@@ -247,6 +254,110 @@ TEST_F(CourierTest, AnIdleConsumerAsksRarelyAndSendsNothingItself) {
   ASSERT_EQ(parcels().size(), 1u);
 }
 
+// --- what the client need not acknowledge: the leader lets go of it when it is here ---
+
+class AutoAckTest : public CourierTest {
+ protected:
+  AutoAckTest() {
+    send(Attach{.consumer = consumer_, .no_ack = true});
+    lead();
+    const std::vector<Parcel> sent = parcels();
+    EXPECT_FALSE(std::get<Attach>(sent.at(0).commands.at(0)).no_ack);
+    answer(Attached{.link = 1}, 1);
+    answer(Through{.first = 1, .number = 1});
+    heard();
+    parcels();
+  }
+  void deliver(std::uint64_t id) {
+    courier_.on_mail({.to = kSession,
+                      .queue = kQueue,
+                      .what = Delivery{.link = 1, .id = id, .message = example_message()},
+                      .tracked = true});
+  }
+  /// "first-last" of each settlement since the last call.
+  std::string settlements() {
+    turn();
+    std::string out;
+    for (const Parcel& parcel : parcels()) {
+      for (const QueueMailBody& what : parcel.commands) {
+        const auto* settle = std::get_if<Settle>(&what);
+        if (settle == nullptr) continue;
+        EXPECT_EQ(settle->ids.size(), 1u);
+        out += (out.empty() ? "" : " ") + std::to_string(settle->consumer.link) + ":" +
+               std::to_string(settle->ids[0].first) + "-" + std::to_string(settle->ids[0].last);
+      }
+    }
+    return out;
+  }
+  const ConsumerKey consumer_{.session = kSession, .link = 1};
+};
+
+TEST_F(AutoAckTest, ATurnsDeliveriesAreSettledTogether) {
+  for (std::uint64_t id = 1; id <= 3; ++id) deliver(id);
+  EXPECT_EQ(heard(), "settled 1 settled 2 settled 3");
+  EXPECT_EQ(settlements(), "1:1-3");
+  deliver(4);
+  EXPECT_EQ(settlements(), "1:4-4");
+}
+
+TEST_F(AutoAckTest, AGapIsAskedForAndNotSettled) {
+  deliver(1);
+  EXPECT_EQ(settlements(), "1:1-1");
+  deliver(3);
+  heard();
+  turn();
+  const std::vector<Parcel> sent = parcels();
+  ASSERT_EQ(sent.size(), 1u);
+  EXPECT_TRUE(sent[0].commands.empty());
+  ASSERT_EQ(sent[0].resumes.size(), 1u);
+  EXPECT_EQ(sent[0].resumes[0].received, 1u);
+  deliver(2);
+  deliver(3);
+  EXPECT_EQ(heard(), "settled 2 settled 3");
+  EXPECT_EQ(settlements(), "1:2-3");
+}
+
+// An echo is known by its number, and nothing that was added to it would be carried out.
+TEST_F(AutoAckTest, WhatMayHaveArrivedIsNotAddedTo) {
+  deliver(1);
+  EXPECT_EQ(settlements(), "1:1-1");
+  courier_.on_leadership({.queue = kQueue, .leader = NodeId(3), .term = Term(2)});
+  deliver(2);
+  EXPECT_EQ(settlements(), "1:1-1 1:2-2");
+}
+
+TEST_F(AutoAckTest, WhatComesForACancelledConsumerGoesBack) {
+  deliver(1);
+  send(Cancel{.consumer = consumer_});
+  answer(Cancelled{.link = 1}, 3);
+  heard();
+  parcels();
+  deliver(2);
+  EXPECT_EQ(heard(), "delivered 2");
+  EXPECT_EQ(settlements(), "");
+}
+
+TEST_F(AutoAckTest, NothingIsSaidAfterTheEndOfTheSession) {
+  courier_.end(kSession);
+  turn();
+  parcels();
+  deliver(1);
+  EXPECT_EQ(settlements(), "");
+}
+
+TEST_F(AutoAckTest, WhatIsFetchedIsSettledTooAndOnce) {
+  send(Get{.session = kSession, .no_ack = true});
+  const std::vector<Parcel> sent = parcels();
+  EXPECT_FALSE(std::get<Get>(sent.at(0).commands.at(0)).no_ack);
+  const GetOk got{.delivery = {.link = kGetLink, .id = 7, .message = example_message()}};
+  answer(got, 2);
+  EXPECT_EQ(heard(), "got settled 7");
+  EXPECT_EQ(settlements(), "0:7-7");
+  answer(got, 2);
+  EXPECT_EQ(heard(), "");
+  EXPECT_EQ(settlements(), "");
+}
+
 // --- sessions from when the queue lived on this node alone ---
 
 TEST_F(CourierTest, AnAdoptedConsumerGoesOnWhereItWas) {
@@ -271,7 +382,7 @@ TEST_F(CourierTest, AnAdoptedConsumerGoesOnWhereItWas) {
   ASSERT_EQ(question[0].resumes.size(), 1u);
   EXPECT_EQ(question[0].resumes[0].received, 7u);
   answer(Delivery{.link = 4, .id = 8, .message = example_message()});
-  EXPECT_EQ(heard(), "something else");
+  EXPECT_EQ(heard(), "delivered 8");
   courier_.end(kSession);
   turn();
   const std::vector<Parcel> farewell = parcels();
