@@ -139,7 +139,10 @@ void ClusterLink::open(const cluster::FormationRecord& record, Epoch epoch) {
     self_ = record.self;
     cluster_id_ = record.cluster_id;
     nodes_ = record.nodes;
-    for (const cluster::ClusterNode& node : nodes_) highest_node_ = std::max(highest_node_, node.id);
+    // Of those that joined at the same time as this one, and got lower ids, it has not heard yet.
+    for (const cluster::ClusterNode& node : nodes_) {
+      if (node.id != self_) highest_node_ = std::max(highest_node_, node.id);
+    }
   }
   if (!plane_) return;
   formation_->set_on_join([this](cluster::ClusterNode node, auto done) { take_in(std::move(node), std::move(done)); });
