@@ -110,6 +110,9 @@ class HostWorld : public ::testing::Test {
   static raft::ReplicaId replica(std::size_t i) { return raft::replica_on(NodeId(static_cast<std::uint32_t>(i)), 64); }
   virtual raft::Configuration first_members() const { return {.voters = {replica(1), replica(2), replica(3)}}; }
 
+  /// The node's disk is open, and no group runs yet.
+  virtual void before_groups(Node&) {}
+
   void start(Node& node) {
     ++node.epoch;
     node.snapshots = std::move(*storage::SnapshotStore::open({.path = node.directory / "state"}));
@@ -117,6 +120,7 @@ class HostWorld : public ::testing::Test {
     node.writer = std::make_unique<storage::LogWriter>(*node.log, clock_);
     node.reader = std::make_unique<storage::LogReader>(*node.log);
     node.disk = std::make_unique<storage::DiskStorage>(*node.log, *node.writer, *node.reader, *node.snapshots);
+    before_groups(node);
     node.shard = std::make_unique<Shard>(ShardId(0), clock_);
     node.shard->connect({node.shard.get()});
     node.wire = std::make_unique<Wire>(*this, node.id);
