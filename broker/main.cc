@@ -23,6 +23,7 @@
 #include "broker/node/early_doors.h"
 #include "broker/node/node.h"
 #include "broker/node/orders.h"
+#include "broker/node/standalone.h"
 #include "broker/node/systemd.h"
 
 namespace quorate {
@@ -153,6 +154,7 @@ class Service {
     if (has_started) serve(node, begin);
     node.stop();
     situation_ = node.situation();
+    situation_.minority_for.reset();  // nobody looks any more
     news_.catch_up();
     const auto exit = exit_code(has_started);
     news_.forget_node();
@@ -220,6 +222,10 @@ class Service {
       outcome = reset_node(config_, order, situation_);
       if (outcome) situation_ = {};
       if (!outcome) log::warn(log::Category::general, "node.not_reset reason=\"{}\"", outcome.error().text);
+    }
+    if (order.kind == Kind::stand_alone) {
+      outcome = make_standalone(config_, clock_);
+      if (!outcome) log::warn(log::Category::cluster, "cluster.not_standalone reason=\"{}\"", outcome.error().text);
     }
     if (order.kind == Kind::stop_app) {
       runs_ = false;

@@ -91,6 +91,7 @@ void ClusterWatch::count_majority() {
   const bool has_majority = (static_cast<std::size_t>(live) + 1) * 2 > nodes_.size() + 1;
   if (has_majority == has_majority_) return;
   has_majority_ = has_majority;
+  without_majority_since_ = has_majority ? std::nullopt : std::optional(shard_.now());
   surroundings_.on_majority(has_majority);
 }
 

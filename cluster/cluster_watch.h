@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "cluster/node_liveness.h"
@@ -47,6 +48,8 @@ class ClusterWatch {
   void on_broken(NodeId node) { liveness_.on_broken(node); }
   bool is_live(NodeId node) const { return nodes_.contains(node) && nodes_.at(node).live; }
   bool has_majority() const { return has_majority_; }
+  /// nullopt: it is with a majority.
+  std::optional<Instant> without_majority_since() const { return without_majority_since_; }
 
  private:
   struct Node {
@@ -66,6 +69,7 @@ class ClusterWatch {
   NodeLiveness liveness_;
   std::map<NodeId, Node> nodes_;
   bool has_majority_ = true;
+  std::optional<Instant> without_majority_since_;
   boost::asio::steady_timer timer_;
   bool stopped_ = false;
 };

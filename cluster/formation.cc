@@ -34,6 +34,7 @@ proto::FormationRecord to_proto(const FormationRecord& record) {
   out.set_cluster_id(record.cluster_id);
   out.set_self(record.self.value());
   out.set_replica(record.replica.value());
+  out.set_former_cluster_id(record.former_cluster_id);
   for (const raft::ReplicaId founder : record.founders) out.add_founders(founder.value());
   for (const ClusterNode& node : record.nodes) *out.add_nodes() = codec::to_proto(node);
   return out;
@@ -44,6 +45,7 @@ FormationRecord from_proto(const proto::FormationRecord& in) {
                          .replica = raft::ReplicaId(in.replica()),
                          .founders = codec::replicas_from(in.founders())};
   for (const proto::ClusterNode& node : in.nodes()) record.nodes.push_back(codec::from_proto(node));
+  record.former_cluster_id = in.former_cluster_id();
   return record;
 }
 
@@ -127,6 +129,14 @@ Result<void> Formation::save(const FormationRecord& record) {
   const std::lock_guard lock(mutex_);
   record_ = record;
   return {};
+}
+
+Result<void> Formation::leave_others_behind(std::uint64_t cluster_id) {
+  std::optional<FormationRecord> record = remembered();
+  if (!record || record->cluster_id == cluster_id) return {};
+  record->former_cluster_id = std::exchange(record->cluster_id, cluster_id);
+  std::erase_if(record->nodes, [&](const ClusterNode& node) { return node.id != record->self; });
+  return save(*record);
 }
 
 std::vector<Seed> Formation::others() const {

@@ -72,6 +72,8 @@ class Formation {
 
   /// Reads what this node remembers: before anybody can ask it.
   Result<void> load();
+  /// The cluster that is remembered goes on as another one, of this node alone. Done again it changes nothing.
+  Result<void> leave_others_behind(std::uint64_t cluster_id);
   /// Blocks until there is a record. ErrorCode::unavailable: asked to stop before that.
   Result<FormationRecord> run(const std::stop_token& stop);
 

@@ -17,6 +17,7 @@ struct FormationRecord {
   raft::ReplicaId replica;                // of the metadata group
   std::vector<raft::ReplicaId> founders;  // the group's first members, whatever became of them
   std::vector<ClusterNode> nodes;
+  std::uint64_t former_cluster_id = 0;  // that this one was made of, leaving its other nodes behind (decision 21)
 };
 
 /// A node that looks for its cluster, as it shows itself to others.

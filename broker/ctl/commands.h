@@ -95,6 +95,7 @@ Outcome version(const Arguments& arguments);
 
 // --- the whole node, while its process goes on ---
 void force_reset(BrokerView& view, const Arguments& arguments, Done done);
+void force_standalone_khepri_boot(BrokerView& view, const Arguments& arguments, Done done);
 void join_cluster(BrokerView& view, const Arguments& arguments, Done done);
 void reset(BrokerView& view, const Arguments& arguments, Done done);
 void start_app(BrokerView& view, const Arguments& arguments, Done done);

@@ -1,4 +1,5 @@
-// The whole node, which goes on while its inside stops and starts: stop_app, start_app, reset, join_cluster.
+// The whole node, which goes on while its inside stops and starts: stop_app, start_app, reset, join_cluster,
+// force_standalone_khepri_boot.
 #include <utility>
 
 #include "broker/ctl/commands.h"
@@ -44,6 +45,10 @@ void reset(BrokerView& view, const Arguments& arguments, Done done) {
 
 void force_reset(BrokerView& view, const Arguments& arguments, Done done) {
   give(view, {.kind = Order::Kind::reset, .force = true}, arguments, std::move(done));
+}
+
+void force_standalone_khepri_boot(BrokerView& view, const Arguments& arguments, Done done) {
+  give(view, {.kind = Order::Kind::stand_alone}, arguments, std::move(done));
 }
 
 void join_cluster(BrokerView& view, const Arguments& arguments, Done done) {

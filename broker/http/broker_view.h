@@ -163,7 +163,7 @@ struct DeleteQueueOptions {
 /// What an operator wants of the whole node. It closes the doors it came through: who asks again with the same ticket
 /// hears what became of it.
 struct Order {
-  enum class Kind : std::uint8_t { stop_app, start_app, reset, join_cluster };
+  enum class Kind : std::uint8_t { stop_app, start_app, reset, join_cluster, stand_alone };
   Kind kind = Kind::stop_app;
   std::string ticket;  // made up by who gives the order
   bool force = false;  // whatever is lost by it

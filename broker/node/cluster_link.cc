@@ -102,8 +102,12 @@ std::vector<http::ListenerRow> ClusterLink::listeners() const {
            .is_tls = options.tls.has_value()}};
 }
 
-Result<cluster::FormationRecord> ClusterLink::form(const std::stop_token& stop) {
+Result<cluster::FormationRecord> ClusterLink::form(const std::stop_token& stop,
+                                                   std::optional<std::uint64_t> own_cluster) {
   if (auto loaded = formation_->load(); !loaded) return std::unexpected(loaded.error());
+  if (own_cluster) {
+    if (auto left = formation_->leave_others_behind(*own_cluster); !left) return std::unexpected(left.error());
+  }
   if (plane_) {
     if (auto started = plane_->start(); !started) return std::unexpected(started.error());
   }
@@ -138,6 +142,7 @@ void ClusterLink::open(const cluster::FormationRecord& record, Epoch epoch) {
     const std::lock_guard lock(mutex_);
     self_ = record.self;
     cluster_id_ = record.cluster_id;
+    former_cluster_id_ = record.former_cluster_id;
     nodes_ = record.nodes;
     // Of those that joined at the same time as this one, and got lower ids, it has not heard yet.
     for (const cluster::ClusterNode& node : nodes_) {
@@ -145,7 +150,6 @@ void ClusterLink::open(const cluster::FormationRecord& record, Epoch epoch) {
     }
   }
   if (!plane_) return;
-  formation_->set_on_join([this](cluster::ClusterNode node, auto done) { take_in(std::move(node), std::move(done)); });
   plane_->set_identity({.cluster_id = record.cluster_id,
                         .node = record.self,
                         .node_name = config_.node_name,
@@ -153,6 +157,10 @@ void ClusterLink::open(const cluster::FormationRecord& record, Epoch epoch) {
                         .epoch = epoch,
                         .protocol = kProtocol});
   plane_->set_peers(peers(record.nodes));
+}
+
+void ClusterLink::take_in_newcomers() {
+  formation_->set_on_join([this](cluster::ClusterNode node, auto done) { take_in(std::move(node), std::move(done)); });
 }
 
 void ClusterLink::close() {
@@ -205,6 +213,12 @@ std::string ClusterLink::name_of(NodeId node) const {
 Result<void> ClusterLink::judge(const cluster::Identity& peer) {
   const std::lock_guard lock(mutex_);
   const std::string& name = peer.node_name;
+  if (former_cluster_id_ != 0 && peer.cluster_id == former_cluster_id_) {
+    return failure(ErrorCode::invalid_argument,
+                   name +
+                       " was left behind by force_standalone_khepri_boot: reset --force, or an empty data directory, "
+                       "makes a new node of it");
+  }
   if (peer.cluster_id != cluster_id_) return failure(ErrorCode::invalid_argument, name + " belongs to another cluster");
   if (peer.protocol != kProtocol) {
     return failure(ErrorCode::invalid_argument,

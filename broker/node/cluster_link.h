@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <stop_token>
 #include <string>
@@ -39,8 +40,9 @@ class ClusterLink final : public cluster::PlaneClient {
   ClusterLink(const Config& config, const Clock& clock, storage::SnapshotStore& facts);
   ~ClusterLink() override;
 
-  /// Blocks until this node belongs to a cluster, which may have no other node.
-  Result<cluster::FormationRecord> form(const std::stop_token& stop);
+  /// Blocks until this node belongs to a cluster, which may have no other node. `own_cluster`: what it belongs to
+  /// already becomes that one first, of this node alone.
+  Result<cluster::FormationRecord> form(const std::stop_token& stop, std::optional<std::uint64_t> own_cluster);
   bool is_clustered() const { return plane_ != nullptr; }
   /// Where other nodes and remote tools come in, for operators; nothing on a node that is alone. After form() began.
   std::vector<http::ListenerRow> listeners() const;
@@ -54,6 +56,8 @@ class ClusterLink final : public cluster::PlaneClient {
                alarms::AlarmWatch& alarms, storage::LogReader& reader);
   /// From now on streams are opened and accepted.
   void open(const cluster::FormationRecord& record, Epoch epoch);
+  /// From now on new nodes may join. Any thread.
+  void take_in_newcomers();
   /// Nothing comes or leaves any more.
   void close();
 
@@ -112,6 +116,7 @@ class ClusterLink final : public cluster::PlaneClient {
   cluster::LogLimit log_limit_;
   NodeId self_;
   std::uint64_t cluster_id_ = 0;
+  std::uint64_t former_cluster_id_ = 0;
   std::vector<cluster::ClusterNode> nodes_;
   NodeId highest_node_;  // that there has been: whoever is not above it and has no row was taken out
   std::map<NodeId, std::string> troubles_;

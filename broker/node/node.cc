@@ -7,7 +7,9 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "broker/node/standalone.h"
 #include "broker/node/startup.h"
+#include "cluster/sole_voter.h"
 
 namespace quorate {
 namespace {
@@ -32,8 +34,14 @@ Node::~Node() { CHECK(!running_); }
 
 Result<void> Node::start() {
   if (auto opened = storage_.open_state(); !opened) return opened;
-  if (auto met = meet_others(); !met) return met;
+  const auto own_cluster = announced_standalone(config_.data_dir);
+  if (!own_cluster) return std::unexpected(own_cluster.error());
+  if (auto met = meet_others(*own_cluster); !met) return met;
   if (auto opened = storage_.open_log(record_.nodes.size() > 1); !opened) return opened;
+  stands_alone_ = *own_cluster == record_.cluster_id;
+  if (stands_alone_) {
+    if (auto alone = cluster::stand_alone(storage_.disk(), clock_.wall()); !alone) return alone;
+  }
   early_.reset();
   build();
   // Busy ports are noticed before anything is recovered.
@@ -60,7 +68,7 @@ Result<void> Node::start() {
 }
 
 /// The others, if there are to be any: who this node is follows from the cluster it belongs to.
-Result<void> Node::meet_others() {
+Result<void> Node::meet_others(std::optional<std::uint64_t> own_cluster) {
   link_ = std::make_unique<ClusterLink>(config_, clock_, storage_.snapshots());
   early_ =
       std::make_unique<EarlyDoors>(EarlyView::Parts{.config = config_,
@@ -71,7 +79,7 @@ Result<void> Node::meet_others() {
                                    link_.get());
   if (auto opened = early_->open(); !opened) return opened;
   const Instant before = clock_.now();
-  auto record = link_->form(stop_.get_token());
+  auto record = link_->form(stop_.get_token(), own_cluster);
   if (!record) return std::unexpected(record.error());
   record_ = std::move(*record);
   if (record_.nodes.size() > 1) waited_ = clock_.now() - before;
@@ -88,6 +96,7 @@ Result<void> Node::recover() {
     core_->begin();
   });
   link_->open(record_, epoch());
+  if (!stands_alone_) link_->take_in_newcomers();
   const std::stop_callback on_stop(stop_.get_token(), [startup = startup_] {
     startup->report(failure(ErrorCode::unavailable, "stopped before a majority of the cluster was there"));
   });
@@ -95,6 +104,16 @@ Result<void> Node::recover() {
   if (auto recovered = startup_->wait(); !recovered) return recovered;
   if (record_.nodes.size() > 1 && met_majority_at_) waited_ += std::max(*met_majority_at_ - before, Duration::zero());
   return {};
+}
+
+/// Shard 0. Until the announcement is gone the next start would leave newcomers behind as well.
+void Node::on_others_left() {
+  storage_.reader().run([this] {
+    if (auto ended = end_standalone(config_.data_dir); !ended) return fail(ended.error());
+    log::warn(log::Category::cluster, "cluster.stands_alone node={} cluster_id={}", config_.node_name,
+              record_.cluster_id);
+    link_->take_in_newcomers();
+  });
 }
 
 std::vector<std::string> Node::listener_names() const {

@@ -62,8 +62,9 @@ class Node final : private NodeCoreOwner {
   void build_core();
   void build_doors();
   std::vector<http::ListenerRow> all_listeners() const;
-  Result<void> meet_others();
+  Result<void> meet_others(std::optional<std::uint64_t> own_cluster);
   Result<void> recover();
+  void on_others_left();
   void block_publishers(const std::string& reason);
   void stop_clients();
   void stop_shards();
@@ -90,6 +91,7 @@ class Node final : private NodeCoreOwner {
   SystemClock clock_;
   std::stop_source stop_;  // of a start that waits
   cluster::FormationRecord record_;
+  bool stands_alone_ = false;  // has yet to leave the other nodes of its cluster behind
   Duration waited_{};
   std::optional<Instant> met_majority_at_;  // shard 0's until start() has returned
 

@@ -47,6 +47,7 @@ void Node::build_core() {
                    .permissions = {.configure = config_.default_permission_configure,
                                    .write = config_.default_permission_write,
                                    .read = config_.default_permission_read}}};
+  if (stands_alone_) options.on_others_left = [this] { on_others_left(); };
   NodeCoreOwner& owner = *this;
   core_ = std::make_unique<NodeCore>(owner, clock_, storage_.disk(), record_, link_->here(record_), std::move(options));
 }

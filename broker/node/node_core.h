@@ -76,6 +76,9 @@ class NodeCore {
     cluster::HostOptions groups;  // as NodeShard::Options
     amqp::SessionOptions sessions;
     Defaults defaults;
+    /// Set: all other nodes are lost for good (decision 21). The metadata forgets them at the start, and then this is
+    /// called, on shard 0.
+    std::function<void()> on_others_left;
   };
   /// All of them outlive it. `record` is what the node knows of its cluster, `here` its own row as it should be.
   NodeCore(NodeCoreOwner& owner, const Clock& clock, storage::GroupStorage& disk, cluster::FormationRecord record,
@@ -116,6 +119,9 @@ class NodeCore {
   void announce_start();
   void introduce_nodes(const cluster::TopologyPtr& topology);
   void create_defaults(const cluster::TopologyPtr& topology);
+  void leave_others_behind(const cluster::Topology& topology, std::vector<cluster::MetadataCommand>& commands);
+  void settle_queues(const cluster::TopologyPtr& topology);
+  bool has_remains_here(const cluster::Queue& queue, const std::set<GroupId>& on_disk) const;
   void begin_to_serve(const cluster::TopologyPtr& topology);
   void submit_all(std::vector<cluster::MetadataCommand> commands, const cluster::TopologyPtr& before, Then then);
   void drop_orphans(const cluster::Topology& topology);

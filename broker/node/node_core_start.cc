@@ -1,7 +1,9 @@
 // How a node starts: it gets the metadata, introduces itself, and then recovers its queues.
+#include <algorithm>
 #include <memory>
 #include <utility>
 
+#include "base/log.h"
 #include "broker/auth/password.h"
 #include "broker/node/node_core.h"
 
@@ -43,8 +45,53 @@ void NodeCore::introduce_nodes(const cluster::TopologyPtr& topology) {
   }
   // Whoever drains a node stops it, as a rule; its next start ends that.
   if (row != nullptr && row->drained) commands.emplace_back(cluster::DrainNode{.id = self(), .drained = false});
+  if (options_.on_others_left) {
+    leave_others_behind(*topology, commands);
+    return submit_all(std::move(commands), topology, [this](const cluster::TopologyPtr& now) { settle_queues(now); });
+  }
   submit_all(std::move(commands), topology, [this](const cluster::TopologyPtr& now) { create_defaults(now); });
 }
+
+// --- a node that goes on alone (decision 21) ---
+
+/// Whoever knows a queue here only from the metadata would begin it anew, as one member of several.
+bool NodeCore::has_remains_here(const cluster::Queue& queue, const std::set<GroupId>& on_disk) const {
+  const bool is_here_alone = queue.members.size() == 1 && raft::node_of(queue.members.front()) == self();
+  return is_here_alone || (queue.has_member_on(self()) && on_disk.contains(queue.id));
+}
+
+/// Queues of which nothing lies here go with the nodes.
+void NodeCore::leave_others_behind(const cluster::Topology& topology, std::vector<cluster::MetadataCommand>& commands) {
+  const std::set<GroupId> on_disk = owner_.groups_on_disk();
+  topology.queues_by_id.for_each([&](std::uint64_t, const cluster::QueuePtr& queue) {
+    if (queue->members.empty() || has_remains_here(*queue, on_disk)) return;
+    log::warn(log::Category::queue, "queue.lost queue=\"{}\" vhost=\"{}\" reason=\"nothing of it is on this node\"",
+              queue->name, queue->vhost);
+    commands.emplace_back(cluster::DeleteQueue{.id = queue->id});
+  });
+  topology.nodes.for_each([&](std::uint64_t, const cluster::ClusterNode& node) {
+    if (node.id != self()) commands.emplace_back(cluster::ForgetNode{.id = node.id});
+  });
+}
+
+/// A queue that was just leaving this node may still be wanted on one that has been forgotten.
+void NodeCore::settle_queues(const cluster::TopologyPtr& topology) {
+  std::vector<cluster::MetadataCommand> commands;
+  topology->queues_by_id.for_each([&](std::uint64_t, const cluster::QueuePtr& queue) {
+    const auto is_gone = [&](raft::ReplicaId replica) {
+      return topology->find_node(raft::node_of(replica)) == nullptr;
+    };
+    if (std::ranges::none_of(queue->target, is_gone)) return;
+    commands.emplace_back(cluster::QueuePlaced{.id = queue->id, .members = queue->target});
+    commands.emplace_back(cluster::PlaceQueue{.id = queue->id, .nodes = {self()}});
+  });
+  submit_all(std::move(commands), topology, [this](const cluster::TopologyPtr& now) {
+    options_.on_others_left();
+    create_defaults(now);
+  });
+}
+
+// --- as any other node ---
 
 /// An empty cluster gets its default vhost and user. Several nodes may ask; the first is heard.
 void NodeCore::create_defaults(const cluster::TopologyPtr& topology) {

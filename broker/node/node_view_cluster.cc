@@ -262,7 +262,12 @@ Situation NodeView::situation() const {
   std::size_t live = 0;
   for (const cluster::ClusterNode& node : others()) {
     situation.others.push_back(node.name);
-    if (is_live(node.id)) ++live;
+    if (!is_live(node.id)) continue;
+    situation.live_others.push_back(node.name);
+    ++live;
+  }
+  if (const auto since = parts_.watch.without_majority_since()) {
+    situation.minority_for = home().shard().now() - *since;
   }
   const bool is_majority = situation.others.empty() || live * 2 > situation.others.size() + 1;
   if (!is_majority) situation.needed_for.emplace_back("the majority of the cluster");

@@ -32,6 +32,31 @@ Result<void> allow_to_join(const http::Order& order, const Situation& situation,
                  fmt::format("this node belongs to a cluster with {}: reset it first", join_names(situation.others)));
 }
 
+/// A node that has just started has not heard yet of those that are well.
+Result<void> allow_to_stand_alone(const Situation& situation) {
+  constexpr auto kMinorityMin = std::chrono::seconds(10);
+  if (situation.was_forgotten) {
+    return failure(ErrorCode::unavailable,
+                   "this node was taken out of its cluster, which goes on without it: reset it");
+  }
+  if (!situation.minority_for) {
+    return failure(ErrorCode::unavailable,
+                   "this is for a node that runs and misses the majority of its cluster, which this one does not: "
+                   "forget_cluster_node takes out what is lost");
+  }
+  if (!situation.live_others.empty()) {
+    return failure(ErrorCode::unavailable,
+                   fmt::format("{} would be left behind with all that is there: stop what runs first, and decide which "
+                               "one is to go on",
+                               join_names(situation.live_others)));
+  }
+  if (*situation.minority_for >= kMinorityMin) return {};
+  return failure(ErrorCode::unavailable,
+                 fmt::format("this node has been looking for the majority of its cluster for less than {} seconds: try "
+                             "again when nobody can be on his way",
+                             kMinorityMin.count()));
+}
+
 }  // namespace
 
 std::string join_names(const std::vector<std::string>& names) {
@@ -51,6 +76,7 @@ Situation early_situation(const cluster::Outlook& outlook) {
 Result<void> allow(const http::Order& order, const Situation& situation, const Config& config) {
   using Kind = http::Order::Kind;
   if (order.kind == Kind::stop_app || order.kind == Kind::start_app) return {};
+  if (order.kind == Kind::stand_alone) return allow_to_stand_alone(situation);
   if (order.kind == Kind::join_cluster) {
     if (auto allowed = allow_to_join(order, situation, config); !allowed) return allowed;
   }

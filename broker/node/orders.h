@@ -18,10 +18,12 @@ namespace quorate {
 
 /// What an order has to reckon with.
 struct Situation {
-  bool is_known = true;                 // what only this node has
-  std::vector<std::string> needed_for;  // what would be lost or stand still without this node
-  std::vector<std::string> others;      // names of the other nodes of its cluster
-  bool was_forgotten = false;           // by them: what it has is lost already, and nobody is to be told
+  bool is_known = true;                  // what only this node has
+  std::vector<std::string> needed_for;   // what would be lost or stand still without this node
+  std::vector<std::string> others;       // names of the other nodes of its cluster
+  bool was_forgotten = false;            // by them: what it has is lost already, and nobody is to be told
+  std::vector<std::string> live_others;  // of them, those that answer
+  std::optional<Duration> minority_for;  // so long it has been looking for a majority in vain; of a node that runs
 };
 
 /// The first few of many, as the middle of a sentence.

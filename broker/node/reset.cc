@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "base/log.h"
+#include "broker/node/standalone.h"
 #include "cluster/formation.h"
 #include "storage/files.h"
 #include "storage/snapshot_store.h"
@@ -15,7 +16,8 @@ namespace {
 constexpr std::string_view kAnnouncement = "reset";
 /// Everything that a node keeps (storage/log_store_open.cc, storage/snapshot_store.cc). What else lies in the
 /// directory is not ours.
-constexpr std::array<std::string_view, 5> kKept = {"log", "durable.mark", "promises", "state", "state.mark"};
+constexpr std::array<std::string_view, 6> kKept = {"log",   "durable.mark", "promises",
+                                                   "state", "state.mark",   kStandaloneFile};
 
 std::string place_of(const std::string& data_dir, std::string_view name) { return data_dir + "/" + std::string(name); }
 

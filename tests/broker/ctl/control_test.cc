@@ -72,6 +72,8 @@ TEST_F(ControlTest, OrdersCarryTheirTicketAndAreAnsweredOnceTheyAreDone) {
   EXPECT_EQ(error("reset"), "64 option 'ticket' is missing");
   EXPECT_TRUE(run("force_reset", R"({"ticket":"8"})").has_value());
   EXPECT_TRUE(view.orders.back().kind == Kind::reset && view.orders.back().force);
+  EXPECT_TRUE(run("force_standalone_khepri_boot", R"({"ticket":"8"})").has_value());
+  EXPECT_EQ(view.orders.back().kind, Kind::stand_alone);
   EXPECT_TRUE(run("join_cluster", R"({"ticket":"9","target":"rabbit@n2:7"})").has_value());
   EXPECT_EQ(view.orders.back().join, (cluster::Seed{.name = "rabbit@n2", .host = "n2", .port = 7}));
   EXPECT_TRUE(error("join_cluster", R"({"ticket":"9","target":"@"})").starts_with("64 "));

@@ -6,6 +6,7 @@
 namespace quorate {
 namespace {
 
+using namespace std::chrono_literals;
 using Kind = http::Order::Kind;
 
 Result<void> yes() { return {}; }
@@ -55,6 +56,7 @@ TEST(Orders, AreAllowedWhenNothingIsLost) {
   http::Order join_by_force = join;
   join_by_force.force = true;
   const http::Order join_itself{.kind = Kind::join_cluster, .join = {.name = "rabbit@n1", .host = "n1"}};
+  const http::Order stand_alone{.kind = Kind::stand_alone};
   const Row rows[] = {
       {{.kind = Kind::stop_app}, needed, ""},
       {{.kind = Kind::start_app}, unknown, ""},
@@ -70,6 +72,11 @@ TEST(Orders, AreAllowedWhenNothingIsLost) {
       {join, clustered, "this node belongs to a cluster with rabbit@n2: reset it first"},
       {join_by_force, clustered, "this node belongs to a cluster with rabbit@n2: reset it first"},
       {join_itself, alone, "a node cannot join itself"},
+      {stand_alone, clustered, "this is for a node that runs and misses the majority of its cluster"},
+      {stand_alone, {.was_forgotten = true, .minority_for = 1h}, "this node was taken out of its cluster"},
+      {stand_alone, {.live_others = {"rabbit@n2"}, .minority_for = 1h}, "rabbit@n2 would be left behind"},
+      {stand_alone, {.minority_for = 9999ms}, "this node has been looking for the majority of its cluster for less"},
+      {stand_alone, {.is_known = false, .minority_for = 10s}, ""},
   };
   for (const Row& row : rows) {
     const auto allowed = allow(row.order, row.situation, listening);

@@ -20,7 +20,8 @@ void put(const std::string& path) {
 
 TEST(Reset, RemovesWhatANodeKeepsAndNothingElse) {
   const storage::TestDirectory directory;
-  for (const std::string name : {"log/000.sst", "state/000.sst", "durable.mark", "promises", "state.mark", "mine"}) {
+  for (const std::string name :
+       {"log/000.sst", "state/000.sst", "durable.mark", "promises", "state.mark", "standalone", "mine"}) {
     put(directory / name);
   }
   ASSERT_TRUE(carry_out_reset(directory.path())) << "nothing was announced";
