@@ -28,13 +28,14 @@ Table Session::server_properties() const {
   Table capabilities;
   for (const std::string_view name : kCapabilities) capabilities.fields.emplace_back(std::string(name), Value(true));
   Table properties;
-  properties.fields = {{"capabilities", Value(std::move(capabilities))},
-                       {"cluster_name", Value(options_.cluster_name)},
-                       {"copyright", Value(std::string("Copyright (c) the Quorate authors"))},
-                       {"information", Value(std::string("Quorate " QUORATE_VERSION))},
-                       {"platform", Value(std::string("C++"))},
-                       {"product", Value(std::string(kProduct))},
-                       {"version", Value(std::string(kCompatibleVersion))}};
+  properties.fields = {
+      {"capabilities", Value(std::move(capabilities))},
+      {"cluster_name", Value(std::string(surroundings_.topology()->cluster_name_or(options_.node_name)))},
+      {"copyright", Value(std::string("Copyright (c) the Quorate authors"))},
+      {"information", Value(std::string("Quorate " QUORATE_VERSION))},
+      {"platform", Value(std::string("C++"))},
+      {"product", Value(std::string(kProduct))},
+      {"version", Value(std::string(kCompatibleVersion))}};
   return properties;
 }
 

@@ -22,7 +22,6 @@ class Session;
 
 struct SessionOptions {
   std::string node_name;
-  std::string cluster_name;
   std::uint16_t heartbeat_seconds = 60;
   std::uint32_t frame_max_bytes = 131'072;
   std::uint32_t initial_frame_max_bytes = 8'192;

@@ -85,6 +85,7 @@ void grow(BrokerView& view, const Arguments& arguments, Done done);
 void quorum_status(BrokerView& view, const Arguments& arguments, Done done);
 void rebalance(BrokerView& view, const Arguments& arguments, Done done);
 void revive(BrokerView& view, const Arguments& arguments, Done done);
+void set_cluster_name(BrokerView& view, const Arguments& arguments, Done done);
 void set_queue_type(BrokerView& view, const Arguments& arguments, Done done);
 void shrink(BrokerView& view, const Arguments& arguments, Done done);
 void transfer_leadership(BrokerView& view, const Arguments& arguments, Done done);

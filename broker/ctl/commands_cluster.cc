@@ -141,6 +141,14 @@ void forget_cluster_node(BrokerView& view, const Arguments& arguments, Done done
                    });
 }
 
+void set_cluster_name(BrokerView& view, const Arguments& arguments, Done done) {
+  view.submit(cluster::SetClusterName{.name = text_of(arguments, "cluster_name")},
+              [done = std::move(done)](MetadataOutcome outcome) mutable {
+                if (outcome != MetadataOutcome::refused) return answer_nothing(done);
+                fail(done, Exit::dataerr, "the name of the cluster has to have 1 to 255 octets");
+              });
+}
+
 void drain(BrokerView& view, const Arguments&, Done done) {
   const auto node = find_node(view, view.node_name());
   if (!node) return fail(done, Exit::unavailable, "this node is still starting");

@@ -157,12 +157,18 @@ void answer_cluster_status(BrokerView& view, const std::vector<NodeRow>& nodes, 
     listener_text += (listener_text.empty() ? "" : "\n") + listener_lines(node.listeners, "Node: " + node.name + ", ");
   }
   const std::string waits_for = view.waits_for();
-  json::object data{{"cluster_name", view.cluster_name()}, {"waits_for", waits_for},
-                    {"cluster_tags", json::array()},       {"disk_nodes", http::json_strings(all)},
-                    {"ram_nodes", json::array()},          {"running_nodes", http::json_strings(running)},
-                    {"alarms", alarm_rows(view.alarms())}, {"maintenance_status", maintenance},
-                    {"partitions", json::object()},        {"listeners", std::move(listeners)},
-                    {"versions", std::move(versions)},     {"cpu_cores", std::move(cores)},
+  json::object data{{"cluster_name", http::json_text(view.cluster_name())},
+                    {"waits_for", waits_for},
+                    {"cluster_tags", json::array()},
+                    {"disk_nodes", http::json_strings(all)},
+                    {"ram_nodes", json::array()},
+                    {"running_nodes", http::json_strings(running)},
+                    {"alarms", alarm_rows(view.alarms())},
+                    {"maintenance_status", maintenance},
+                    {"partitions", json::object()},
+                    {"listeners", std::move(listeners)},
+                    {"versions", std::move(versions)},
+                    {"cpu_cores", std::move(cores)},
                     {"feature_flags", json::array()}};
   std::string maintenance_text;
   for (const NodeRow& node : nodes) {

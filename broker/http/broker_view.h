@@ -180,7 +180,7 @@ class BrokerView {
   // At hand:
   virtual const cluster::TopologyPtr& topology() const = 0;
   virtual std::string_view node_name() const = 0;
-  virtual std::string_view cluster_name() const = 0;
+  std::string_view cluster_name() const { return topology()->cluster_name_or(node_name()); }
   /// The version of RabbitMQ that clients may take this broker for.
   virtual std::string_view rabbitmq_version() const = 0;
   virtual ServiceState service_state() const = 0;

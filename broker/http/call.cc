@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
 #include "broker/http/json_fields.h"
@@ -48,6 +49,14 @@ bool Caller::sees_vhost(const cluster::Topology& topology, std::string_view vhos
 
 Response error_response(unsigned status, std::string_view error, std::string_view reason) {
   return json_response(status, json::object{{"error", error}, {"reason", json_text(reason)}});
+}
+
+std::optional<json::object> read_body(Call& call) {
+  boost::system::error_code malformed;
+  json::value body = json::parse(call.request.body, malformed);
+  if (!malformed && body.is_object()) return std::move(body.get_object());
+  answer_error(call, 400, "bad_request", "not_json");
+  return std::nullopt;
 }
 
 void answer(Call& call, json::value body) {

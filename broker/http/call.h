@@ -2,7 +2,9 @@
 // whatever it waits for.
 #pragma once
 #include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,6 +40,8 @@ struct Call {
   bool sees_vhost(std::string_view vhost) const { return caller.sees_vhost(topology(), vhost); }
 };
 
+/// The object that the request brings, or nothing after it has been answered with 400.
+std::optional<boost::json::object> read_body(Call& call);
 /// 200 with one object, pruned by `columns`.
 void answer(Call& call, boost::json::value body);
 /// 200 with a list, as the query wants it (list_query.h).

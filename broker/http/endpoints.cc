@@ -11,6 +11,8 @@ constexpr Route kRoutes[] = {
     {"GET", "/api/bindings/:vhost", &bindings, Access::management},
     {"GET", "/api/channels", &channels, Access::management},
     {"GET", "/api/channels/:name", &channels, Access::management},
+    {"GET", "/api/cluster-name", &cluster_name, Access::management},
+    {"PUT", "/api/cluster-name", &set_cluster_name, Access::administrator},
     {"GET", "/api/connections", &connections, Access::management},
     {"GET", "/api/connections/:name", &connections, Access::management},
     {"DELETE", "/api/connections/:name", &close_connection, Access::management},

@@ -23,6 +23,8 @@ void protocol_listener(Call call);
 // --- nodes ---
 void version(Call call);
 void overview(Call call);
+void cluster_name(Call call);
+void set_cluster_name(Call call);
 void nodes(Call call);
 void node(Call call);
 

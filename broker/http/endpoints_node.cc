@@ -100,7 +100,7 @@ json::object overview_facts(const Call& call) {
           {"product_name", "Quorate"},
           {"product_version", QUORATE_VERSION},
           {"rabbitmq_version", call.view.rabbitmq_version()},
-          {"cluster_name", call.view.cluster_name()},
+          {"cluster_name", json_text(call.view.cluster_name())},
           {"cluster_tags", json::object()},
           {"node_tags", json::object()},
           {"erlang_version", kRuntime},
@@ -189,6 +189,25 @@ void overview(Call call) {
       answer_overview(call, totals);
     });
   });
+}
+
+void cluster_name(Call call) {
+  json::object body{{"name", json_text(call.view.cluster_name())}};
+  answer(call, std::move(body));
+}
+
+void set_cluster_name(Call call) {
+  const auto body = read_body(call);
+  if (!body) return;
+  const json::value* name = body->if_contains("name");
+  if (name == nullptr) return answer_error(call, 400, "bad_request", "[{key_missing,name}]");
+  if (!name->is_string()) return answer_error(call, 400, "bad_request", "name is no text");
+  BrokerView& view = call.view;
+  view.submit(cluster::SetClusterName{.name = std::string(name->get_string())},
+              [call = std::move(call)](cluster::Outcome outcome) mutable {
+                if (outcome != cluster::Outcome::refused) return answer_done(call);
+                answer_error(call, 400, "bad_request", "name has to have 1 to 255 octets");
+              });
 }
 
 void nodes(Call call) {

@@ -1,5 +1,4 @@
 // Policies and operator policies (management.md §1.2, §1.6.18). Both have the same four endpoints.
-#include <boost/json/parse.hpp>
 #include <utility>
 
 #include "broker/http/endpoints.h"
@@ -35,12 +34,11 @@ void show(Call call, Kind kind) {
 }
 
 void put(Call call, Kind kind) {
-  boost::system::error_code malformed;
-  const json::value body = json::parse(call.request.body, malformed);
-  if (malformed || !body.is_object()) return answer_error(call, 400, "bad_request", "not_json");
+  const auto body = read_body(call);
+  if (!body) return;
   cluster::Policy policy{
       .vhost = call.path.at("vhost"), .name = call.path.at("name"), .is_operators = kind == Kind::operators};
-  auto parsed = parse_policy(std::move(policy), body.get_object());
+  auto parsed = parse_policy(std::move(policy), *body);
   if (!parsed) return answer_error(call, 400, "bad_request", "Validation failed\n\n" + parsed.error());
   const bool is_new = find_policy(call, kind) == nullptr;
   BrokerView& view = call.view;

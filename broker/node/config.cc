@@ -14,6 +14,7 @@
 #include <sstream>
 
 #include "broker/node/config_keys.h"
+#include "cluster/metadata/commands.h"
 
 namespace quorate {
 namespace {
@@ -250,6 +251,9 @@ Result<void> check_together(const Config& config) {
   if (tls.verify == PeerVerification::peer && tls.ca_certificate_file.empty()) {
     return refuse("ssl_options.verify = verify_peer needs ssl_options.cacertfile");
   }
+  if (config.cluster_name.size() > cluster::kClusterNameMaxBytes) {
+    return refuse(fmt::format("cluster_name has more than {} octets", cluster::kClusterNameMaxBytes));
+  }
   const bool is_dns = config.cluster.discovery == PeerDiscovery::dns;
   if (is_dns && config.cluster.discovery_hostname.empty()) {
     return refuse("cluster_formation.peer_discovery_backend = dns needs cluster_formation.dns.hostname");
@@ -303,7 +307,6 @@ Result<LoadedConfig> load_config(const std::string& file, const std::vector<std:
   if (!loaded) return loaded;
   Config& config = loaded->config;
   if (config.node_name.empty()) config.node_name = "rabbit@" + host_name();
-  if (config.cluster_name.empty()) config.cluster_name = config.node_name;
   return loaded;
 }
 

@@ -116,7 +116,7 @@ struct ClusterOptions {
 struct Config {
   // --- the node ---
   std::string node_name;     // load_config fills in rabbit@<host name>
-  std::string cluster_name;  // load_config fills in the node's name
+  std::string cluster_name;  // given to the cluster at each start; empty: it keeps what it has
   std::string data_dir = "/var/lib/quorate";
   std::uint32_t shards = 0;  // 0 = auto: one per core
 

@@ -212,8 +212,10 @@ constexpr ConfigKey kKeys[] = {
     one<Number<1, 64>, &C::cluster, &K::founders_min>(
         "cluster_formation.target_cluster_size_hint",
         "With dns: as many nodes, or more, found the cluster together; whoever comes later joins it."),
-    one<Text, &C::cluster_name>("cluster_name",
-                                "Name told to clients in server-properties. Without it, the name of the node."),
+    one<Text, &C::cluster_name>(
+        "cluster_name",
+        "Name of the cluster, told to clients in server-properties. Each start of a node that has it sets "
+        "it for all nodes. Without it, what set_cluster_name has set, else the first node."),
     one<OneOf<kPartitionHandlings>, &C::cluster, &K::partition_handling>(
         "cluster_partition_handling",
         "pause_minority: a node without a majority serves no clients until it is back; ignore: it serves what needs no "

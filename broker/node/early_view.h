@@ -32,7 +32,6 @@ class EarlyView final : public http::BrokerView {
 
   const cluster::TopologyPtr& topology() const override { return nothing_; }
   std::string_view node_name() const override { return config_.node_name; }
-  std::string_view cluster_name() const override { return config_.cluster_name; }
   std::string_view rabbitmq_version() const override;
   http::ServiceState service_state() const override { return parts_.state; }
   std::vector<http::AlarmRow> alarms() const override { return {}; }

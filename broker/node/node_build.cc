@@ -40,6 +40,7 @@ void Node::build_core() {
       .initial_quorum_size = config_.cluster.initial_quorum_size,
       .pauses_in_minority = config_.cluster.partition_handling == PartitionHandling::pause_minority,
       .sessions = session_options(config_),
+      .cluster_name = config_.cluster_name,
       .defaults = {.vhost = config_.default_vhost,
                    .user = config_.default_user,
                    .password = config_.default_pass,

@@ -75,6 +75,7 @@ class NodeCore {
     bool wakes_itself = true;     // as NodeShard::Options
     cluster::HostOptions groups;  // as NodeShard::Options
     amqp::SessionOptions sessions;
+    std::string cluster_name;  // to be set at each start; empty: a new cluster is called as its first node
     Defaults defaults;
     /// Set: all other nodes are lost for good (decision 21). The metadata forgets them at the start, and then this is
     /// called, on shard 0.

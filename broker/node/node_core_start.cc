@@ -36,12 +36,16 @@ void NodeCore::introduce_nodes(const cluster::TopologyPtr& topology) {
   if (row == nullptr && was_never_known) {
     for (const cluster::ClusterNode& node : record_.nodes) commands.emplace_back(cluster::PutNode{.node = node});
     commands.emplace_back(cluster::NodeStarted{.node = self(), .epoch = options_.epoch, .zone = here_.zone});
+    commands.emplace_back(cluster::SetClusterName{.name = record_.nodes.front().name, .unless_set = true});
   } else if (row == nullptr) {
     return owner_.fail({.code = ErrorCode::unavailable,
                         .text = "this node was taken out of its cluster (forget_cluster_node): empty its data "
                                 "directory to join again"});
   } else if (row->host != here_.host || row->port != here_.port) {
     commands.emplace_back(cluster::PutNode{.node = here_});
+  }
+  if (!options_.cluster_name.empty() && options_.cluster_name != topology->cluster_name) {
+    commands.emplace_back(cluster::SetClusterName{.name = options_.cluster_name});
   }
   // Whoever drains a node stops it, as a rule; its next start ends that.
   if (row != nullptr && row->drained) commands.emplace_back(cluster::DrainNode{.id = self(), .drained = false});

@@ -53,7 +53,6 @@ class NodeView final : public http::BrokerView {
 
   const cluster::TopologyPtr& topology() const override { return home().topology(); }
   std::string_view node_name() const override { return config_.node_name; }
-  std::string_view cluster_name() const override { return config_.cluster_name; }
   std::string_view rabbitmq_version() const override;
   http::ServiceState service_state() const override { return state_; }
   std::string stalls() const override { return parts_.stalls.reason(); }

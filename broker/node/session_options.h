@@ -7,7 +7,6 @@ namespace quorate {
 
 inline amqp::SessionOptions session_options(const Config& config) {
   return {.node_name = config.node_name,
-          .cluster_name = config.cluster_name,
           .heartbeat_seconds = static_cast<std::uint16_t>(config.heartbeat.count()),
           .frame_max_bytes = config.frame_max_bytes,
           .initial_frame_max_bytes = config.initial_frame_max_bytes,

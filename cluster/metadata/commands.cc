@@ -77,6 +77,10 @@ void put(const SetQueueType& command, proto::MetadataCommand& out) {
   out.mutable_set_queue_type()->set_id(command.id.value());
   out.mutable_set_queue_type()->set_type(to_proto(command.type));
 }
+void put(const SetClusterName& command, proto::MetadataCommand& out) {
+  out.mutable_set_cluster_name()->set_name(command.name);
+  out.mutable_set_cluster_name()->set_unless_set(command.unless_set);
+}
 void put(const SetVhostMetadata& command, proto::MetadataCommand& out) {
   *out.mutable_set_vhost_metadata() = to_proto(command.name, command.metadata);
 }
@@ -170,6 +174,8 @@ Result<MetadataCommand> get(const proto::MetadataCommand& in) {
       return ClearPolicy{.vhost = in.clear_policy().vhost(),
                          .name = in.clear_policy().name(),
                          .is_operators = in.clear_policy().is_operators()};
+    case Words::kSetClusterName:
+      return SetClusterName{.name = in.set_cluster_name().name(), .unless_set = in.set_cluster_name().unless_set()};
     case Words::COMMAND_NOT_SET:
       break;
   }

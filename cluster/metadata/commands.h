@@ -121,10 +121,18 @@ struct CreateDefaults {
   PermissionPatterns patterns;  // of the user in the virtual host
 };
 
-using MetadataCommand = std::variant<PutVhost, DeleteVhost, PutUser, DeleteUser, SetPermissions, ClearPermissions,
-                                     DeclareExchange, DeleteExchange, DeclareQueue, DeleteQueue, Bind, Unbind,
-                                     NodeStarted, ConnectionClosed, PutNode, ForgetNode, PlaceQueue, QueuePlaced,
-                                     DrainNode, SetVhostMetadata, CreateDefaults, SetQueueType, SetPolicy, ClearPolicy>;
+/// It has to fit into what a connection begins with, before a size is agreed on.
+inline constexpr std::size_t kClusterNameMaxBytes = 255;
+struct SetClusterName {
+  std::string name;         // 1 to kClusterNameMaxBytes octets
+  bool unless_set = false;  // the name it has stays
+};
+
+using MetadataCommand =
+    std::variant<PutVhost, DeleteVhost, PutUser, DeleteUser, SetPermissions, ClearPermissions, DeclareExchange,
+                 DeleteExchange, DeclareQueue, DeleteQueue, Bind, Unbind, NodeStarted, ConnectionClosed, PutNode,
+                 ForgetNode, PlaceQueue, QueuePlaced, DrainNode, SetVhostMetadata, CreateDefaults, SetQueueType,
+                 SetPolicy, ClearPolicy, SetClusterName>;
 
 /// What became of a command.
 enum class Outcome : std::uint8_t {

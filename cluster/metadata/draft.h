@@ -50,6 +50,7 @@ class Draft {
   Outcome on(const QueuePlaced& command);
   Outcome on(const SetQueueType& command);
   Outcome on(const DrainNode& command);
+  Outcome on(const SetClusterName& command);
 
   TopologyPtr finish() && { return share(std::move(next_)); }
 

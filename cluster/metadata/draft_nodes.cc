@@ -133,6 +133,13 @@ Outcome Draft::on(const DrainNode& command) {
   return Outcome::done;
 }
 
+Outcome Draft::on(const SetClusterName& command) {
+  if (command.name.empty() || command.name.size() > kClusterNameMaxBytes) return Outcome::refused;
+  if (command.unless_set && !next_.cluster_name.empty()) return Outcome::exists;
+  next_.cluster_name = command.name;
+  return Outcome::done;
+}
+
 bool Draft::admit(const Origin& origin) {
   const Origin* last = next_.origins.find(std::uint64_t{origin.node.value()});
   const Origin before = last != nullptr ? *last : Origin{.node = origin.node};

@@ -73,6 +73,7 @@ Bytes encode_topology(const Topology& topology) {
       [&](const std::string&, const Policy& policy) { *words.add_policies() = to_proto(policy); });
   topology.nodes.for_each([&](std::uint64_t, const ClusterNode& node) { *words.add_nodes() = to_proto(node); });
   words.set_highest_node(topology.highest_node.value());
+  words.set_cluster_name(topology.cluster_name);
   topology.origins.for_each([&](std::uint64_t, const Origin& origin) { *words.add_origins() = to_proto(origin); });
   Bytes out = Bytes::allocate(words.ByteSizeLong());
   CHECK(words.SerializeToArray(out.mutable_data(), static_cast<int>(out.size())));
@@ -84,7 +85,8 @@ Result<TopologyPtr> decode_topology(ByteView bytes, const MetadataMachine::Index
   if (!words.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
     return failure(ErrorCode::corruption, "the metadata snapshot does not parse");
   }
-  Topology topology{.version = words.applied(), .highest_node = NodeId(words.highest_node())};
+  Topology topology{
+      .version = words.applied(), .cluster_name = words.cluster_name(), .highest_node = NodeId(words.highest_node())};
   // What comes later takes its ids from later entries.
   const auto is_known_id = [&](std::uint64_t id) { return id != 0 && id / kIdsPerEntry <= topology.version; };
   for (const proto::Vhost& in : words.vhosts()) {

@@ -17,6 +17,15 @@ bool has_moved(const Queue& before, const Queue& after) {
 
 }  // namespace
 
+std::string_view Topology::cluster_name_or(std::string_view otherwise) const {
+  if (!cluster_name.empty()) return cluster_name;
+  const ClusterNode* first = nullptr;
+  nodes.for_each([&](std::uint64_t, const ClusterNode& node) {
+    if (first == nullptr || node.id < first->id) first = &node;
+  });
+  return first != nullptr ? std::string_view(first->name) : otherwise;
+}
+
 std::string destination_key(Destination::Kind kind, std::string_view name) {
   return (kind == Destination::Kind::queue ? "q" : "e") + std::string(name);
 }

@@ -159,6 +159,7 @@ struct User {
 
 struct Topology {
   std::uint64_t version = 0;  // index in the metadata log of the last command it contains
+  std::string cluster_name;   // empty: not given yet
   PersistentMap<std::string, VhostPtr> vhosts;
   PersistentMap<std::string, User> users;
   PersistentMap<std::string, Policy> policies;  // by policy_key()
@@ -169,6 +170,8 @@ struct Topology {
   NodeId highest_node;                           // ever given, so that no id is given twice
   PersistentMap<std::uint64_t, Origin> origins;  // the last entry applied, by node
 
+  /// What the cluster is called: until that is given, as its first node, and while none is known, `otherwise`.
+  std::string_view cluster_name_or(std::string_view otherwise) const;
   const Vhost* find_vhost(std::string_view name) const {
     const VhostPtr* found = vhosts.find(name);
     return found != nullptr ? found->get() : nullptr;

@@ -74,6 +74,7 @@ inline std::vector<MetadataCommand> every_metadata_command() {
                            .priority = -3,
                            .apply_to = PolicyScope::quorum_queues}},
       ClearPolicy{.vhost = "v", .name = "p", .is_operators = true},
+      SetClusterName{.name = "c\xff", .unless_set = true},
   };
 }
 

@@ -71,6 +71,7 @@ class MetadataSnapshotFormat : public MetadataFixture {
     submit(PutUser{.name = "u", .password_hash = "h", .tags = {"a", "b"}});
     submit(SetPermissions{.user = "u", .vhost = "/", .patterns = {.configure = "c", .write = "w", .read = "r"}});
     exchange("e", {.type = "topic", .durable = true, .auto_delete = true, .alternate_exchange = "amq.fanout"});
+    submit(SetClusterName{.name = "c"});
     queue("q");
     queue("x", {.owner = owner(7), .arguments = "args"});
     bind("e", "q", "a.#");
@@ -114,6 +115,14 @@ TEST_F(MetadataSnapshotFormat, AFlippedBitIsRefusedOrFitsTogether) {
         next, encode_entry({.commands = {NodeStarted{.node = NodeId(1), .epoch = Epoch(9)}}}).view(), effects));
     check_topology(*again.topology());
   }
+}
+
+TEST_F(MetadataSnapshotFormat, OneFromBeforeClustersHadNamesIsRead) {
+  // applied 5, a node with id 1 and the name "n1"
+  const std::string old("\x08\x05\x42\x06\x08\x01\x12\x02n1");
+  ASSERT_TRUE(machine_.restore(as_bytes(old)));
+  EXPECT_EQ(topology().cluster_name, "");
+  EXPECT_EQ(topology().cluster_name_or("nobody"), "n1");
 }
 
 TEST_F(MetadataSnapshotFormat, WhatDoesNotFitTogetherIsRefused) {

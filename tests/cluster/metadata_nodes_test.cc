@@ -110,6 +110,21 @@ TEST_F(MetadataNodes, AZoneIsWhatTheLatestStartSays) {
   EXPECT_EQ(zone(), "");
 }
 
+TEST_F(MetadataNodes, TheClusterIsCalledAsItsFirstNodeUntilItHasANameAndKeepsThat) {
+  const auto name = [this] { return topology().cluster_name_or("nobody"); };
+  EXPECT_EQ(name(), "n1");
+  EXPECT_EQ(submit(SetClusterName{.name = ""}), Outcome::refused);
+  EXPECT_EQ(submit(SetClusterName{.name = std::string(256, 'x')}), Outcome::refused);
+  EXPECT_EQ(submit(SetClusterName{.name = "n1", .unless_set = true}), Outcome::done);
+  EXPECT_EQ(submit(SetClusterName{.name = "late", .unless_set = true}), Outcome::exists);
+  forget(1);
+  EXPECT_EQ(name(), "n1");
+  EXPECT_EQ(submit(SetClusterName{.name = "prod"}), Outcome::done);
+  ASSERT_TRUE(machine_.restore(machine_.serialize().view()));
+  EXPECT_EQ(name(), "prod");
+  EXPECT_EQ(Topology().cluster_name_or("nobody"), "nobody");
+}
+
 TEST_F(MetadataNodes, DefaultsComeOnceAndNeverBack) {
   const CreateDefaults defaults{.vhost = {.name = "d"},
                                 .user = {.name = "guest", .password_hash = "h", .tags = {"administrator"}},

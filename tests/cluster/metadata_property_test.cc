@@ -89,6 +89,8 @@ class Chance {
     if (dice < 91) return ConnectionClosed{.owner = owner()};
     if (dice < 93) return PutUser{.name = name(), .password_hash = "h", .tags = {}};
     if (dice < 95) return SetPermissions{.user = name(), .vhost = vhost(), .patterns = {.configure = name()}};
+    if (dice < 96 && below(4) == 0)
+      return SetClusterName{.name = below(4) == 0 ? "" : name(), .unless_set = below(2) == 0};
     if (dice < 96) return DeleteUser{.name = name()};
     if (dice < 97) return ClearPermissions{.user = name(), .vhost = vhost()};
     if (dice < 98) return PutVhost{.name = vhost(), .metadata = metadata()};

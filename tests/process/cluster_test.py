@@ -13,6 +13,7 @@ from support.broker import wait_until
 from support.clients import connect_to
 from support.cluster import ProcessNode, three_nodes
 from support.scenarios import Scenarios, check_in, equal
+from support.wire import Wire
 
 SECONDS = 30
 MEMBER_SECONDS = 60  # a new member whose first lines are lost gets them after ten (cluster/snapshot_transfer.h)
@@ -94,6 +95,35 @@ def every_node_shows_the_whole_cluster(cluster):
     equal({row["Membership"] for row in replicas.values()}, {"voter"})
     equal(len({row["Term"] for row in replicas.values()}), 1)
     connection.close()
+
+
+@scenario
+def one_name_for_the_cluster(cluster):
+    """that of its first node, or what it is given; operators, monitoring and clients of any node are told the same"""
+
+    def told_to_clients(node):
+        client = Wire(node.host, node.amqp_port)
+        client.start()
+        client.drop()
+        _, _, text = client.server_properties.partition(b"\x0ccluster_nameS")
+        return text[4 : 4 + int.from_bytes(text[:4], "big")].decode()
+
+    def told(name):
+        by_http = get(cluster, name, "/api/overview")["cluster_name"], get(cluster, name, "/api/cluster-name")["name"]
+        by_command = rows(cluster, name, "cluster_status")["cluster_name"]
+        return {*by_http, by_command, told_to_clients(cluster.nodes[name])}
+
+    def told_everywhere(name):
+        wait_until(lambda: all(told(node) == {name} for node in cluster.nodes), SECONDS, f"the cluster is called {name}")
+
+    told_everywhere("rabbit@n1")
+    cluster.control("n2", "set_cluster_name", "prod")
+    told_everywhere("prod")
+    cluster.kill("n3")
+    cluster.start("n3")
+    cluster.await_ready()
+    told_everywhere("prod")
+    cluster.control("n3", "set_cluster_name", "rabbit@n1")
 
 
 @scenario

@@ -1,11 +1,13 @@
 """Starts, and starts that are refused: locks, configuration and ports; what systemd is told."""
 
+import json
 import os
 import socket
 import uuid
 
 from stage import PASSWORD, Stage, drain, fill, round_trip
 from support.broker import default_command
+from support.management import run_command
 from support.scenarios import Scenarios, check, check_in
 
 SHARDS_MAX = 64  # cluster/node_liveness.h
@@ -76,6 +78,28 @@ def busy_port(stage):
     node.start()
     found = drain(node, "seen")
     check(found == [(number, True) for number in range(5)], f"after a crash and a busy port: {found}")
+    node.check_stop()
+
+
+@scenario
+def cluster_name(stage):
+    """a configured name of the cluster is set at each start; without one it stays what it is"""
+
+    def name(node):
+        return json.loads(run_command(node.data, "cluster_status", "--formatter", "json").stdout)["cluster_name"]
+
+    node = stage.node().start()
+    check(name(node).startswith("rabbit@"), f"without a name the cluster is called {name(node)}")
+    node.check_stop()
+    configured = stage.node("cluster_name=configured", name="configured", data=node.data)
+    for _ in range(2):
+        configured.start()
+        check(name(configured) == "configured", f"the cluster is called {name(configured)}, not as configured")
+        run_command(configured.data, "set_cluster_name", "told")
+        check(name(configured) == "told", f"the cluster is called {name(configured)}, not as it was told")
+        configured.check_stop()
+    node.start()
+    check(name(node) == "told", f"after a start without a name it is called {name(node)}")
     node.check_stop()
 
 

@@ -121,7 +121,7 @@ class Case {
     std::string_view name;
     void (Case::*play)(const std::string& rest);
   };
-  static const std::array<Verb, 18> kVerbs;
+  static const std::array<Verb, 19> kVerbs;
 
   void carry_out(const std::string& line) {
     const std::size_t arrow = line.find("> ");
@@ -353,6 +353,9 @@ class Case {
     world_.put_user(name, value_of(arguments, "password", name), split_list(value_of(arguments, "tags", "")));
   }
 
+  /// For all cases that follow: a cluster keeps its name.
+  void cluster_name(const std::string& rest) { world_.submit(cluster::SetClusterName{.name = rest}); }
+
   void permissions(const std::string& rest) {
     std::string user;
     const Arguments arguments = arguments_of(rest, &user);
@@ -450,18 +453,19 @@ class Case {
 
   World& world_;
   const Delivery delivery_;
-  amqp::SessionOptions options_{.node_name = "quorate@test", .cluster_name = "test"};
+  amqp::SessionOptions options_{.node_name = "quorate@test"};
   std::vector<std::string> lines_;
   std::map<std::string, std::unique_ptr<Client>> clients_;
   Placeholders names_;
   bool together_ = false;
 };
 
-const std::array<Case::Verb, 18> Case::kVerbs = {{
+const std::array<Case::Verb, 19> Case::kVerbs = {{
     {"advance", &Case::advance},
     {"alarm", &Case::alarm},
     {"bytes", &Case::bytes},
     {"channel", &Case::channel},
+    {"cluster_name", &Case::cluster_name},
     {"connection", &Case::connection},
     {"disconnect", &Case::disconnect},
     {"frame", &Case::frame},

@@ -133,6 +133,18 @@ TEST_F(ClusterControlTest, OnlyASilentNodeIsForgotten) {
   EXPECT_EQ(target(), "1");
 }
 
+TEST_F(ClusterControlTest, TheClusterIsCalledAsItsFirstNodeUntilItIsGivenAName) {
+  const auto shown = [&] { return run("cluster_status")->data.at("cluster_name"); };
+  EXPECT_EQ(shown(), "rabbit@test");
+  EXPECT_EQ(data("set_cluster_name", R"({"cluster_name":"prod"})"), "null");
+  EXPECT_EQ(shown(), "prod");
+  EXPECT_NE(run("cluster_status")->text.find("Cluster name: prod\n"), std::string::npos);
+  for (const std::size_t size : {0, 256}) {
+    EXPECT_EQ(error("set_cluster_name", R"({"cluster_name":")" + std::string(size, 'x') + R"("})"),
+              "65 the name of the cluster has to have 1 to 255 octets");
+  }
+}
+
 TEST_F(ClusterControlTest, MaintenanceIsMarkedAndUnmarked) {
   EXPECT_TRUE(run("drain").has_value());
   EXPECT_TRUE(view.topology()->find_node(NodeId(1))->drained);

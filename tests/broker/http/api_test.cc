@@ -228,6 +228,25 @@ TEST_F(ApiTest, HasTheKeysThatStrictClientsDemand) {
   EXPECT_EQ(get("/api/queues/nope").status, 404u);
 }
 
+TEST_F(ApiTest, TheClusterHasANameThatAdministratorsChange) {
+  const auto put = [&](const std::string& text, const std::string& user = "guest") {
+    Request made = request("PUT", "/api/cluster-name", user);
+    made.body = text;
+    const Response response = send(std::move(made));
+    return std::to_string(response.status) + " " + response.body;
+  };
+  EXPECT_EQ(json::serialize(body("/api/cluster-name", "manager")), R"({"name":"rabbit@test"})");
+  EXPECT_EQ(put(R"({"name":"prod"})"), "204 ");
+  EXPECT_EQ(json::serialize(body("/api/cluster-name")), R"({"name":"prod"})");
+  EXPECT_EQ(body("/api/overview").at("cluster_name"), "prod");
+  EXPECT_TRUE(put(R"({"name":"mine"})", "monitor").starts_with("401 "));
+  EXPECT_EQ(put("prod"), R"(400 {"error":"bad_request","reason":"not_json"})");
+  EXPECT_EQ(put("{}"), R"(400 {"error":"bad_request","reason":"[{key_missing,name}]"})");
+  EXPECT_EQ(put(R"({"name":7})"), R"(400 {"error":"bad_request","reason":"name is no text"})");
+  EXPECT_EQ(put(R"({"name":""})"), R"(400 {"error":"bad_request","reason":"name has to have 1 to 255 octets"})");
+  EXPECT_EQ(body("/api/overview").at("cluster_name"), "prod");
+}
+
 TEST_F(ApiTest, SaysWhichConsumersWaitBehindASingleActiveOne) {
   const Table arguments{.fields = {{"x-single-active-consumer", Value(true)}}};
   view.apply(cluster::DeclareQueue{.queue = {.vhost = "/",

@@ -53,7 +53,6 @@ class FakeView final : public BrokerView {
 
   const cluster::TopologyPtr& topology() const override { return machine_.topology(); }
   std::string_view node_name() const override { return "rabbit@test"; }
-  std::string_view cluster_name() const override { return "testers"; }
   std::string_view rabbitmq_version() const override { return "4.1.0"; }
   ServiceState service_state() const override { return state; }
   std::string stalls() const override { return stalling; }

@@ -40,6 +40,7 @@ TEST(Config, RefusesABadLineWithItsPlaceAndWhatIsExpected) {
     std::string_view text;
     std::string_view refusal;
   };
+  const std::string long_name = "cluster_name = " + std::string(256, 'x');
   const Row rows[] = {
       {"hartbeat = 10", "q.conf:1: unknown configuration key 'hartbeat': did you mean 'heartbeat'?"},
       {"# c\n\nlistener.tcp.local = 1",
@@ -103,6 +104,7 @@ TEST(Config, RefusesABadLineWithItsPlaceAndWhatIsExpected) {
       {"ssl_options.verify = verify_peer", "ssl_options.verify = verify_peer needs ssl_options.cacertfile"},
       {"ssl_options.fail_if_no_peer_cert = true",
        "ssl_options.fail_if_no_peer_cert = true needs ssl_options.verify = verify_peer"},
+      {long_name, "cluster_name has more than 255 octets"},
   };
   for (const Row& row : rows) EXPECT_EQ(refusal(row.text), row.refusal) << row.text;
 }
@@ -221,7 +223,7 @@ TEST(Config, ReadsFoldersAndIncludes) {
   EXPECT_EQ(loaded->config.heartbeat, std::chrono::seconds(7));
   EXPECT_EQ(loaded->config.shards, 2u);
   EXPECT_TRUE(loaded->config.node_name.starts_with("rabbit@"));
-  EXPECT_EQ(loaded->config.cluster_name, loaded->config.node_name);
+  EXPECT_EQ(loaded->config.cluster_name, "");
   std::ofstream(folder / "30.conf") << "include 30.conf\n";
   EXPECT_TRUE(load_config(folder.path()).error().text.ends_with("too many files include each other"));
   EXPECT_EQ(load_config("/nowhere/q.conf").error().text, "/nowhere/q.conf: cannot read the configuration file");
