@@ -256,9 +256,12 @@ constexpr ConfigKey kKeys[] = {
                                                             "Leaders that one such look moves at most."),
     none<&C::tls_listeners>("listeners.ssl", "`none`: no TLS listener."),
     listeners<&C::tls_listeners>("listeners.ssl.$name",
-                                 "Address for AMQP over TLS, usually port 5671: `port`, `ip:port` or `[ipv6]:port`."),
+                                 "Address for AMQP over TLS, usually port 5671: `port`, `ip:port`, `[ipv6]:port`, or "
+                                 "`host:port` for all addresses of a host name."),
     none<&C::tcp_listeners>("listeners.tcp", "`none`: no listener without TLS."),
-    listeners<&C::tcp_listeners>("listeners.tcp.$name", "Address for AMQP: `port`, `ip:port` or `[ipv6]:port`."),
+    listeners<&C::tcp_listeners>(
+        "listeners.tcp.$name",
+        "Address for AMQP: `port`, `ip:port`, `[ipv6]:port`, or `host:port` for all addresses of a host name."),
     one<Level, &C::log, &L::channel_level>("log.channel.level", "Least severe line about channels that is written."),
     one<Level, &C::log, &L::connection_level>("log.connection.level",
                                               "Least severe line about connections that is written."),

@@ -23,34 +23,42 @@ std::string print(const tcp::endpoint& endpoint) {
   return (endpoint.address().is_v6() ? "[" + host + "]" : host) + ":" + std::to_string(endpoint.port());
 }
 
-Result<tcp::endpoint> resolve(const ListenAddress& address) {
-  if (address.host.empty()) return tcp::endpoint(tcp::v6(), address.port);
+/// All addresses of a host name.
+Result<std::vector<tcp::endpoint>> resolve(const ListenAddress& address, const Listeners::Lookup& lookup) {
+  if (address.host.empty()) return std::vector{tcp::endpoint(tcp::v6(), address.port)};
   error_code error;
   const auto ip = asio::ip::make_address(address.host, error);
-  if (!error) return tcp::endpoint(ip, address.port);
-  asio::io_context io;
-  tcp::resolver resolver(io);
-  const auto found = resolver.resolve(address.host, std::to_string(address.port), error);
-  if (error || found.empty()) {
-    return failure(ErrorCode::invalid_argument,
-                   "listener '" + address.name + "': '" + address.host + "' is no address of this machine");
+  if (!error) return std::vector{tcp::endpoint(ip, address.port)};
+  std::vector<tcp::endpoint> endpoints;
+  const auto found = lookup(address.host);
+  for (const std::string& one : found.value_or(std::vector<std::string>())) {
+    const auto address_of_host = asio::ip::make_address(one, error);
+    if (!error) endpoints.emplace_back(address_of_host, address.port);
   }
-  return found.begin()->endpoint();
+  if (!endpoints.empty()) return endpoints;
+  return failure(ErrorCode::invalid_argument,
+                 "listener '" + address.name + "': '" + address.host + "' is no address of this machine");
+}
+
+/// This machine does not have the address, or no addresses of its family.
+bool is_elsewhere(const error_code& error) {
+  return error == asio::error::address_family_not_supported || error == boost::system::errc::address_not_available;
 }
 
 }  // namespace
 
 struct Listeners::Listener {
-  Listener(asio::io_context& io, ListenAddress where, bool tls)
-      : address(std::move(where)), acceptor(io), pause(io), is_tls(tls) {}
-  ListenAddress address;
+  Listener(asio::io_context& io, tcp::endpoint where, bool everywhere, bool tls)
+      : endpoint(std::move(where)), is_everywhere(everywhere), acceptor(io), pause(io), is_tls(tls) {}
+  tcp::endpoint endpoint;
+  bool is_everywhere = false;  // on every address, of both families
   tcp::acceptor acceptor;
   asio::steady_timer pause;
   bool is_tls = false;
 };
 
-Listeners::Listeners(const Config& config, std::vector<NodeShard*> shards)
-    : config_(config), shards_(std::move(shards)) {}
+Listeners::Listeners(const Config& config, std::vector<NodeShard*> shards, Lookup lookup)
+    : config_(config), shards_(std::move(shards)), lookup_(std::move(lookup)) {}
 
 Listeners::~Listeners() = default;
 
@@ -67,40 +75,56 @@ Result<void> Listeners::open() {
   return {};
 }
 
+/// Wherever the name leads to. `localhost` may lead to ::1 on a machine without IPv6.
 Result<void> Listeners::open_one(const ListenAddress& address, bool is_tls) {
-  auto listener = std::make_unique<Listener>(shards_.front()->shard().io(), address, is_tls);
-  if (auto opened = listen(*listener); !opened) return opened;
-  listeners_.push_back(std::move(listener));
+  const auto endpoints = resolve(address, lookup_);
+  if (!endpoints) return std::unexpected(endpoints.error());
+  std::vector<Error> skipped;
+  for (const tcp::endpoint& endpoint : *endpoints) {
+    auto listener = std::make_unique<Listener>(shards_.front()->shard().io(), endpoint, address.host.empty(), is_tls);
+    const error_code error = listen(*listener);
+    if (!error) {
+      listeners_.push_back(std::move(listener));
+    } else if (is_elsewhere(error)) {
+      skipped.push_back(refusal(*listener, error));
+    } else {
+      return std::unexpected(refusal(*listener, error));
+    }
+  }
+  if (skipped.size() == endpoints->size()) return std::unexpected(skipped.back());
+  for (const Error& error : skipped) {
+    log::warn(log::Category::connection, "listener.skipped host={} reason=\"{}\"", address.host, error.text);
+  }
   return {};
 }
 
-Result<void> Listeners::listen(Listener& listener) {
-  const ListenAddress& address = listener.address;
-  auto endpoint = resolve(address);
-  if (!endpoint) return std::unexpected(endpoint.error());
+error_code Listeners::listen(Listener& listener) {
+  tcp::endpoint& endpoint = listener.endpoint;
   tcp::acceptor& acceptor = listener.acceptor;
   error_code error;
-  acceptor.open(endpoint->protocol(), error);
-  if (error && address.host.empty()) {
+  acceptor.open(endpoint.protocol(), error);
+  if (error && listener.is_everywhere) {
     // A machine without IPv6.
-    *endpoint = tcp::endpoint(tcp::v4(), address.port);
-    acceptor.open(endpoint->protocol(), error);
+    endpoint = tcp::endpoint(tcp::v4(), endpoint.port());
+    acceptor.open(endpoint.protocol(), error);
   }
   error_code ignored;
   acceptor.set_option(tcp::acceptor::reuse_address(true), ignored);
-  if (endpoint->protocol() == tcp::v6()) acceptor.set_option(asio::ip::v6_only(!address.host.empty()), ignored);
+  if (endpoint.protocol() == tcp::v6()) acceptor.set_option(asio::ip::v6_only(!listener.is_everywhere), ignored);
   const SocketOptions& options = config_.sockets;
   if (options.receive_buffer_bytes != 0) {
     const int size = static_cast<int>(options.receive_buffer_bytes);
     acceptor.set_option(asio::socket_base::receive_buffer_size(size), ignored);
   }
-  if (!error) acceptor.bind(*endpoint, error);
+  if (!error) acceptor.bind(endpoint, error);
   if (!error) acceptor.listen(static_cast<int>(options.backlog), error);
-  if (error) {
-    return failure(ErrorCode::io, "cannot listen on " + print(*endpoint) + ": " + error.message() +
-                                      (error == asio::error::address_in_use ? "; is another broker running?" : ""));
-  }
-  return {};
+  return error;
+}
+
+Error Listeners::refusal(const Listener& listener, const error_code& error) {
+  return {.code = ErrorCode::io,
+          .text = "cannot listen on " + print(listener.endpoint) + ": " + error.message() +
+                  (error == asio::error::address_in_use ? "; is another broker running?" : "")};
 }
 
 Result<void> Listeners::reload_tls() {
@@ -138,7 +162,7 @@ Result<void> Listeners::start() {
   const bool is_anew = std::exchange(stopped_, false);
   for (auto& listener : listeners_) {
     if (is_anew) {
-      if (auto opened = listen(*listener); !opened) return opened;
+      if (const error_code error = listen(*listener)) return std::unexpected(refusal(*listener, error));
     }
     accept(*listener);
   }

@@ -40,6 +40,7 @@ class World {
 
   amqp::Surroundings& surroundings() { return *node_shard_; }
   cluster::Shard& shard() { return *shard_; }
+  NodeShard& node_shard() { return *node_shard_; }
   const cluster::Topology& topology() const { return *metadata_->topology(); }
 
  private:
