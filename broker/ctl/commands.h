@@ -91,7 +91,11 @@ void shrink(BrokerView& view, const Arguments& arguments, Done done);
 void transfer_leadership(BrokerView& view, const Arguments& arguments, Done done);
 
 // --- without a node ---
+Outcome change_cluster_node_type(const Arguments& arguments);
+Outcome force_boot(const Arguments& arguments);
 Outcome hash_password(const Arguments& arguments);
+Outcome rename_cluster_node(const Arguments& arguments);
+Outcome update_cluster_nodes(const Arguments& arguments);
 Outcome version(const Arguments& arguments);
 
 // --- the whole node, while its process goes on ---

@@ -9,6 +9,7 @@
 
 #include "broker/ctl/commands.h"
 #include "broker/http/json_fields.h"
+#include "broker/http/refusal.h"
 
 namespace quorate::ctl {
 
@@ -129,6 +130,10 @@ void await_online_nodes(BrokerView& view, const Arguments& arguments, Done done)
 
 /// Another one does that.
 void forget_cluster_node(BrokerView& view, const Arguments& arguments, Done done) {
+  if (const std::string refusal = http::why_not_changed(view); !refusal.empty()) {
+    return fail(done, Exit::unavailable,
+                refusal + ". A majority of the cluster has to agree before a node is forgotten, with --force as well");
+  }
   const auto node = find_target(view, arguments, done);
   if (!node) return;
   if (node->name == view.node_name()) {

@@ -27,7 +27,36 @@ Outcome mistake(std::string text) {
   return std::unexpected(CommandError{.exit = Exit::dataerr, .text = std::move(text)});
 }
 
+/// Of a command that RabbitMQ has had: nothing was done, and scripts should notice.
+Outcome obsolete(std::string text) {
+  return std::unexpected(CommandError{.exit = Exit::unavailable, .text = std::move(text)});
+}
+
 }  // namespace
+
+// --- obsolete (features.md C005, C006) ---
+
+Outcome change_cluster_node_type(const Arguments&) {
+  return obsolete("the type of a node cannot be changed: every node keeps on its disk what it has");
+}
+
+Outcome force_boot(const Arguments&) {
+  return obsolete(
+      "no node is made to serve clients without a majority of its cluster, for it may lack what was confirmed last: "
+      "start other nodes until there is one (OPERATING.md: A majority is lost for good)");
+}
+
+Outcome rename_cluster_node(const Arguments&) {
+  return obsolete(
+      "a node keeps its name: add one with the new name (join_cluster), move what the old one has (grow, shrink), and "
+      "take it out (forget_cluster_node)");
+}
+
+Outcome update_cluster_nodes(const Arguments&) {
+  return obsolete("nothing has to be updated: nodes learn from each other who belongs to the cluster, and where it is");
+}
+
+// --- useful ---
 
 Outcome hash_password(const Arguments& arguments) {
   const std::string password = text_of(arguments, "password");

@@ -59,7 +59,9 @@ cluster::PlaneOptions plane_options(const ClusterOptions& options) {
 ClusterLink::ClusterLink(const Config& config, const Clock& clock, storage::SnapshotStore& facts)
     : config_(config), log_limit_(clock) {
   if (config_.cluster.has_others()) {
-    plane_ = std::make_unique<cluster::Plane>(plane_options(config_.cluster), clock, *this);
+    cluster::PlaneOptions options = plane_options(config_.cluster);
+    options.node_name = config_.node_name;
+    plane_ = std::make_unique<cluster::Plane>(std::move(options), clock, *this);
   }
   formation_ =
       std::make_unique<cluster::Formation>(cluster::Formation::Options{.node_name = config_.node_name,
@@ -148,6 +150,7 @@ void ClusterLink::open(const cluster::FormationRecord& record, Epoch epoch) {
     for (const cluster::ClusterNode& node : nodes_) {
       if (node.id != self_) highest_node_ = std::max(highest_node_, node.id);
     }
+    remember_names();
   }
   if (!plane_) return;
   plane_->set_identity({.cluster_id = record.cluster_id,
@@ -200,12 +203,17 @@ void ClusterLink::on_nodes(const cluster::TopologyPtr& topology) {
   note_changes(nodes_, nodes);
   nodes_ = std::move(nodes);
   highest_node_ = std::max(highest_node_, topology->highest_node);
+  remember_names();
+}
+
+void ClusterLink::remember_names() {
+  for (const cluster::ClusterNode& node : nodes_) names_[node.id] = node.name;
 }
 
 std::string ClusterLink::name_of(NodeId node) const {
   const std::lock_guard lock(mutex_);
-  const auto at = std::ranges::find(nodes_, node, &cluster::ClusterNode::id);
-  return at != nodes_.end() ? at->name : "node " + std::to_string(node.value());
+  const auto at = names_.find(node);
+  return at != names_.end() ? at->second : "node " + std::to_string(node.value());
 }
 
 // --- from the plane ---

@@ -65,6 +65,7 @@ class ClusterLink final : public cluster::PlaneClient {
   cluster::ClusterNode here(const cluster::FormationRecord& record) const;
   /// The cluster has these nodes.
   void on_nodes(const cluster::TopologyPtr& topology);
+  /// Its last known name, also of one that has been forgotten since this process began.
   std::string name_of(NodeId node) const;
   /// Why that node cannot be reached or does not take this one in; empty: it does, or that is not known yet.
   std::string trouble_with(NodeId node) const;
@@ -98,6 +99,7 @@ class ClusterLink final : public cluster::PlaneClient {
                    cluster::AnswerFunction answer) override;
 
  private:
+  void remember_names();
   void complain(NodeId from, std::string_view what);
   void take_in(cluster::ClusterNode node, std::move_only_function<void(Result<cluster::ClusterNode>)> done);
   std::vector<cluster::PeerAddress> peers(const std::vector<cluster::ClusterNode>& nodes) const;
@@ -118,7 +120,8 @@ class ClusterLink final : public cluster::PlaneClient {
   std::uint64_t cluster_id_ = 0;
   std::uint64_t former_cluster_id_ = 0;
   std::vector<cluster::ClusterNode> nodes_;
-  NodeId highest_node_;  // that there has been: whoever is not above it and has no row was taken out
+  NodeId highest_node_;                  // that there has been: whoever is not above it and has no row was taken out
+  std::map<NodeId, std::string> names_;  // of all that there were since this process began
   std::map<NodeId, std::string> troubles_;
   bool was_forgotten_ = false;
   OnQuestion on_question_;

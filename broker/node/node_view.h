@@ -128,6 +128,7 @@ class NodeView final : public http::BrokerView {
   std::vector<cluster::ClusterNode> members() const;
   std::vector<cluster::ClusterNode> others() const;
   std::string name_of(NodeId node) const;
+  std::vector<std::string> forgotten_members(const cluster::Queue* queue) const;
   using Answer = Done<Result<boost::json::value>>;
   void ask(const cluster::ClusterNode& node, const boost::json::object& question, Answer done);
   /// `done`: what those said that answered.

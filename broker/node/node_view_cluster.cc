@@ -187,6 +187,17 @@ void NodeView::collect_queue(GroupId id, Done<std::optional<http::QueueRow>> don
   });
 }
 
+/// The nodes that have a member and are no more; until another member takes its place, or the queue goes.
+std::vector<std::string> NodeView::forgotten_members(const cluster::Queue* queue) const {
+  std::vector<std::string> names;
+  if (queue == nullptr) return names;
+  for (const raft::ReplicaId member : queue->members) {
+    const NodeId node = raft::node_of(member);
+    if (node != self() && topology()->find_node(node) == nullptr) names.push_back(name_of(node));
+  }
+  return names;
+}
+
 void NodeView::collect_replicas(GroupId id, Done<std::vector<http::ReplicaRow>> done) {
   see_replica(id, [this, id, done = std::move(done)](std::optional<http::ReplicaRow> own) mutable {
     ask_each(others(), {{"what", "replica"}, {"queue", id.value()}},
@@ -201,6 +212,9 @@ void NodeView::collect_replicas(GroupId id, Done<std::vector<http::ReplicaRow>> 
                  const bool is_member = queue != nullptr && queue->has_member_on(node.id);
                  if (row) rows.push_back(std::move(*row));
                  if (!row && is_member) rows.push_back({.node = node.name, .state = "noproc"});
+               }
+               for (const std::string& name : forgotten_members(queue)) {
+                 rows.push_back({.node = name, .state = "noproc"});
                }
                done(std::move(rows));
              });

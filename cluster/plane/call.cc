@@ -79,7 +79,8 @@ void Reception::Call::on_requested(bool ok) {
   ++open_steps_;  // over_
   if (reception_.is_closed_) cancel();
   if (!reception_.dialer_.is_signed(context_)) {
-    refuse({grpc::StatusCode::UNAUTHENTICATED, "wrong cluster secret"}, host_of(context_.peer()));
+    const std::string name = Dialer::caller_name(context_);
+    refuse({grpc::StatusCode::UNAUTHENTICATED, "wrong cluster secret"}, name.empty() ? host_of(context_.peer()) : name);
   } else if (context_.method() == kCarryMethod) {
     state_ = State::greeting;
     read_next();
@@ -168,8 +169,8 @@ void Reception::Call::answer(const Result<Bytes>& answer) {
 void Reception::Call::refuse(const grpc::Status& status, const std::string& who) {
   const bool is_news = status.error_code() != grpc::StatusCode::UNAVAILABLE && reception_.log_limit_.allows(who);
   if (is_news) {
-    log::warn(log::Category::cluster, "peer.refused peer=\"{}\" address={} reason=\"{}\"", who, context_.peer(),
-              status.error_message());
+    log::warn(log::Category::cluster, "peer.refused peer=\"{}\" address={} reason=\"{}\"", who,
+              address_of(context_.peer()), status.error_message());
   }
   finish(status);
 }

@@ -6,6 +6,7 @@
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/support/channel_arguments.h>
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <utility>
@@ -20,6 +21,8 @@ namespace {
 constexpr int kMessageMaxBytes = static_cast<int>(limits::kBodySizeMaxBytes + (64u << 20));
 
 constexpr char kSecretKey[] = "quorate-secret-bin";  // "-bin": any octets
+constexpr char kNameKey[] = "quorate-name-bin";
+constexpr std::size_t kNameMaxBytes = 255;
 
 // A peer that is silent for so long in spite of our ping is gone. Milliseconds.
 constexpr int kKeepaliveIntervalMs = 1000;
@@ -99,6 +102,7 @@ std::shared_ptr<grpc::Channel> Dialer::dial(const std::string& host, std::uint16
 
 void Dialer::sign(grpc::ClientContext& context) const {
   if (!options_.secret.empty()) context.AddMetadata(kSecretKey, options_.secret);
+  if (!options_.node_name.empty()) context.AddMetadata(kNameKey, options_.node_name);
 }
 
 std::shared_ptr<grpc::ServerCredentials> Dialer::server_credentials() const {
@@ -123,6 +127,15 @@ bool Dialer::is_signed(const grpc::ServerContext& context) const {
   const auto& metadata = context.client_metadata();
   const auto found = metadata.find(kSecretKey);
   return found != metadata.end() && is_same_secret(options_.secret, found->second);
+}
+
+std::string Dialer::caller_name(const grpc::ServerContext& context) {
+  const auto& metadata = context.client_metadata();
+  const auto found = metadata.find(kNameKey);
+  if (found == metadata.end() || found->second.size() > kNameMaxBytes) return "";
+  const std::string name(found->second.data(), found->second.size());
+  const bool is_plain = std::ranges::all_of(name, [](char c) { return c > ' ' && c <= '~' && c != '"'; });
+  return is_plain ? name : "";
 }
 
 }  // namespace quorate::cluster

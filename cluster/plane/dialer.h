@@ -32,6 +32,8 @@ class Dialer {
   std::shared_ptr<grpc::ServerCredentials> server_credentials() const;
   static void set_server_arguments(grpc::ServerBuilder& builder);
   bool is_signed(const grpc::ServerContext& context) const;
+  /// As the caller calls itself, be it true or not; empty when it says nothing that fits into a line of the log.
+  static std::string caller_name(const grpc::ServerContext& context);
 
  private:
   const PlaneOptions& options_;

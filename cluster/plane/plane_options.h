@@ -20,6 +20,7 @@ struct PlaneOptions {
   std::uint16_t port = 0;  // 0: any free one
   std::string secret;      // the same on every node; empty: none
   std::optional<PlaneTls> tls;
+  std::string node_name;  // told to whoever refuses this node; empty: nothing is told
 };
 
 /// Whether these options may be served. A listener that the network can reach must know friend from stranger.

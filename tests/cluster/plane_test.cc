@@ -292,9 +292,10 @@ TEST(PlaneStrangers, AtAPeersAddressAreNotTakenForIt) {
 TEST(PlaneStrangers, NeedTheSecret) {
   const LogFile log;
   PlaneNode one(kOne, {.secret = "open sesame"});
-  PlaneNode two(kTwo, {.secret = "open barley"});
+  PlaneNode two(kTwo, {.secret = "open barley", .node_name = "rabbit@two"});
+  PlaneNode nameless(NodeId(4), {.secret = "open barley"});
   PlaneNode three(kThree, {.secret = "open sesame"});
-  for (PlaneNode* node : {&one, &two, &three}) ASSERT_TRUE(node->start(Epoch(1)));
+  for (PlaneNode* node : {&one, &two, &three, &nameless}) ASSERT_TRUE(node->start(Epoch(1)));
   connect_all({&one, &three});
   two.join();
   two.plane().set_peers({one.address()});
@@ -304,7 +305,9 @@ TEST(PlaneStrangers, NeedTheSecret) {
   EXPECT_TRUE(two.eventually([&] { return two.troubles_[kOne].text == "wrong cluster secret"; }));
   EXPECT_TRUE(three.ask(one.address(), "echo", "let me in"));
   EXPECT_EQ(one.judged_, 3) << "only the streams of node 3";
-  EXPECT_EQ(count_of(log.text(), "peer.refused peer=\"ipv4:127.0.0.1\""), 1u) << log.text();
+  EXPECT_FALSE(nameless.ask(one.address(), "echo", "let me in"));
+  EXPECT_EQ(count_of(log.text(), "peer.refused peer=\"rabbit@two\" address=127.0.0.1:"), 1u) << log.text();
+  EXPECT_EQ(count_of(log.text(), "peer.refused peer=\"ipv4:127.0.0.1\" address=127.0.0.1:"), 1u) << log.text();
   EXPECT_EQ(log.text().find("sesame"), std::string::npos);
   EXPECT_EQ(log.text().find("barley"), std::string::npos);
 }

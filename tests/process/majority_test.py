@@ -122,6 +122,11 @@ def a_node_that_queues_need_is_not_forgotten(cluster):
     check("before" not in said, said)
     cluster.control("n1", "forget_cluster_node", "rabbit@n3", "--force")
     equal(states(cluster, "n1")["after"], "minority")
+    for name in ("n1", "n2"):  # whoever is gone is still called by its name
+        listed = {row["Node Name"]: row["Raft State"] for row in rows(cluster, name, "quorum_status", "after")}
+        equal((sorted(listed), listed["rabbit@n3"]), (["rabbit@n1", "rabbit@n3"], "noproc"), name)
+        members = {row["name"]: row["members"] for row in rows(cluster, name, "list_queues", "name", "members")}
+        equal(members["after"], ["rabbit@n1", "rabbit@n3"], name)
     cluster.control("n1", "delete_queue", "after")
     cluster.wipe("n3")
     cluster.start("n3")

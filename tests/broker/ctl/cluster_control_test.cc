@@ -128,7 +128,8 @@ TEST_F(ClusterControlTest, OnlyASilentNodeIsForgotten) {
   view.silent = {NodeId(2)};
   view.needed = true;
   EXPECT_EQ(error("forget_cluster_node", R"({"target":"rabbit@b"})"), "69 it is needed");
-  EXPECT_EQ(data("forget_cluster_node", R"({"target":"rabbit@b","force":true})"), "null");
+  EXPECT_EQ(error("forget_cluster_node", R"({"target":"rabbit@b","offline":true})"), "69 it is needed");
+  EXPECT_EQ(data("forget_cluster_node", R"({"target":"rabbit@b","offline":true,"force":true})"), "null");
   EXPECT_EQ(view.topology()->nodes.size(), 2U);
   EXPECT_EQ(target(), "1");
 }
@@ -143,6 +144,26 @@ TEST_F(ClusterControlTest, TheClusterIsCalledAsItsFirstNodeUntilItIsGivenAName) 
     EXPECT_EQ(error("set_cluster_name", R"({"cluster_name":")" + std::string(size, 'x') + R"("})"),
               "65 the name of the cluster has to have 1 to 255 octets");
   }
+}
+
+TEST_F(ClusterControlTest, WithoutAMajorityNobodyIsForgottenByForceEither) {
+  view.silent = {NodeId(2)};
+  view.majority = false;
+  const auto refused = [&] { return error("forget_cluster_node", R"({"target":"rabbit@b","force":true})"); };
+  const std::string why = ". A majority of the cluster has to agree before a node is forgotten, with --force as well";
+  EXPECT_EQ(refused(), "69 this node reaches no majority of its cluster, which must agree" + why);
+  view.state = http::ServiceState::paused;
+  view.waits = "1 of 3, waiting for rabbit@b";
+  EXPECT_EQ(refused(),
+            "69 this node is paused, for it reaches no majority of its cluster: 1 of 3, waiting for rabbit@b" + why);
+  EXPECT_EQ(view.topology()->nodes.size(), 3U);
+}
+
+TEST_F(ClusterControlTest, ObsoleteCommandsSayWhy) {
+  EXPECT_TRUE(error("change_cluster_node_type", R"({"type":"ram"})").starts_with("69 the type of a node cannot be"));
+  EXPECT_TRUE(error("force_boot").starts_with("69 no node is made to serve clients without a majority"));
+  EXPECT_TRUE(error("rename_cluster_node", R"({"name":["a","b"]})").starts_with("69 a node keeps its name"));
+  EXPECT_TRUE(error("update_cluster_nodes", R"({"target":"rabbit@b"})").starts_with("69 nothing has to be updated"));
 }
 
 TEST_F(ClusterControlTest, MaintenanceIsMarkedAndUnmarked) {
