@@ -122,9 +122,9 @@ void Outbox::on_entry_dead(LogIndex index) {
 }
 
 void Outbox::on_committed(LogIndex committed, LogIndex durable) {
-  evicted_ = std::max(evicted_, std::min(committed_, durable));
   committed_ = committed;
   while (evicted_ < durable && cache_.bytes() > cache_limit()) cache_.erase(++evicted_);
+  evicted_ = std::max(evicted_, durable);
 }
 
 void Outbox::clear() {

@@ -76,7 +76,10 @@ class Outbox {
   /// The machine needs no message of this entry any more.
   void on_entry_dead(LogIndex index);
   /// This replica delivers from now on; what is on its disk up to `committed` can be read back.
-  void begin(LogIndex committed) { committed_ = std::max(committed_, committed); }
+  void begin(LogIndex committed) {
+    committed_ = std::max(committed_, committed);
+    evicted_ = std::max(evicted_, committed_);  // nothing older is in the cache
+  }
   /// Entries up to `committed` can be read back. Those up to `durable` are on this disk; until then the only readable
   /// copy is in memory, whatever others have, and from then on it is a cache.
   void on_committed(LogIndex committed, LogIndex durable);
@@ -106,7 +109,7 @@ class Outbox {
   std::deque<Owed> owed_;
   Numbered<std::uint32_t> owed_entries_;  // how many of owed_ lie in each entry
   LogIndex committed_;
-  LogIndex evicted_;  // bodies up to here have had to leave memory
+  LogIndex evicted_;  // bodies up to here have been looked at: there was room for them, or they have left memory
   bool reading_ = false;
   std::uint64_t read_serial_ = 0;  // a read of before a change of leaders brings nothing
   LogIndex read_first_;            // what the last read brought: [read_first_, read_last_]

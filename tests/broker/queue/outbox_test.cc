@@ -160,6 +160,17 @@ TEST_F(QueueOutbox, TheLogKeepsTheLastCopyOfWhatIsOwed) {
   EXPECT_NE(failure_, "") << "nobody can bring it back";
 }
 
+// Every settle of a leader says both anew, and others may have an entry before its own disk does.
+TEST_F(QueueOutbox, WhatIsCommittedBeforeThisDiskHasItLeavesMemoryWhenItDoes) {
+  budget_.queue_max_bytes = 1;
+  for (std::uint64_t index = 1; index <= 3; ++index) outbox_.keep(LogIndex(index), entry("body"));
+  outbox_.on_committed(LogIndex(3), LogIndex(0));
+  outbox_.on_committed(LogIndex(3), LogIndex(0));
+  EXPECT_GT(budget_.used, 0u) << "no other copy can be read here";
+  outbox_.on_committed(LogIndex(3), LogIndex(3));
+  EXPECT_EQ(budget_.used, 0u);
+}
+
 // --- of the replica that delivers ---
 
 TEST_F(QueueOutbox, AReferenceIsFilledInFromTheTailOfTheLogOrTheCache) {
