@@ -62,8 +62,9 @@ struct QueueSurroundings {
   std::function<void(GroupId)> request_delete;
   /// This queue wants to be flushed at the end of the turn; the directory's to fill in, like what follows.
   std::function<void(GroupId)> mark_dirty;
-  /// Asks for Queue::on_time() at `at`, which may not lie before now. There may be calls that nobody asked for.
-  std::function<void(GroupId, Instant at)> wake_at;
+  /// Asks for Queue::on_time() at `at`, which may not lie before now, and not at `before` any more. There may be calls
+  /// that nobody asked for.
+  std::function<void(GroupId, std::optional<Instant> before, Instant at)> wake_at;
   const cluster::Shard* shard = nullptr;  // its clocks
   /// A live entry cannot be read back: the node must stop.
   std::function<void(const Error&)> on_failure;

@@ -34,7 +34,10 @@ std::optional<raft::ReplicaId> replica_on(NodeId node, const cluster::Queue& que
 QueueDirectory::QueueDirectory(cluster::Shard& shard, QueueSurroundings surroundings)
     : shard_(shard), surroundings_(std::move(surroundings)) {
   surroundings_.mark_dirty = [this](GroupId id) { mark_dirty(id); };
-  surroundings_.wake_at = [this](GroupId id, Instant at) { wakes_.emplace(at, id); };
+  surroundings_.wake_at = [this](GroupId id, std::optional<Instant> before, Instant at) {
+    if (before) wakes_.erase({*before, id});
+    wakes_.emplace(at, id);
+  };
   surroundings_.shard = &shard_;
 }
 

@@ -68,7 +68,7 @@ class QueueDirectory final : public cluster::TurnHook {
   cluster::TopologyPtr topology_ = std::make_shared<const cluster::Topology>();
   std::unordered_map<GroupId, std::unique_ptr<Queue>> queues_;
   std::vector<GroupId> dirty_;                   // may name a queue twice
-  std::set<std::pair<Instant, GroupId>> wakes_;  // may name a queue that is gone, or that does not need it any more
+  std::set<std::pair<Instant, GroupId>> wakes_;  // each queue once; may name one that is gone
   std::vector<GroupId> dying_;                   // deleted, but this turn's commands are still to be answered
   // Mail for queues that the sender's shard heard of before this one did.
   std::map<GroupId, std::vector<std::variant<QueueMail, Parcel>>> early_;

@@ -32,15 +32,15 @@ void Queue::watch_time() {
 
 void Queue::wake_by(Instant due) {
   if (wakes_at_ && *wakes_at_ <= due) return;
-  wakes_at_ = due;
-  surroundings_.wake_at(definition_->id, due);
+  surroundings_.wake_at(definition_->id, std::exchange(wakes_at_, due), due);
 }
 
 void Queue::on_time() {
+  const Instant now = surroundings_.shard->now();
+  if (!wakes_at_ || *wakes_at_ > now) return;  // the one before it under this id had asked
   wakes_at_.reset();
   if (!ready_ || deleting_) return;
   if (!definition_->target.empty()) surroundings_.mark_dirty(definition_->id);
-  const Instant now = surroundings_.shard->now();
   if (now >= rests_until_) act_on_time(now);
   watch_time();
 }

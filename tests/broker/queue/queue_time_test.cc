@@ -91,6 +91,18 @@ TEST_P(QueueTime, ItDoesNotWhileSomebodyConsumesNorSoonAfter) {
   EXPECT_EQ(delete_requests_, std::vector{id()});
 }
 
+TEST_P(QueueTime, HoweverOftenItAskedItIsWokenOnceAMinute) {
+  begin_again({.expires_ms = 3'600'000});
+  for (int i = 0; i < 100; ++i) {
+    publish(100);
+    for (const Duration step : {100ms, 100ms, 800ms}) advance(step);
+  }
+  const auto next = [this] { return directory_of_queues_->next_deadline().value(); };
+  int wakes = 0;
+  for (const Instant end = shard_->now() + 10min; next() <= end; ++wakes) advance(next() - shard_->now());
+  EXPECT_LE(wakes, 22) << "there are two queues";
+}
+
 TEST_P(QueueTime, AClockThatJumpsIsNoticed) {
   publish(3'600'000);
   EXPECT_LE(directory_of_queues_->next_deadline().value() - shard_->now(), 1min);
