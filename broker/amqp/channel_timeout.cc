@@ -98,15 +98,15 @@ std::vector<Unacked> Channel::late_deliveries(Instant now) const {
   return late;
 }
 
-/// The consumer has been late: it gets no more, and its client hears that. False if the client cannot be told.
+/// The consumer has been late, which its queue has heard with the delivery: it gets no more, and its client hears that.
+/// False if the client cannot be told.
 bool Channel::give_up(std::uint32_t link) {
   if (given_up_.contains(link)) return true;
   const auto at = consumers_.find(link);
   if (at == consumers_.end() || !session_.can_cancel_notify_) return false;
-  const auto [tag, queue, name] = std::tuple(at->second.tag, at->second.queue, at->second.queue_name);
+  const auto [tag, name] = std::pair(at->second.tag, at->second.queue_name);
   session_.surroundings_.remark("consumer cancelled: it did not settle a delivery in time queue=" + name +
                                 " vhost=" + vhost() + " tag=" + tag + " client=" + session_.peer().name);
-  mail(queue, queue::Cancel{.consumer = {.session = session_id_, .link = link}});
   forget_consumer(link);
   given_up_.emplace(link, unacked_.last_given());
   send(BasicCancel{.consumer_tag = tag, .no_wait = true});

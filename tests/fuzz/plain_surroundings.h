@@ -73,6 +73,8 @@ class PlainSurroundings final : public Surroundings {
   void do_first(cluster::MetadataCommand command) { apply(std::move(command)); }
   std::size_t asked_count() const { return commands_.size(); }
   std::size_t fence_count() const { return fence_count_; }
+  /// To queues, and not answered yet.
+  const std::vector<queue::QueueMail>& mail() const { return mail_; }
   /// To queues.
   std::size_t published_count() const { return published_count_; }
 
@@ -158,13 +160,12 @@ class PlainSurroundings final : public Surroundings {
 };
 
 /// What a client sends to log in as guest, enter "/" and open channel 1.
-inline std::vector<std::byte> login_bytes() {
+inline std::vector<std::byte> login_bytes(const std::vector<std::byte>& properties = {}) {
   std::vector<std::byte> out;
   const ByteView header = as_bytes({"AMQP\0\0\x09\x01", 8});
   out.assign(header.begin(), header.end());
-  const std::vector<std::byte> no_properties;
   append_method_frame(out, ChannelId(0),
-                      ConnectionStartOk{.client_properties = TableView{no_properties},
+                      ConnectionStartOk{.client_properties = TableView{properties},
                                         .mechanism = "PLAIN",
                                         .response = std::string_view("\0guest\0guest", 12),
                                         .locale = "en_US"});

@@ -14,8 +14,9 @@ namespace quorate::amqp {
 
 class OneClient : public testing::Test {
  protected:
-  OneClient() {
-    offer(login_bytes());
+  /// `properties`: what it says of itself, encoded.
+  explicit OneClient(const std::vector<std::byte>& properties = {}) {
+    offer(login_bytes(properties));
     answer();
     heard();
   }
