@@ -8,6 +8,7 @@
 #include "base/overloaded.h"
 #include "broker/amqp/method_codec.h"
 #include "broker/amqp/names.h"
+#include "broker/amqp/reply_to.h"
 
 namespace quorate::amqp {
 
@@ -43,14 +44,16 @@ bool Channel::may_follow(const Frame& frame) const {
          content_.is_idle();
 }
 
-/// Asks for what the frame wants before those ahead of it are answered; the answers keep their order. False when that
-/// cannot be, or something is wrong with it, which is said when its turn comes: it waits in the backlog.
+/// Asks for what the frame wants before those ahead of it are answered; the answers keep their order, for whoever
+/// follows answers through submit() only. False when that cannot be, or something is wrong with it, which is said when
+/// its turn comes: it waits in the backlog.
 bool Channel::follow(const Frame& frame) {
   const auto method = decode_method(frame.payload);
   if (!method) return false;
   const auto is_new = [&](const QueueDeclare& declare) {
-    return !declare.passive && !declare.queue.text.empty() &&
-           topology().find_queue(vhost(), strip_line_breaks(declare.queue.text)) == nullptr;
+    const std::string name = strip_line_breaks(declare.queue.text);
+    return !declare.passive && !name.empty() && !name.starts_with(kReplyTo) &&
+           topology().find_queue(vhost(), name) == nullptr;
   };
   const auto* declare = std::get_if<QueueDeclare>(&*method);
   const auto* bind = std::get_if<QueueBind>(&*method);

@@ -85,6 +85,17 @@ TEST_F(Pipelining, WhatNeedsTheOneBeforeWaitsForIt) {
   EXPECT_EQ(heard(), (Lines{declared("a"), "queue.bind-ok", "queue.bind-ok", declared("a"), declared("b")}));
 }
 
+// It is answered without asking anybody: in its turn all the same, and once.
+TEST_F(Pipelining, WhatNobodyIsAskedAboutWaitsForItsTurn) {
+  declare("a");
+  declare("amq.rabbitmq.reply-to");
+  declare("b");
+  answer();
+  EXPECT_EQ(heard(),
+            (Lines{declared("a"), "queue.declare-ok queue=amq.rabbitmq.reply-to message_count=0 consumer_count=1",
+                   declared("b")}));
+}
+
 TEST_F(Pipelining, WhatIsWrongIsSaidInItsTurnAndNothingBehindItHappens) {
   declare("a");
   declare("amq.mine");
