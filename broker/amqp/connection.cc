@@ -375,8 +375,9 @@ void ConnectionSet::wake_paused() {
 bool ConnectionSet::on_turn_end() {
   wake_paused();
   if (dirty_.empty()) return false;
-  for (std::size_t i = 0; i < dirty_.size(); ++i) {
-    if (connections_.contains(dirty_[i])) dirty_[i]->flush();
+  for (std::size_t i = 0; i < dirty_.size(); ++i) {  // a flush may mark again
+    dirty_[i]->is_marked = false;
+    dirty_[i]->flush();
   }
   for (Connection* connection : std::exchange(dirty_, {})) {
     const auto at = connections_.find(connection);

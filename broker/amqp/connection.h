@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/limits.h"
@@ -33,6 +34,8 @@ class Connection {
   virtual bool is_done() const = 0;
   /// Null before a TLS handshake is over.
   virtual Session* session() = 0;
+
+  bool is_marked = false;  // the set is to flush it, and knows
 };
 
 /// The connections of one shard.
@@ -61,7 +64,9 @@ class ConnectionSet final : public cluster::TurnHook {
   }
 
   /// The connection has something to flush at the end of this turn.
-  void mark_dirty(Connection& connection) { dirty_.push_back(&connection); }
+  void mark_dirty(Connection& connection) {
+    if (!std::exchange(connection.is_marked, true)) dirty_.push_back(&connection);
+  }
   void mark_dirty(Session& session);
   /// The connection does not read; it is looked at again when the log has caught up.
   void note_paused(Connection& connection) {
@@ -95,7 +100,7 @@ class ConnectionSet final : public cluster::TurnHook {
   boost::asio::steady_timer look_again_;
   bool closing_ = false;
   std::string blocked_reason_;
-  std::vector<Connection*> dirty_;  // may name a connection twice
+  std::vector<Connection*> dirty_;  // those that are marked, and when they are being flushed those that were
 };
 
 }  // namespace quorate::amqp
