@@ -133,8 +133,10 @@ Courier::Link* Courier::find(const SessionId& session, GroupId queue) {
 
 Courier::Link& Courier::link_of(const SessionId& session, GroupId queue) {
   const LinkKey key{session.serial, queue};
-  const auto [at, added] = links_.try_emplace(key, Link{.session = session, .queue = queue});
+  const auto [at, added] = links_.try_emplace(key);
   if (added) {
+    at->second.session = session;
+    at->second.queue = queue;
     at->second.progress_at = shard_.now();
     routes_.at(queue).links.push_back(key);
   }
