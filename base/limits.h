@@ -75,7 +75,7 @@ inline constexpr std::size_t kSnapshotTransfersMax = 4;
 inline constexpr std::size_t kApplyBudgetBytes = 1u << 20;
 /// Messages for groups that this node has not heard of yet; the oldest go first.
 inline constexpr std::size_t kEarlyMessagesMax = 4096;
-/// Parcels for queues that this shard has not heard of yet; what finds no room is sent again.
+/// Parcels for queues that this shard has not heard of yet, or for one that is not ready; no room: they are sent again.
 inline constexpr std::size_t kEarlyParcelsMaxBytes = 8u << 20;
 /// Elections that one shard holds at the same time; the others wait a moment.
 inline constexpr std::size_t kCampaignsMax = 256;

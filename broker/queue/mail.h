@@ -81,6 +81,9 @@ struct Parcel {
   std::vector<Question> questions;
 };
 
+/// What a parcel takes of the memory.
+std::size_t weight(const Parcel& parcel);
+
 /// From now on this shard's sessions number what they send to the queue; what they sent before is there already.
 struct Numbering {
   GroupId queue;

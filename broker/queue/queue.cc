@@ -94,7 +94,7 @@ void Queue::on_mail(Parcel parcel) {
   }
   const bool will_lead = parcel.term == term_ && raft::node_of(leader_) == surroundings_.node;
   if (will_lead) {
-    early_parcels_.push_back(std::move(parcel));
+    early_parcels_.keep(std::move(parcel));
   } else if (parcel.from.node == surroundings_.node) {
     surroundings_.announce(leadership(), false);
   } else if (RemotePost* remote = surroundings_.switchboard.remote()) {

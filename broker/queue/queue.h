@@ -21,6 +21,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "broker/queue/body_cache.h"
+#include "broker/queue/early_parcels.h"
 #include "broker/queue/entry_packer.h"
 #include "broker/queue/mail.h"
 #include "broker/queue/outbox.h"
@@ -200,10 +201,10 @@ class Queue final : public cluster::GroupClient {
   bool deleting_ = false;
   bool told_placed_ = false;  // the metadata has heard, or will, that the group has its target
   raft::ReplicaId leader_ = raft::kNoReplica;
-  std::optional<NodeId> led_by_;       // the last one that was known
-  Term term_{1};                       // of a queue without a group: always this
-  std::vector<QueueMail> early_;       // mail that came before the queue was ready
-  std::vector<Parcel> early_parcels_;  // for a leader that has not yet applied its history
+  std::optional<NodeId> led_by_;  // the last one that was known
+  Term term_{1};                  // of a queue without a group: always this
+  std::vector<QueueMail> early_;  // mail that came before the queue was ready
+  EarlyParcels early_parcels_;    // for a leader that has not yet applied its history
 
   std::optional<Configure> asked_;   // what configure() said last
   Instant used_at_{};                // x-expires counts from here

@@ -11,15 +11,6 @@ namespace quorate::queue {
 
 namespace {
 
-std::size_t weight(const Parcel& parcel) {
-  std::size_t bytes = sizeof(Parcel);
-  for (const QueueMailBody& what : parcel.commands) {
-    const auto* publish = std::get_if<Publish>(&what);
-    bytes += sizeof(QueueMailBody) + (publish != nullptr ? publish->message.encoded().size() : 0);
-  }
-  return bytes;
-}
-
 /// Of those that a queue has or is to have.
 std::optional<raft::ReplicaId> replica_on(NodeId node, const cluster::Queue& queue) {
   for (const auto* replicas : {&queue.members, &queue.target}) {

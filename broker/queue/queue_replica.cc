@@ -49,7 +49,7 @@ void Queue::on_leader() {
   configure();
   judge_sessions();
   for (QueueMail& mail : std::exchange(early_, {})) take(mail);
-  for (Parcel& parcel : std::exchange(early_parcels_, {})) on_mail(std::move(parcel));
+  for (Parcel& parcel : early_parcels_.take()) on_mail(std::move(parcel));
   watch_time();
   surroundings_.mark_dirty(definition_->id);
 }
@@ -67,7 +67,7 @@ void Queue::on_follower() {
   ready_ = false;
   packer_.clear();
   judge_again_at_.reset();
-  early_parcels_.clear();
+  early_parcels_.take();
   if (switchover_) switchover_->forget_parcels();
   questions_.clear();
   deleters_.clear();

@@ -15,6 +15,15 @@ std::size_t flight_bytes(const QueueMailBody& what) {
   return publish != nullptr ? flight_bytes(*publish) : 0;
 }
 
+std::size_t weight(const Parcel& parcel) {
+  std::size_t bytes = sizeof(Parcel);
+  for (const QueueMailBody& what : parcel.commands) {
+    const auto* publish = std::get_if<Publish>(&what);
+    bytes += sizeof(QueueMailBody) + (publish != nullptr ? publish->message.encoded().size() : 0);
+  }
+  return bytes;
+}
+
 void refuse_mail(const QueueMail& mail, Switchboard& switchboard) {
   const auto answer = [&](decltype(SessionMail::what) what) {
     switchboard.send(SessionMail{.to = mail.from, .queue = mail.queue, .what = std::move(what)});

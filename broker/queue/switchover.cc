@@ -10,7 +10,7 @@ void Switchover::on_numbering(ShardId shard) { shards_[shard.value()].numbers = 
 void Switchover::keep(Parcel parcel) {
   Progress& progress = shards_[shard_of(parcel.from).value()];
   progress.numbers = true;
-  progress.kept.push_back(std::move(parcel));
+  progress.kept.keep(std::move(parcel));
 }
 
 std::vector<ShardId> Switchover::go_over() {
@@ -22,10 +22,10 @@ std::vector<ShardId> Switchover::go_over() {
   return ready;
 }
 
-std::vector<Parcel> Switchover::release(ShardId shard) { return std::exchange(shards_[shard.value()].kept, {}); }
+std::vector<Parcel> Switchover::release(ShardId shard) { return shards_[shard.value()].kept.take(); }
 
 void Switchover::forget_parcels() {
-  for (Progress& progress : shards_) progress.kept.clear();
+  for (Progress& progress : shards_) progress.kept.take();
 }
 
 std::optional<LogIndex> Switchover::end(LogIndex last) {

@@ -13,6 +13,7 @@
 
 #include "base/ids.h"
 #include "broker/queue/commands.h"
+#include "broker/queue/early_parcels.h"
 #include "broker/queue/mail.h"
 
 namespace quorate::queue {
@@ -30,7 +31,7 @@ class Switchover {
     return shard.value() >= shards_.size() || is_over(shard);  // of an earlier start with more shards
   }
 
-  /// From a shard that is not over yet; it has begun to number.
+  /// From a shard that is not over yet; it has begun to number. One that finds no room comes again.
   void keep(Parcel parcel);
   /// The shards that number and have not been told, which is to happen now.
   std::vector<ShardId> go_over();
@@ -46,7 +47,7 @@ class Switchover {
   struct Progress {
     bool numbers = false;
     bool over = false;
-    std::vector<Parcel> kept;
+    EarlyParcels kept;
   };
   std::vector<Progress> shards_;
   std::optional<LogIndex> end_;

@@ -164,6 +164,29 @@ TEST_F(QueueTest, AConsumerThatComesBeforeTheFirstSyncOfThisStartIsServed) {
   EXPECT_EQ(got(), "attached 1:a");
 }
 
+// Couriers send what they keep again each second until the leader whom they have heard of answers.
+TEST_F(QueueTest, OfParcelsThatComeBeforeTheHistoryOnlySoManyWait) {
+  settle();
+  publish("a");
+  restart();
+  close();
+  open();
+  while (!queue().leadership().leader) turn();
+  ASSERT_FALSE(queue().is_ready()) << "the history comes from the disk";
+  const Message message = make_message("", "k", {}, as_bytes(body_of(1, 100'000)));
+  constexpr std::size_t kHalf = limits::kEarlyParcelsMaxBytes / 200'000;
+  for (std::uint64_t serial = 1; serial <= 3; ++serial) {
+    Parcel parcel{.queue = kDurable,
+                  .from = {.node = NodeId(2), .epoch = Epoch(1), .serial = serial},
+                  .term = queue().leadership().term,
+                  .first = 1};
+    parcel.commands.resize(kHalf, Publish{.message = message, .body_size = 100'000});
+    directory_of_queues_->on_mail(std::move(parcel));
+  }
+  settle();
+  EXPECT_EQ(queue().machine().ready_count(), 1 + 2 * kHalf);
+}
+
 TEST_F(QueueTest, MailThatComesBeforeTheHistoryWaits) {
   publish("a");
   attach(1);
