@@ -202,8 +202,9 @@ void Courier::ship(Link& link, const Route& route) {
       --link.unsent;
     }
     if (link.unsent == 0 || link.ended) {
-      for (const std::uint32_t consumer : std::exchange(link.to_resume, {})) {
-        parcel.resumes.push_back({.link = consumer, .received = link.consumers[consumer].last});
+      for (; !link.to_resume.empty() && parcel.resumes.size() < kParcelCommandsMax; link.to_resume.pop_back()) {
+        const auto at = link.consumers.find(link.to_resume.back());
+        if (at != link.consumers.end()) parcel.resumes.push_back({.link = at->first, .received = at->second.last});
       }
       for (Asked& asked : link.questions) {
         if (!std::exchange(asked.sent, true)) parcel.questions.push_back(asked.question);
@@ -212,7 +213,7 @@ void Courier::ship(Link& link, const Route& route) {
     const bool is_empty = parcel.commands.empty() && parcel.resumes.empty() && parcel.questions.empty();
     if (is_empty) return;
     surroundings_.switchboard.send(*route.leader, std::move(parcel));
-  } while (link.unsent > 0);
+  } while (link.unsent > 0 || !link.to_resume.empty());
 }
 
 void Courier::mark_for_repeat(Link& link) {

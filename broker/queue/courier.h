@@ -155,6 +155,7 @@ class Courier final : public cluster::TurnHook {
   void on(Link& link, SessionMail& mail, Through& through);
   void on(Link& link, SessionMail& mail, Refused& refused);
   void on(Link& link, SessionMail& mail, Forgotten& forgotten);
+  void on(Link& link, SessionMail& mail, Gone& gone);
   void on(Link& link, SessionMail& mail, Counted& counted);
   void on(Link& link, SessionMail& mail, Deleted& deleted);
   template <class Answer>

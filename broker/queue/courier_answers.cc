@@ -111,6 +111,13 @@ void Courier::on(Link& link, SessionMail& mail, Forgotten&) {
   if (!was_ended) surroundings_.deliver(std::move(mail));
 }
 
+/// The consumer holds nothing, nor will it: nothing of it can come again. One that is not cancelled has its reasons,
+/// such as a leader that is behind.
+void Courier::on(Link& link, SessionMail&, Gone& gone) {
+  const auto at = link.consumers.find(gone.link);
+  if (at != link.consumers.end() && at->second.cancelled) link.consumers.erase(at);
+}
+
 /// False when the question is not open: its answer has come before.
 bool Courier::take_answered(Link& link, std::uint64_t number) {
   const auto at = std::ranges::find(link.questions, number, [](const Asked& asked) { return asked.question.number; });
@@ -159,8 +166,12 @@ void Courier::on(Link& link, SessionMail& mail, Answer& answer) {
     }
   }
   if constexpr (std::is_same_v<Answer, Cancelled>) {
-    // What it still holds may be sent again, so it is not forgotten.
-    if (const auto at = link.consumers.find(answer.link); at != link.consumers.end()) at->second.cancelled = true;
+    // What it still holds may be sent again, so it is not forgotten before the queue says that it holds nothing.
+    if (const auto at = link.consumers.find(answer.link); at != link.consumers.end()) {
+      at->second.cancelled = true;
+      link.to_resume.push_back(answer.link);
+      mark_dirty(link);
+    }
   }
   if (!link.ended) forget_done(link);  // an end waits for a Through of its own
   surroundings_.deliver(std::move(mail));

@@ -112,8 +112,10 @@ void Queue::take(Parcel& parcel) {
   }
   packer_.end_parcel();
   for (const Resume& resume : parcel.resumes) {
-    machine_.held_by({.session = parcel.from, .link = resume.link}, resume.received,
-                     [this](const effect::Deliver& held) { outbox_.owe({.delivery = held, .whole = true}); });
+    const bool is_known =
+        machine_.held_by({.session = parcel.from, .link = resume.link}, resume.received,
+                         [this](const effect::Deliver& held) { outbox_.owe({.delivery = held, .whole = true}); });
+    if (!is_known) post({.to = parcel.from, .queue = parcel.queue, .what = Gone{.link = resume.link}, .tracked = true});
   }
   for (const Question& question : parcel.questions) ask(parcel.from, question);
 }

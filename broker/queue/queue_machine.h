@@ -71,14 +71,15 @@ class QueueMachine {
   /// Everybody who numbers commands or consumes, each once, ascending.
   std::vector<SessionId> sessions() const;
   /// Calls `visit(effect::Deliver)` for what the consumer holds with an id above `after`, in the order of ids: what may
-  /// have been lost on the way to it.
+  /// have been lost on the way to it. False when there is no such consumer.
   template <class Visit>
-  void held_by(const ConsumerKey& key, std::uint64_t after, Visit&& visit) const {
+  bool held_by(const ConsumerKey& key, std::uint64_t after, Visit&& visit) const {
     const auto at = consumers_.find(key);
-    if (at == consumers_.end()) return;
+    if (at == consumers_.end()) return false;
     at->second->held.for_each_after(after, [&](std::uint64_t id, const MessageRef& message) {
       visit(effect::Deliver{.consumer = key, .id = id, .message = message, .acquired_count = acquired_count(message)});
     });
+    return true;
   }
   /// Calls `visit(key, last, cancelled)` for each consumer and getter; `last` is the id of its last delivery, or 0.
   template <class Visit>

@@ -356,6 +356,40 @@ TEST_F(AutoAckTest, WhatIsFetchedIsSettledTooAndOnce) {
   answer(got, 2);
   EXPECT_EQ(heard(), "");
   EXPECT_EQ(settlements(), "");
+// Who asks for every answer with a consumer of its own, as RPC libraries do, leaves nothing behind.
+TEST_F(CourierTest, ACancelledConsumerIsForgottenWhenItHoldsNothing) {
+  publish(1);
+  lead();
+  answer(Through{.first = 1, .number = 1});
+  std::uint64_t number = 1;
+  for (std::uint32_t consumer = 1; consumer <= 1000; ++consumer) {
+    send(Attach{.consumer = {.session = kSession, .link = consumer}});
+    answer(Attached{.link = consumer}, ++number);
+    send(Cancel{.consumer = {.session = kSession, .link = consumer}});
+    answer(Cancelled{.link = consumer}, ++number);
+    answer(Through{.first = number - 1, .number = number});
+    const std::vector<Parcel> sent = parcels();
+    ASSERT_EQ(sent.back().resumes.size(), 1u) << "whether it holds anything is asked once";
+    if (consumer > 600) answer(Gone{.link = consumer});
+  }
+  lead();
+  std::vector<std::size_t> resumes;
+  for (const Parcel& parcel : parcels()) resumes.push_back(parcel.resumes.size());
+  EXPECT_EQ(resumes, (std::vector<std::size_t>{512, 88})) << "those that hold something, in parcels of some size";
+  EXPECT_EQ(heard().find("gone"), std::string::npos);
+}
+
+TEST_F(CourierTest, AConsumerThatIsNotCancelledIsNotForgotten) {
+  send(Attach{.consumer = {.session = kSession, .link = 1}});
+  lead();
+  answer(Attached{.link = 1}, 1);
+  answer(Through{.first = 1, .number = 1});
+  heard();
+  answer(Gone{.link = 1});
+  EXPECT_EQ(heard(), "");
+  parcels();
+  lead();
+  EXPECT_EQ(parcels().back().resumes.size(), 1u);
 }
 
 // --- sessions from when the queue lived on this node alone ---

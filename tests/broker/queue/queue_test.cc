@@ -459,6 +459,29 @@ TEST_F(QueueTest, WhoeverAsksWhileTheQueueIsBeingDeletedHearsThatItIsGone) {
   EXPECT_EQ(got(), "deleted0 gone0");
 }
 
+TEST_F(QueueTest, WhoAsksForWhatACancelledConsumerHoldsHearsWhenThatIsNothing) {
+  settle();
+  const SessionId far{.node = NodeId(2), .epoch = Epoch(1), .serial = 1};
+  const ConsumerKey consumer{.session = far, .link = 4};
+  const auto resume = [&] {
+    Parcel parcel{.queue = kDurable, .from = far, .term = queue().leadership().term, .heard = 1};
+    parcel.resumes.push_back({.link = consumer.link, .received = 1});
+    directory_of_queues_->on_mail(std::move(parcel));
+    settle();
+    return got();
+  };
+  publish("a");
+  send_from_afar(far, 1, Attach{.consumer = consumer, .prefetch = 1, .window = 1000});
+  send_from_afar(far, 2, Cancel{.consumer = consumer});
+  settle();
+  EXPECT_EQ(got(), "attached 4:a cancelled through2 taken1");
+  EXPECT_EQ(resume(), "");
+  send_from_afar(far, 3, Settle{.consumer = consumer, .ids = {{.first = 1, .last = 1}}});
+  settle();
+  EXPECT_EQ(got(), "through3");
+  EXPECT_EQ(resume(), "gone4");
+}
+
 TEST_F(QueueTest, MailToADeletedQueueIsAnswered) {
   settle();
   directory_of_queues_->on_topology(topology(2, false), {.deleted = {definition(kDurable, "durable", true)}});
