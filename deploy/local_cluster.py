@@ -34,9 +34,12 @@ class LocalCluster(ProcessCluster):
         with open(self.file(name, "pid"), "w") as file:
             file.write(str(self.nodes[name].pid))
 
-    def tend(self, stopping):
-        """Starts again what has ended, until told to stop."""
+    def tend(self, stopping, haproxy):
+        """Starts again what has ended, until told to stop; without HAProxy, if there was to be one, it makes no sense."""
         while not stopping.wait(LOOK_SECONDS):
+            if haproxy and haproxy.poll() is not None:
+                ports = ", ".join(map(str, haproxy_config.PORTS.values()))
+                raise NodeEnded(f"HAProxy ended with {haproxy.returncode}: are the ports {ports} free?")
             for name, node in self.nodes.items():
                 if node.alive() or os.path.exists(self.file(name, "hold")):
                     continue
@@ -73,13 +76,13 @@ def main():
         print(f"data and logs in {options.data}; Ctrl-C stops all")
         for node in cluster.nodes.values():
             print(f"{node.name}: AMQP {node.amqp_port}, HTTP {node.http_port}, log {node.log_path}", flush=True)
-        cluster.tend(stopping)
+        cluster.tend(stopping, haproxy)
         return 0
     except NodeEnded as error:
         print(error, file=sys.stderr)
         return 1
     finally:
-        if haproxy:
+        if haproxy and haproxy.poll() is None:
             haproxy.terminate()
         for node in cluster.nodes.values():
             if node.alive():
