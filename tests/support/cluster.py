@@ -12,6 +12,7 @@ import urllib.parse
 
 from support import management
 from support.broker import HOST, Process, free_port, program, wait_until
+from support.scenarios import NotPossible
 
 START_SECONDS = 60
 SECRET = "chaos"
@@ -143,10 +144,6 @@ class Cluster:
     def upgrade(self, name):
         """The next start of this node will be with the other version."""
         raise NotPossible("an upgrade: name the other version (see --help)")
-
-
-class NotPossible(Exception):
-    """This kind of cluster, or this machine, cannot do that fault."""
 
 
 class NodeEnded(Exception):

@@ -14,6 +14,10 @@ import time
 import traceback
 
 
+class NotPossible(Exception):
+    """What a scenario needs and this machine, or this kind of cluster, does not permit."""
+
+
 def check(condition, text):
     if not condition:
         raise AssertionError(text)
@@ -45,6 +49,12 @@ class Scenarios:
             if group:
                 self.play_group(tally, os.path.join(folder, group[0].__name__), group)
 
+    def skip(self, tally, why):
+        """Those that the tally wants are not possible here, for one reason."""
+        for function in self.functions:
+            if tally.wants(function):
+                tally.skip(function.__name__, why)
+
     def play_group(self, tally, folder, functions):
         os.makedirs(folder)
         try:
@@ -60,7 +70,7 @@ class Tally:
 
     def __init__(self, only=()):
         self.only = set(only)
-        self.passed = self.failed = 0
+        self.passed = self.failed = self.skipped = 0
 
     def wants(self, function):
         return not self.only or not self.only.isdisjoint((function.__name__, function.__module__))
@@ -70,6 +80,8 @@ class Tally:
         began, failure = time.monotonic(), ""
         try:
             function(given)
+        except NotPossible as why:
+            return self.skip(function.__name__, why)
         except Exception:
             failure = traceback.format_exc() + given.log_tail()
         seconds = time.monotonic() - began
@@ -82,7 +94,11 @@ class Tally:
         for line in failure.splitlines():
             print("      " + line, flush=True)
 
+    def skip(self, title, why):
+        self.skipped += 1
+        print(f"skip   {title}: not possible here: {why}", flush=True)
+
     def close(self):
-        """The last line; the exit code. A run in which nothing was played has failed."""
-        print(f"{self.passed} passed, {self.failed} failed")
-        return 1 if self.failed or not self.passed else 0
+        """The last line; the exit code. A run that wanted nothing has failed."""
+        print(f"{self.passed} passed, {self.failed} failed, {self.skipped} not possible here")
+        return 1 if self.failed or not self.passed + self.skipped else 0
