@@ -97,6 +97,7 @@ class ClientConnection final : public Closable,
     shared_->open.insert(this);
     error_code ignored;
     const auto peer = stream_.socket().remote_endpoint(ignored);
+    stream_.socket().non_blocking(true, ignored);
     is_loopback_ = is_loopback(peer);
     peer_ = print(peer);
   }
@@ -113,7 +114,9 @@ class ClientConnection final : public Closable,
                             [self = this->shared_from_this()](error_code error, std::size_t) { self->on_read(error); });
   }
 
+  /// Also while an answer is due: whoever has it to give keeps the connection, which then takes up no room any more.
   void close() override {
+    shared_->open.erase(this);
     error_code ignored;
     stream_.socket().shutdown(asio::socket_base::shutdown_both, ignored);
     stream_.close();
@@ -136,8 +139,22 @@ class ClientConnection final : public Closable,
     }
     is_head_ = request.method == "HEAD";
     stream_.expires_never();
+    is_due_ = true;
     shared_->handler(std::move(request),
                      [self = this->shared_from_this()](Response response) { self->write(std::move(response)); });
+    if (is_due_) watch();
+  }
+
+  /// Who leaves before the answer is let go. One who has sent more already is not noticed before it is answered.
+  void watch() {
+    stream_.socket().async_wait(asio::socket_base::wait_read, [weak = this->weak_from_this()](error_code error) {
+      const auto self = weak.lock();
+      if (error || !self || !self->is_due_) return;
+      char octet = 0;
+      self->stream_.socket().receive(asio::buffer(&octet, 1), asio::socket_base::message_peek, error);
+      if (error == asio::error::would_block) return self->watch();
+      if (error) self->close();
+    });
   }
 
   void on_bad_read(error_code error) {
@@ -157,6 +174,9 @@ class ClientConnection final : public Closable,
   }
 
   void write(Response response) {
+    is_due_ = false;
+    error_code ignored;
+    stream_.socket().cancel(ignored);  // the watch
     if (shared_->stopped) return close();
     message_ = {};
     message_.version(kHttp11);
@@ -183,6 +203,7 @@ class ClientConnection final : public Closable,
   std::string peer_;
   bool keep_alive_ = false;
   bool is_head_ = false;
+  bool is_due_ = false;  // a request was handed over, and not answered yet
 };
 
 }  // namespace

@@ -23,7 +23,8 @@ inline constexpr std::size_t kHeaderMaxBytes = 16u << 10;
 inline constexpr std::size_t kBodyMaxBytes = 1u << 20;
 /// Open connections of one server; one more is closed at once.
 inline constexpr std::size_t kConnectionsMax = 1024;
-/// From one request to the end of the next one, and for one answer to be taken.
+/// From one request to the end of the next one, and for one answer to be taken. How long an answer may take to come is
+/// its handler's business; a client that leaves meanwhile is let go.
 inline constexpr auto kIdleTimeout = std::chrono::seconds(60);
 
 class Server {

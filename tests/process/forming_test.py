@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import os
 import re
+import socket
 
 from support.broker import wait_until
 from support.cluster import READY, SECRET, ProcessCluster
@@ -127,6 +129,36 @@ def a_node_cut_off_from_its_majority_refuses_at_once(cluster):
     cluster.await_ready(["n2"])
     check_in("AMQP 0-9-1", control(cluster, "n2", "listeners")[1])
     check("x\t" not in control(cluster, "n2", "list_users")[1], "the user that was refused is there")
+
+
+def give_up(cluster, name, command, times):
+    """So many clients ask this on the node's control socket, and leave before they are answered."""
+    request = f"POST /control/{command} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n".encode()
+    place = os.open(cluster.data_of(name), os.O_RDONLY)
+    try:
+        for _ in range(times):
+            with socket.socket(socket.AF_UNIX) as client:
+                client.settimeout(SECONDS)
+                client.connect(f"/proc/self/fd/{place}/control.sock")
+                client.sendall(request)
+    finally:
+        os.close(place)
+
+
+@scenario
+def who_has_lost_patience_takes_up_no_room(cluster):
+    """more clients than a node has room for wait for its start and leave; it answers the next, and keeps no descriptor"""
+    cluster.start("n1")
+    node = cluster.nodes["n1"]
+    wait_until(lambda: is_answered(node), SECONDS, "n1 answers")
+
+    def open_files():
+        return len(os.listdir(f"/proc/{node.pid}/fd"))
+
+    before = open_files()
+    give_up(cluster, "n1", "await_startup", 1100)
+    wait_until(lambda: open_files() < before + 50, SECONDS, "the descriptors are free")
+    equal(control(cluster, "n1", "ping")[0], 0, "ping")
 
 
 def change_secret(node, secret):
