@@ -31,13 +31,13 @@ bool is_set(const boost::json::object& arguments, std::string_view name) {
   return value != nullptr && value->is_bool() && value->get_bool();
 }
 
-std::optional<std::chrono::milliseconds> limit_of(const boost::json::object& arguments) {
-  if (!arguments.contains("within")) return std::nullopt;
+std::chrono::milliseconds limit_of(const boost::json::object& arguments) {
+  if (!arguments.contains("within")) return kWaitMax;
   const std::string text = text_of(arguments, "within");
   std::chrono::milliseconds::rep count = 0;
   const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), count);
-  if (fault != std::errc{} || count < 0 || count >= kForever.count()) return std::nullopt;
-  return std::chrono::milliseconds(count);
+  if (fault != std::errc{} || count < 0) return kWaitMax;
+  return std::min(std::chrono::milliseconds(count), kWaitMax);
 }
 
 const cluster::Vhost* find_vhost(const http::BrokerView& view, const boost::json::object& arguments, Done& done) {

@@ -23,9 +23,10 @@ std::string text_of(const boost::json::object& arguments, std::string_view name)
 /// Whether an option without value was given.
 bool is_set(const boost::json::object& arguments, std::string_view name);
 
+/// Longer than this nobody waits, whatever the tool says: it may be gone.
+inline constexpr std::chrono::milliseconds kWaitMax = std::chrono::hours(24);
 /// Until when the tool listens, less what the answer needs to get there: the hidden option "within", in milliseconds.
-/// Nothing: without end.
-std::optional<std::chrono::milliseconds> limit_of(const boost::json::object& arguments);
+std::chrono::milliseconds limit_of(const boost::json::object& arguments);
 
 /// The queue of the arguments, or null after `done` has been told.
 const cluster::Queue* find_queue(const http::BrokerView& view, const boost::json::object& arguments, Done& done);

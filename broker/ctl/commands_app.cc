@@ -36,7 +36,7 @@ void start_app(BrokerView& view, const Arguments& arguments, Done done) {
   if (view.service_state() == http::ServiceState::stopped) {
     return give(view, {.kind = Order::Kind::start_app}, arguments, std::move(done));
   }
-  view.when_serving([done = std::move(done)]() mutable { done(Answer{.data = nullptr, .text = ""}); });
+  await_startup(view, arguments, std::move(done));
 }
 
 void reset(BrokerView& view, const Arguments& arguments, Done done) {

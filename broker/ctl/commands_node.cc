@@ -213,8 +213,11 @@ void listeners(BrokerView& view, const Arguments&, Done done) {
       .text = listener_lines(node.listeners, "")});
 }
 
-void await_startup(BrokerView& view, const Arguments&, Done done) {
-  view.when_serving([done = std::move(done)]() mutable { done(Answer{.data = nullptr, .text = ""}); });
+void await_startup(BrokerView& view, const Arguments& arguments, Done done) {
+  view.when_serving(limit_of(arguments), [&view, done = std::move(done)](bool serves) mutable {
+    if (serves) return answer_nothing(done);
+    fail(done, Exit::tempfail, "time is up: this node " + http::describe_state(view));
+  });
 }
 
 void check_running(BrokerView& view, const Arguments&, Done done) {

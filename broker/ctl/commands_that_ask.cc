@@ -28,6 +28,7 @@ constexpr Command kCommands[] = {
      .help = "Waits until this node can stop without any queue losing its majority",
      .timeout = std::chrono::seconds(120)},
     {.name = "await_startup",
+     .options = "within=",
      .run = &run::await_startup,
      .help = "Waits until the node serves clients",
      .waits_for_node = true,

@@ -185,7 +185,7 @@ constexpr Command kCommands[] = {
      .run = &run::shrink,
      .help = "Takes the members on a node away from all quorum queues"},
     {.name = "start_app",
-     .options = "ticket=",
+     .options = "ticket= within=",
      .banner = "Starting node {node} ...",
      .run = &run::start_app,
      .help = "Ends stop_app; answers when the node serves clients",

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "broker/ctl/descriptions.h"
 #include "broker/http/json_fields.h"
 
 namespace quorate::ctl {
@@ -57,7 +58,9 @@ std::string shown(const Command& command, json::object arguments) {
   for (std::string_view word : words(command.arguments)) {
     if (word.ends_with('<')) arguments.erase(word.substr(0, word.size() - 1));
   }
-  arguments.erase("ticket");
+  for (const std::string_view word : words(command.options)) {
+    if (const std::string_view name = parse_option(word).name; is_hidden(name)) arguments.erase(name);
+  }
   return json::serialize(arguments);
 }
 

@@ -42,15 +42,30 @@ Heard unreachable(const Invocation& invocation, const http::ClientFault& fault) 
                         : ". Is it running, is --data-dir (or QUORATE_DATA_DIR) its data_dir, and is this its user?"));
 }
 
+/// So long before the tool stops to listen a command that waits gives up and says what for.
+constexpr auto kAnswerTime = std::chrono::milliseconds(500);
+
+bool takes(const Invocation& invocation, std::string_view word) {
+  return std::ranges::count(words(invocation.command->options), word) > 0;
+}
+
+/// How long a command that waits may do so.
+void set_within(Invocation& invocation, std::chrono::milliseconds left) {
+  if (!takes(invocation, "within=")) return;
+  invocation.arguments["within"] = std::to_string((left - std::min(kAnswerTime, left / 2)).count());
+}
+
 /// A command that waits for its node knocks until somebody opens or time is up.
-Heard ask(const Invocation& invocation, const Carry& carry) {
+Heard ask(Invocation& invocation, const Carry& carry) {
   if (invocation.command->here != nullptr)
     return {.node = "", .outcome = invocation.command->here(invocation.arguments)};
   const SystemClock clock;
   const Instant deadline = clock.now() + invocation.timeout;
   while (true) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - clock.now());
-    const auto body = carry(invocation, std::max(left, std::chrono::milliseconds(1)));
+    const auto left = std::max(std::chrono::duration_cast<std::chrono::milliseconds>(deadline - clock.now()),
+                               std::chrono::milliseconds(1));
+    set_within(invocation, left);
+    const auto body = carry(invocation, left);
     if (body) return read_reply(*body);
     const bool knocks = invocation.command->waits_for_node && body.error().kind != http::ClientFault::Kind::timeout;
     if (!knocks) return unreachable(invocation, body.error());
@@ -62,20 +77,9 @@ Heard ask(const Invocation& invocation, const Carry& carry) {
   }
 }
 
-/// So long before the tool stops to listen a command that waits gives up and says what for.
-constexpr auto kAnswerTime = std::chrono::milliseconds(500);
-
-/// What the tool itself tells a command.
-void add_hidden_options(Invocation& invocation) {
-  const auto takes = [&](std::string_view word) {
-    return std::ranges::count(words(invocation.command->options), word) > 0;
-  };
-  // Of a command that closes the connection it came through: by this it is known when it is carried again.
-  if (takes("ticket=")) invocation.arguments["ticket"] = std::to_string(Random::from_system().next());
-  if (takes("within=")) {
-    const auto within = invocation.timeout - std::min(kAnswerTime, invocation.timeout / 2);
-    invocation.arguments["within"] = std::to_string(within.count());
-  }
+/// Of a command that closes the connection it came through: by this it is known when it is carried again.
+void add_ticket(Invocation& invocation) {
+  if (takes(invocation, "ticket=")) invocation.arguments["ticket"] = std::to_string(Random::from_system().next());
 }
 
 /// One line of standard input for each argument that the command line left out, as scripts pass passwords.
@@ -115,7 +119,7 @@ int operate(InvocationOutcome outcome, const Carry& carry) {
                                             .text = "argument '" + invocation.from_terminal.front() + "' is missing"}));
     return exit_code(Exit::usage);
   }
-  add_hidden_options(invocation);
+  add_ticket(invocation);
   const Heard heard = ask(invocation, carry);
   const bool is_answered = !heard.node.empty() || invocation.command->here != nullptr;
   if (is_answered) print(stdout, render_banner(invocation, heard.node));

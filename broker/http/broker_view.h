@@ -198,15 +198,15 @@ class BrokerView {
   virtual NodeRow this_node() const = 0;
   virtual std::string_view default_queue_type() const = 0;
 
-  /// `done` is called once this node serves clients.
-  virtual void when_serving(Done<> done) = 0;
+  /// `done`: whether this node serves clients, at last; false when the limit is over.
+  virtual void when_serving(Duration limit, Done<bool> done) = 0;
   /// Connects to every listener of this node; `done`: those that refused, within seconds.
   virtual void probe_listeners(Done<std::vector<ListenerRow>> done) = 0;
 
   /// `done`: whether this node is not critical for any queue, at last; false when the limit is over.
-  virtual void when_not_quorum_critical(std::optional<Duration> limit, Done<bool> done) = 0;
+  virtual void when_not_quorum_critical(Duration limit, Done<bool> done) = 0;
   /// `done`: whether so many nodes of the cluster answer, this one included; false when the limit is over.
-  virtual void when_online(std::size_t nodes, std::optional<Duration> limit, Done<bool> done) = 0;
+  virtual void when_online(std::size_t nodes, Duration limit, Done<bool> done) = 0;
   /// `done`, within seconds: whether the node does not answer (any more).
   virtual void when_silent(NodeId node, Done<bool> done) = 0;
   /// `done`: how many replicated queues this node still leads; when there is none, or nothing can be done about them.

@@ -7,7 +7,7 @@
 namespace quorate {
 
 EarlyDoors::EarlyDoors(EarlyView::Parts parts, ClusterLink* link)
-    : link_(link), thread_(ShardId(0), parts.clock), view_(parts), doors_(parts.config, view_, thread_.io()) {
+    : link_(link), thread_(ShardId(0), parts.clock), view_(parts, thread_), doors_(parts.config, view_, thread_.io()) {
   thread_.connect({&thread_});
 }
 

@@ -5,6 +5,7 @@
 
 #include "broker/message/compatible_version.h"
 #include "broker/node/process_facts.h"
+#include "broker/node/wait_until.h"
 
 namespace quorate {
 
@@ -16,6 +17,10 @@ http::NodeRow EarlyView::this_node() const {
   node.uptime = std::max(uptime, std::chrono::milliseconds(0));
   node.listeners = listeners_;
   return node;
+}
+
+void EarlyView::when_serving(Duration limit, Done<bool> done) {
+  wait_until(thread_, [](Done<bool> serves) { serves(false); }, limit, std::move(done));
 }
 
 void EarlyView::collect_nodes(Done<std::vector<http::NodeRow>> done) {

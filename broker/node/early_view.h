@@ -12,6 +12,7 @@
 #include "broker/node/config.h"
 #include "broker/node/orders.h"
 #include "cluster/formation.h"
+#include "cluster/shard.h"
 
 namespace quorate {
 
@@ -26,7 +27,9 @@ class EarlyView final : public http::BrokerView {
     std::function<cluster::Outlook()> outlook;
     std::function<Situation()> situation;
   };
-  explicit EarlyView(Parts parts) : parts_(std::move(parts)), config_(parts_.config), started_(parts_.clock.now()) {}
+  /// `thread`, borrowed too, is the one that the view lives on.
+  EarlyView(Parts parts, cluster::Shard& thread)
+      : parts_(std::move(parts)), config_(parts_.config), thread_(thread), started_(parts_.clock.now()) {}
 
   void set_listeners(std::vector<http::ListenerRow> listeners) { listeners_ = std::move(listeners); }
 
@@ -42,10 +45,10 @@ class EarlyView final : public http::BrokerView {
   http::NodeRow this_node() const override;
   std::string_view default_queue_type() const override { return config_.default_queue_type; }
 
-  /// They wait until their connection closes, with the doors: the client knocks again.
-  void when_serving(Done<> done) override { waiting_.push_back(std::move(done)); }
-  void when_not_quorum_critical(std::optional<Duration>, Done<bool> done) override { done(false); }
-  void when_online(std::size_t, std::optional<Duration>, Done<bool> done) override { done(false); }
+  /// It never does. Who waits for it sees its connection end with the doors, and knocks again.
+  void when_serving(Duration limit, Done<bool> done) override;
+  void when_not_quorum_critical(Duration, Done<bool> done) override { done(false); }
+  void when_online(std::size_t, Duration, Done<bool> done) override { done(false); }
   void when_silent(NodeId, Done<bool> done) override { done(false); }
   void when_leading_nothing(Done<std::size_t> done) override { done(0); }
   void probe_listeners(Done<std::vector<http::ListenerRow>> done) override { done({}); }
@@ -71,10 +74,10 @@ class EarlyView final : public http::BrokerView {
  private:
   const Parts parts_;
   const Config& config_;
+  cluster::Shard& thread_;
   const Instant started_;
   const cluster::TopologyPtr nothing_ = std::make_shared<const cluster::Topology>();
   std::vector<http::ListenerRow> listeners_;
-  std::vector<Done<>> waiting_;
 };
 
 }  // namespace quorate

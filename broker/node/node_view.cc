@@ -113,17 +113,6 @@ NodeView::NodeView(Parts parts)
 
 std::string_view NodeView::rabbitmq_version() const { return kCompatibleVersion; }
 
-void NodeView::set_service_state(http::ServiceState state) {
-  state_ = state;
-  if (state != http::ServiceState::serving) return;
-  for (auto& done : std::exchange(waiting_for_service_, {})) done();
-}
-
-void NodeView::when_serving(Done<> done) {
-  if (state_ == http::ServiceState::serving) return done();
-  waiting_for_service_.push_back(std::move(done));
-}
-
 void NodeView::probe_listeners(Done<std::vector<http::ListenerRow>> done) {
   auto probe = std::make_shared<ListenerProbe>(home().shard().io(), open_listeners(), std::move(done));
   probe->start();

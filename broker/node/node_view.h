@@ -39,7 +39,7 @@ class NodeView final : public http::BrokerView {
   explicit NodeView(Parts parts);
 
   // On shard 0, like everything below.
-  void set_service_state(http::ServiceState state);
+  void set_service_state(http::ServiceState state) { state_ = state; }
   /// What an order has to reckon with. Also when nothing runs any more.
   Situation situation() const;
   void set_listeners(std::vector<http::ListenerRow> listeners) { listeners_ = std::move(listeners); }
@@ -64,9 +64,9 @@ class NodeView final : public http::BrokerView {
   http::NodeRow this_node() const override;
   std::string_view default_queue_type() const override { return config_.default_queue_type; }
 
-  void when_serving(Done<> done) override;
-  void when_not_quorum_critical(std::optional<Duration> limit, Done<bool> done) override;
-  void when_online(std::size_t nodes, std::optional<Duration> limit, Done<bool> done) override;
+  void when_serving(Duration limit, Done<bool> done) override;
+  void when_not_quorum_critical(Duration limit, Done<bool> done) override;
+  void when_online(std::size_t nodes, Duration limit, Done<bool> done) override;
   void when_silent(NodeId node, Done<bool> done) override;
   void when_leading_nothing(Done<std::size_t> done) override;
   void probe_listeners(Done<std::vector<http::ListenerRow>> done) override;
@@ -118,8 +118,6 @@ class NodeView final : public http::BrokerView {
   void gather_one(GroupId queue, std::function<Row(NodeShard&)> make, Done<Row> done);
 
   // node_view_waits.cc: what takes a while
-  using Look = std::function<void(Done<bool>)>;
-  void wait_until(Look look, std::optional<Duration> limit, Done<bool> done);
   void transfer_here(GroupId queue, NodeId to, Done<Result<void>> done);
   static Result<void> begin_transfer(NodeShard& shard, GroupId queue, NodeId to);
   std::vector<std::string> queues_needing(NodeId node, bool classic_too) const;
@@ -144,7 +142,6 @@ class NodeView final : public http::BrokerView {
   const Instant started_;
   http::ServiceState state_ = http::ServiceState::starting;
   std::vector<http::ListenerRow> listeners_;
-  std::vector<Done<>> waiting_for_service_;
 };
 
 template <class Row>

@@ -1,16 +1,15 @@
-// What NodeView is asked for that takes a while: it looks again and again until the thing has happened.
+// What NodeView is asked for that takes a while.
 #include <fmt/format.h>
 #include <algorithm>
-#include <boost/asio/steady_timer.hpp>
 #include <memory>
 #include <utility>
 
 #include "broker/node/node_view.h"
+#include "broker/node/wait_until.h"
 
 namespace quorate {
 namespace {
 
-constexpr Duration kLookAgain = std::chrono::milliseconds(50);
 /// Longer than a node that has just died seems to be alive.
 constexpr Duration kSilenceLimit = std::chrono::seconds(4);
 /// Shorter than another node waits for the answer.
@@ -39,32 +38,6 @@ std::string_view text_of(raft::Refusal refusal) {
 
 }  // namespace
 
-/// `done`: whether it happened, before the limit if there is one.
-void NodeView::wait_until(Look look, std::optional<Duration> limit, Done<bool> done) {
-  struct Wait : std::enable_shared_from_this<Wait> {
-    Wait(cluster::Shard& on, Look what) : shard(on), look(std::move(what)), timer(on.io()) {}
-    void again() {
-      look([self = shared_from_this()](bool has_happened) {
-        const bool is_late = self->until && self->shard.now() >= *self->until;
-        if (has_happened || is_late) return self->done(has_happened);
-        self->timer.expires_after(kLookAgain);
-        self->timer.async_wait([self](const boost::system::error_code& cancelled) {
-          if (!cancelled) self->again();
-        });
-      });
-    }
-    cluster::Shard& shard;
-    Look look;
-    boost::asio::steady_timer timer;
-    std::optional<Instant> until;
-    Done<bool> done;
-  };
-  auto wait = std::make_shared<Wait>(home().shard(), std::move(look));
-  if (limit) wait->until = home().shard().now() + *limit;
-  wait->done = std::move(done);
-  wait->again();
-}
-
 std::string NodeView::waits_for() const {
   if (state_ == http::ServiceState::serving || state_ == http::ServiceState::draining) return "";
   if (parts_.link.was_forgotten()) {
@@ -84,21 +57,29 @@ std::string NodeView::waits_for() const {
   return missing.empty() ? "" : fmt::format("{} of {} nodes, waiting for {}", present, all.size(), missing);
 }
 
-void NodeView::when_not_quorum_critical(std::optional<Duration> limit, Done<bool> done) {
-  wait_until([this](Done<bool> is_safe) { is_safe(quorum_critical().empty()); }, limit, std::move(done));
+void NodeView::when_serving(Duration limit, Done<bool> done) {
+  const auto look = [this](Done<bool> serves) { serves(state_ == http::ServiceState::serving); };
+  wait_until(home().shard(), look, limit, std::move(done));
 }
 
-void NodeView::when_online(std::size_t nodes, std::optional<Duration> limit, Done<bool> done) {
+void NodeView::when_not_quorum_critical(Duration limit, Done<bool> done) {
+  wait_until(
+      home().shard(), [this](Done<bool> is_safe) { is_safe(quorum_critical().empty()); }, limit, std::move(done));
+}
+
+void NodeView::when_online(std::size_t nodes, Duration limit, Done<bool> done) {
   const auto look = [this, nodes](Done<bool> are_there) {
     const std::vector<cluster::ClusterNode> all = members();
     const auto live = std::ranges::count_if(all, [this](const auto& node) { return is_live(node.id); });
     are_there(static_cast<std::size_t>(live) >= nodes);
   };
-  wait_until(look, limit, std::move(done));
+  wait_until(home().shard(), look, limit, std::move(done));
 }
 
 void NodeView::when_silent(NodeId node, Done<bool> done) {
-  wait_until([this, node](Done<bool> is_silent) { is_silent(!is_live(node)); }, kSilenceLimit, std::move(done));
+  wait_until(
+      home().shard(), [this, node](Done<bool> is_silent) { is_silent(!is_live(node)); }, kSilenceLimit,
+      std::move(done));
 }
 
 /// Durable ones that have no majority without it, as far as this node can see.
@@ -150,7 +131,7 @@ void NodeView::when_leading_nothing(Done<std::size_t> done) {
       leads_nothing(*led == 0);
     });
   };
-  wait_until(look, kEvacuationLimit, [led, done = std::move(done)](bool) mutable { done(*led); });
+  wait_until(home().shard(), look, kEvacuationLimit, [led, done = std::move(done)](bool) mutable { done(*led); });
 }
 
 // --- transfers ---
@@ -195,7 +176,7 @@ void NodeView::transfer_here(GroupId queue, NodeId to, Done<Result<void>> done) 
             leads(seen && seen->leader == to);
           });
         };
-        wait_until(look, kTransferLimit, [done = std::move(done)](bool leads) mutable {
+        wait_until(home().shard(), look, kTransferLimit, [done = std::move(done)](bool leads) mutable {
           if (leads) return done({});
           done(failure(ErrorCode::unavailable, "that member has not taken over in time"));
         });

@@ -38,6 +38,14 @@ TEST_F(ControlTest, AnswersEarlyWhatNeedsNoCluster) {
   }
 }
 
+TEST_F(ControlTest, WhoWaitsForTheStartHearsInTimeWhatItWaitsFor) {
+  EXPECT_EQ(data("await_startup", R"({"within":"5"})"), "null");
+  view.state = http::ServiceState::starting;
+  view.waits = "1 of 3, waiting for rabbit@n2";
+  EXPECT_EQ(error("await_startup", R"({"within":"5"})"),
+            "75 time is up: this node is still starting: 1 of 3, waiting for rabbit@n2");
+}
+
 TEST_F(ControlTest, APausedNodeRefusesAtOnceWhatNeedsItsCluster) {
   view.state = http::ServiceState::paused;
   view.majority = false;

@@ -68,16 +68,19 @@ class FakeView final : public BrokerView {
                           {.protocol = "http", .address = "127.0.0.1", .port = 15672}}};
   }
   std::string_view default_queue_type() const override { return "classic"; }
-  void when_serving(Done<> done) override {
-    if (state == ServiceState::serving) done();
+  // Time is up at once.
+  void when_serving(Duration limit, Done<bool> done) override {
+    last_limit = limit;
+    done(state == ServiceState::serving);
   }
-  void when_not_quorum_critical(std::optional<Duration> limit, Done<bool> done) override {
-    if (critical.empty() || limit) done(critical.empty());
+  void when_not_quorum_critical(Duration limit, Done<bool> done) override {
+    last_limit = limit;
+    done(critical.empty());
   }
   /// Those of the topology, without the silent ones.
-  void when_online(std::size_t nodes, std::optional<Duration> limit, Done<bool> done) override {
-    const bool are_there = topology()->nodes.size() - silent.size() >= nodes;
-    if (are_there || limit) done(are_there);
+  void when_online(std::size_t nodes, Duration limit, Done<bool> done) override {
+    last_limit = limit;
+    done(topology()->nodes.size() - silent.size() >= nodes);
   }
   void when_silent(NodeId node, Done<bool> done) override { done(std::ranges::find(silent, node) != silent.end()); }
   void when_leading_nothing(Done<std::size_t> done) override { done(0); }
@@ -136,6 +139,7 @@ class FakeView final : public BrokerView {
   std::vector<CriticalRow> critical;
   bool majority = true;
   std::string waits;
+  Duration last_limit{};
   std::vector<NodeId> silent;
   bool needed = false;  // those who are forgotten, for some queue's majority
   std::vector<std::pair<GroupId, NodeId>> transfers;
