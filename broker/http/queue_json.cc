@@ -43,8 +43,8 @@ json::object queue_json(const QueueRow& row, const policy::PolicyBook& policies)
   put_counter(object, "messages_ready", row.ready);
   put_counter(object, "messages_unacknowledged", row.unacknowledged);
   put_counter(object, "reductions", 0);
+  object["messages_delayed"] = row.delayed;
   if (!row.members.empty()) {
-    object["messages_delayed"] = row.delayed;
     object["leader"] = row.node;
     object["members"] = json_strings(row.members);
     object["online"] = json_strings(row.online);

@@ -200,6 +200,10 @@ TEST_F(ControlTest, QueuesAreListedPurgedAndDeleted) {
   EXPECT_EQ(data("list_queues"), R"([{"name":"q","messages":5}])");
   EXPECT_EQ(data("list_queues", R"({"column":["consumers","name","policy"]})"),
             R"([{"consumers":1,"name":"q","policy":null}])");
+  view.queues.front().delayed = 2;
+  EXPECT_EQ(data("list_queues", R"({"column":["messages","messages_delayed"]})"),
+            R"([{"messages":7,"messages_delayed":2}])");
+  view.queues.front().delayed = 0;
   view.queues.front().node = "rabbit@b";
   EXPECT_EQ(data("list_queues", R"({"local":true,"online":true})"), "[]");
   view.queues.front().node = "rabbit@test";

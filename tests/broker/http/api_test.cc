@@ -247,6 +247,17 @@ TEST_F(ApiTest, TheClusterHasANameThatAdministratorsChange) {
   EXPECT_EQ(body("/api/overview").at("cluster_name"), "prod");
 }
 
+TEST_F(ApiTest, CountsTheMessagesOfAQueueOfEitherType) {
+  view.queues.front().unacknowledged = 4;
+  view.queues.front().delayed = 2;
+  for (const std::vector<std::string>& members : {std::vector<std::string>(), {"rabbit@test"}}) {
+    view.queues.front().members = members;
+    const json::value queue = body("/api/queues/%2F/q");
+    EXPECT_EQ(queue.at("messages_delayed"), 2) << members.size();
+    EXPECT_EQ(queue.at("messages").to_number<std::uint64_t>(), view.queues.front().ready + 6);
+  }
+}
+
 TEST_F(ApiTest, SaysWhichConsumersWaitBehindASingleActiveOne) {
   const Table arguments{.fields = {{"x-single-active-consumer", Value(true)}}};
   view.apply(cluster::DeclareQueue{.queue = {.vhost = "/",
