@@ -170,7 +170,8 @@ std::string render_answer(const Invocation& invocation, std::string_view node, c
     if (!answer.text.empty()) otherwise["message"] = answer.text;
     return json::serialize(has_data ? answer.data : json::value(std::move(otherwise))) + "\n";
   }
-  if (const json::array* rows = answer.data.if_array(); invocation.command->is_list() && rows != nullptr) {
+  const bool has_own_table = !invocation.command->is_list() && invocation.format == Format::table;
+  if (const json::array* rows = answer.data.if_array(); rows != nullptr && !has_own_table) {
     return render_rows(invocation, *rows);
   }
   return as_line(answer.text);

@@ -168,6 +168,17 @@ TEST(Output, CsvQuotesAndDrawnTablesLineUp) {
             "└──────┴──────┘\n");
 }
 
+TEST(Output, RowsOfACommandThatIsNoListAreDrawnForThoseWhoAskForIt) {
+  const Answer answer{.data = json::parse(R"([{"Node Name":"a","Term":3}])"), .text = "Node Name\tTerm\na\t3"};
+  const auto shown = [&](const std::string& format) {
+    return render_answer(parse({"quorum_status", "q", "--formatter", format}), "n", answer);
+  };
+  EXPECT_EQ(shown("csv"), "Node Name,Term\na,3\n");
+  EXPECT_TRUE(shown("pretty_table").starts_with("┌───────────┬──────┐\n│ Node Name │ Term │\n"))
+      << shown("pretty_table");
+  EXPECT_EQ(shown("table"), "Node Name\tTerm\na\t3\n");
+}
+
 TEST(Output, ArgumentsLookLikeRabbitmqs) {
   EXPECT_EQ(render_cell(json::parse(R"({"x-max-length":10,"x-queue-type":"quorum","nested":{"a":1}})")),
             R"([{"x-max-length",10},{"x-queue-type","quorum"},{"nested",[{"a",1}]}])");
