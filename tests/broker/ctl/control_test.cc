@@ -259,6 +259,8 @@ TEST_F(ControlTest, HealthChecksOfListenersKnowRabbitmqsNames) {
             "69 No listener for protocol mqtt is active on node rabbit@test. Found listeners for the following "
             "protocols: amqp, http");
   EXPECT_EQ(run("check_virtual_hosts")->text, "Node rabbit@test reported all vhosts as running");
+  view.state = http::ServiceState::draining;
+  EXPECT_EQ(run("check_virtual_hosts")->text, "Node rabbit@test reported all vhosts as running");
   view.state = http::ServiceState::paused;
   EXPECT_TRUE(error("check_virtual_hosts").starts_with("69 this node is paused"));
 }

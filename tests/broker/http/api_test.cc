@@ -151,6 +151,16 @@ TEST_F(ApiTest, AnswersHealthChecksWithoutAUserAndFailsThemWith503) {
   }
 }
 
+TEST_F(ApiTest, VirtualHostsRunWhereverTheNodeCanBeAsked) {
+  const std::string target = "/api/health/checks/virtual-hosts";
+  view.stalling = "the disk does not answer";
+  EXPECT_EQ(get(target, "guest").body, R"({"status":"ok"})");
+  view.state = ServiceState::draining;
+  EXPECT_EQ(get(target, "guest").body, R"({"status":"ok"})");
+  view.state = ServiceState::paused;
+  EXPECT_EQ(get(target, "guest").status, 503u);
+}
+
 TEST_F(ApiTest, SaysWhatItWaitsForWhileItsClusterIsNotThere) {
   view.waits = "1 of 3, waiting for rabbit@n2, rabbit@n3";
   for (const ServiceState state : {ServiceState::starting, ServiceState::paused}) {
