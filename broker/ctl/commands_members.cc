@@ -236,19 +236,29 @@ struct Rebalance : std::enable_shared_from_this<Rebalance> {
   Rebalance(BrokerView& through, LeaderBalance plan, Done then)
       : view(through), balance(std::move(plan)), done(std::move(then)) {}
 
+  /// Answers that come at once find the loop going on: it takes the next move, not they.
   void go_on() {
-    while (under_way < kTransfersMax && next < balance.moves.size()) {
-      const LeaderMove& move = balance.moves[next++];
-      const auto to = find_node(view, move.to);
-      if (!to) continue;
-      ++under_way;
-      view.transfer_leadership(move.queue, to->id, [self = shared_from_this()](const Result<void>& result) {
-        --self->under_way;
-        if (!result) ++self->failed;
-        self->go_on();
-      });
-    }
+    if (std::exchange(is_going_on, true)) return;
+    while (under_way < kTransfersMax && next < balance.moves.size()) begin(balance.moves[next++]);
+    is_going_on = false;
     if (under_way == 0 && next == balance.moves.size()) answer();
+  }
+
+  void begin(const LeaderMove& move) {
+    const auto to = find_node(view, move.to);
+    if (!to) return note_failed(move);
+    ++under_way;
+    view.transfer_leadership(move.queue, to->id, [self = shared_from_this(), &move](const Result<void>& result) {
+      --self->under_way;
+      if (!result) self->note_failed(move);
+      self->go_on();
+    });
+  }
+
+  void note_failed(const LeaderMove& move) {
+    ++failed;
+    --balance.leaders[move.to];
+    ++balance.leaders[move.from];
   }
 
   void answer() {
@@ -269,6 +279,7 @@ struct Rebalance : std::enable_shared_from_this<Rebalance> {
   std::size_t next = 0;
   std::size_t under_way = 0;
   std::size_t failed = 0;
+  bool is_going_on = false;
 };
 
 }  // namespace

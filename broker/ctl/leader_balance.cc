@@ -37,8 +37,8 @@ LeaderBalance balance_leaders(const std::vector<http::QueueRow>& queues, const s
     }
   }
   for (std::size_t i = 0; i < queues.size(); ++i) {
-    if (leader_of[i] != queues[i].node)
-      balance.moves.push_back({.queue = queues[i].definition->id, .to = leader_of[i]});
+    if (leader_of[i] == queues[i].node) continue;
+    balance.moves.push_back({.queue = queues[i].definition->id, .from = queues[i].node, .to = leader_of[i]});
   }
   return balance;
 }

@@ -11,6 +11,7 @@ namespace quorate::ctl {
 
 struct LeaderMove {
   GroupId queue;
+  std::string from;
   std::string to;
   bool operator==(const LeaderMove&) const = default;
 };

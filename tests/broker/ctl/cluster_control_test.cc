@@ -1,4 +1,5 @@
 // Control commands for members of the cluster and of its queues, without a node (management.md §3.2).
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -243,6 +244,40 @@ TEST_F(ClusterControlTest, LeadersAreTransferredAndSpread) {
   }
   EXPECT_TRUE(run("rebalance", R"({"type":"quorum","queue-pattern":"q","vhost-pattern":"/"})").has_value());
   EXPECT_EQ(view.transfers.size(), 2U);
+}
+
+/// Each answer comes before the question has returned, and none of them on top of the one before.
+TEST_F(ClusterControlTest, ARebalanceOfManyQueuesIsDoneOneAfterAnother) {
+  constexpr std::size_t kQueues = 200'000;
+  const auto* queue = view.topology()->find_vhost("/")->queues.find("q");
+  view.queues.assign(kQueues, {.definition = *queue,
+                               .node = "rabbit@test",
+                               .state = "running",
+                               .members = {"rabbit@test", "rabbit@b"},
+                               .online = {"rabbit@test", "rabbit@b"}});
+  EXPECT_TRUE(run("rebalance", R"({"type":"all"})").has_value());
+  EXPECT_EQ(view.transfers.size(), kQueues / 2);
+}
+
+TEST_F(ClusterControlTest, ARebalanceShowsWhoLeadsAndNotWhoShould) {
+  const auto* queue = view.topology()->find_vhost("/")->queues.find("q");
+  view.queues.assign(4, {.definition = *queue,
+                         .node = "rabbit@test",
+                         .state = "running",
+                         .members = {"rabbit@test", "rabbit@b"},
+                         .online = {"rabbit@test", "rabbit@b"}});
+  const auto leaders = [](std::size_t here, std::size_t there) {
+    const std::string_view key = R"("Number of quorum queue leaders":)";
+    return fmt::format(R"([{{"Node Name":"rabbit@b",{0}{2}}},{{"Node Name":"rabbit@c",{0}0}},)"
+                       R"({{"Node Name":"rabbit@test",{0}{1}}}])",
+                       key, here, there);
+  };
+  EXPECT_EQ(data("rebalance", R"({"type":"all"})"), leaders(2, 2));
+  view.transfer_outcome = failure(ErrorCode::unavailable, "it does not answer");
+  const Outcome outcome = run("rebalance", R"({"type":"all"})");
+  ASSERT_TRUE(outcome.has_value());
+  EXPECT_EQ(json::serialize(outcome->data), leaders(4, 0));
+  EXPECT_TRUE(outcome->text.ends_with("\n2 of 2 leaders could not be moved")) << outcome->text;
 }
 
 /// A list shows each of its columns, all rows have them all, and the defaults are among them.

@@ -86,7 +86,7 @@ class FakeView final : public BrokerView {
   void when_leading_nothing(Done<std::size_t> done) override { done(0); }
   void transfer_leadership(GroupId queue, NodeId to, Done<Result<void>> done) override {
     transfers.emplace_back(queue, to);
-    done({});
+    done(transfer_outcome);
   }
   void probe_listeners(Done<std::vector<ListenerRow>> done) override { done(unreachable); }
   void collect_nodes(Done<std::vector<NodeRow>> done) override {
@@ -143,6 +143,7 @@ class FakeView final : public BrokerView {
   std::vector<NodeId> silent;
   bool needed = false;  // those who are forgotten, for some queue's majority
   std::vector<std::pair<GroupId, NodeId>> transfers;
+  Result<void> transfer_outcome;
   std::vector<QueueRow> queues;
   std::vector<ReplicaRow> replicas;
   std::vector<ConnectionRow> connections;
