@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/asio/ip/address.hpp>
 #include <charconv>
 #include <cstdint>
 #include <limits>
@@ -237,6 +238,18 @@ struct Address {
     const bool ipv6 = field.host.find(':') != std::string::npos;
     return ipv6 ? fmt::format("[{}]:{}", field.host, field.port) : fmt::format("{}:{}", field.host, field.port);
   }
+};
+
+/// `::`, `0.0.0.0`, `192.0.2.7`.
+struct Ip {
+  static Accepted parse(std::string_view text, std::string& field) {
+    boost::system::error_code error;
+    boost::asio::ip::make_address(text, error);
+    if (error) return expected("an IP address");
+    field = text;
+    return {};
+  }
+  static std::string print(const std::string& field) { return field; }
 };
 
 /// NAME@HOST, as RabbitMQ writes it, or NODE_NAME@HOST:PORT where the name of the node does not say where it is.

@@ -32,12 +32,7 @@ Result<void> OperatorDoors::open() {
   const std::filesystem::path folder = config_.data_dir;
   if (auto opened = control_server_.listen((folder / ctl::kSocketName).string()); !opened) return opened;
   if (config_.management_port != kNoPort) {
-    boost::system::error_code error;
-    const auto address = boost::asio::ip::make_address(config_.management_ip, error);
-    if (error) {
-      return failure(ErrorCode::invalid_argument,
-                     "management.tcp.ip: '" + config_.management_ip + "' is no IP address");
-    }
+    const auto address = boost::asio::ip::make_address(config_.management_ip);
     const auto port = static_cast<std::uint16_t>(config_.management_port);
     const auto endpoint = api_server_.listen({address, port});
     if (!endpoint) return std::unexpected(endpoint.error());
