@@ -73,6 +73,7 @@ std::expected<void, std::string> change(cluster::VhostMetadata& metadata, const 
 void add_user(BrokerView& view, const Arguments& arguments, Done done) {
   const std::string name = text_of(arguments, "username");
   const std::string password = text_of(arguments, "password");
+  if (name.empty()) return fail(done, Exit::dataerr, "user cannot be empty string");
   if (password.empty()) return fail(done, Exit::dataerr, "password cannot be empty");
   if (find_user(view, name) != nullptr) {
     return fail(done, Exit::software, fmt::format("User \"{}\" already exists", name));

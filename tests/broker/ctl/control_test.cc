@@ -104,6 +104,7 @@ TEST_F(ControlTest, UsersComeChangeAndGo) {
   EXPECT_TRUE(run("add_user", R"({"username":"a","password":"pw"})").has_value());
   EXPECT_EQ(error("add_user", R"({"username":"a","password":"pw"})"), R"(70 User "a" already exists)");
   EXPECT_EQ(error("add_user", R"({"username":"b","password":""})"), "65 password cannot be empty");
+  EXPECT_EQ(error("add_user", R"({"username":"","password":"pw"})"), "65 user cannot be empty string");
   EXPECT_EQ(run("authenticate_user", R"({"username":"a","password":"pw"})")->text, "Success");
   EXPECT_TRUE(run("change_password", R"({"username":"a","password":"new"})").has_value());
   EXPECT_EQ(error("authenticate_user", R"({"username":"a","password":"pw"})"), R"(65 failed to authenticate user "a")");
