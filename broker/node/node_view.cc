@@ -228,8 +228,9 @@ void NodeView::submit(cluster::MetadataCommand command, Done<cluster::Outcome> d
 /// The metadata alone decides: its members stop and drop what they have when they hear of it, whenever they are back.
 void NodeView::delete_unasked(const cluster::Queue& queue, Done<http::QueueAnswer> done) {
   if (!has_majority()) return done({.outcome = http::QueueOutcome::unreachable});
-  log::warn(log::Category::queue, "queue.deleted_unasked queue={} vhost={} consequence=\"its members were not heard\"",
-            queue.name, queue.vhost);
+  log::warn(log::Category::queue,
+            "queue.deleted_unasked queue=\"{}\" vhost=\"{}\" consequence=\"its members were not heard\"", queue.name,
+            queue.vhost);
   submit(cluster::DeleteQueue{.id = queue.id}, [done = std::move(done)](cluster::Outcome outcome) mutable {
     using Outcome = http::QueueOutcome;
     const bool was_gone = outcome == cluster::Outcome::not_found;
