@@ -1,6 +1,6 @@
 // quoratectl: finds a node's control socket, runs one command there, prints the answer. It also answers to rabbitmqctl,
-// rabbitmq-queues and rabbitmq-diagnostics. For a node on another machine quoratectl-remote takes over: that has gRPC
-// in it, which would take longer to load than a command takes.
+// rabbitmq-queues, rabbitmq-diagnostics and rabbitmq-upgrade. For a node on another machine quoratectl-remote takes
+// over: that has gRPC in it, which would take longer to load than a command takes.
 #include <unistd.h>
 
 #include <cstring>

@@ -161,7 +161,7 @@ def the_socket_is_the_owners(node):
 @scenario
 def all_names_answer(node):
     """quoratectl answers to RabbitMQ's names, and within milliseconds"""
-    for tool in ("quoratectl", "rabbitmqctl", "rabbitmq-queues", "rabbitmq-diagnostics"):
+    for tool in ("quoratectl", "rabbitmqctl", "rabbitmq-queues", "rabbitmq-diagnostics", "rabbitmq-upgrade"):
         equal(node.ctl("-q", "ping", tool=tool), "Ping succeeded\n")
     took = []
     for _ in range(10):
