@@ -177,15 +177,8 @@ void list_users(BrokerView& view, const Arguments&, Done done) {
 
 void list_vhosts(BrokerView& view, const Arguments&, Done done) {
   json::array rows;
-  view.topology()->vhosts.for_each([&](const std::string& name, const cluster::VhostPtr& vhost) {
-    json::object row = http::vhost_metadata_json(*vhost, view);
-    row["name"] = json_text(name);
-    row["tracing"] = false;
-    row["cluster_state"] = json::object{{view.node_name(), "running"}};
-    row["protected_from_deletion"] = false;
-    row["metadata"] = http::vhost_metadata_json(*vhost, view);
-    rows.push_back(std::move(row));
-  });
+  view.topology()->vhosts.for_each(
+      [&](const std::string&, const cluster::VhostPtr& vhost) { rows.push_back(http::vhost_json(*vhost, view)); });
   answer_rows(done, std::move(rows), "name");
 }
 
@@ -195,11 +188,7 @@ void list_permissions(BrokerView& view, const Arguments& arguments, Done done) {
   json::array rows;
   view.topology()->users.for_each([&](const std::string& name, const cluster::User& user) {
     const cluster::PermissionPatterns* patterns = user.permissions.find(vhost->name);
-    if (patterns == nullptr) return;
-    rows.push_back(json::object{{"user", json_text(name)},
-                                {"configure", json_text(patterns->configure)},
-                                {"write", json_text(patterns->write)},
-                                {"read", json_text(patterns->read)}});
+    if (patterns != nullptr) rows.push_back(http::permission_json(name, vhost->name, *patterns));
   });
   answer_rows(done, std::move(rows), "user");
 }
@@ -210,10 +199,7 @@ void list_user_permissions(BrokerView& view, const Arguments& arguments, Done do
   if (user == nullptr) return fail(done, Exit::nouser, fmt::format("User \"{}\" does not exist", name));
   json::array rows;
   user->permissions.for_each([&](const std::string& vhost, const cluster::PermissionPatterns& patterns) {
-    rows.push_back(json::object{{"vhost", json_text(vhost)},
-                                {"configure", json_text(patterns.configure)},
-                                {"write", json_text(patterns.write)},
-                                {"read", json_text(patterns.read)}});
+    rows.push_back(http::permission_json(name, vhost, patterns));
   });
   answer_rows(done, std::move(rows), "vhost");
 }

@@ -21,25 +21,6 @@ json::object user_row(const cluster::User& user) {
           {"limits", json::object()}};
 }
 
-json::object vhost_row(const cluster::Vhost& vhost, const Call& call) {
-  json::object row = vhost_metadata_json(vhost, call.view);
-  row["metadata"] = json::object(row);
-  row["name"] = json_text(vhost.name);
-  row["protected_from_deletion"] = false;
-  row["tracing"] = false;
-  row["cluster_state"] = json::object{{call.view.node_name(), "running"}};
-  return row;
-}
-
-json::object permission_row(const cluster::User& user, const std::string& vhost,
-                            const cluster::PermissionPatterns& patterns) {
-  return {{"user", json_text(user.name)},
-          {"vhost", json_text(vhost)},
-          {"configure", json_text(patterns.configure)},
-          {"write", json_text(patterns.write)},
-          {"read", json_text(patterns.read)}};
-}
-
 json::object exchange_row(const cluster::Exchange& exchange, const policy::PolicyBook& policies) {
   json::object row{{"name", json_text(exchange.name)},
                    {"vhost", json_text(exchange.vhost)},
@@ -79,12 +60,12 @@ void whoami(Call call) {
 void vhosts(Call call) {
   if (call.path.contains("vhost")) {
     const cluster::Vhost* vhost = call.topology().find_vhost(call.path.at("vhost"));
-    return vhost != nullptr ? answer(call, vhost_row(*vhost, call)) : answer_not_found(call);
+    return vhost != nullptr ? answer(call, vhost_json(*vhost, call.view)) : answer_not_found(call);
   }
   json::array rows;
   const bool sees_names = call.caller.has(Access::monitoring);
   call.topology().vhosts.for_each([&](const std::string& name, const cluster::VhostPtr& vhost) {
-    if (sees_names || call.sees_vhost(name)) rows.push_back(vhost_row(*vhost, call));
+    if (sees_names || call.sees_vhost(name)) rows.push_back(vhost_json(*vhost, call.view));
   });
   answer_list(call, std::move(rows));
 }
@@ -105,12 +86,12 @@ void permissions(Call call) {
     const cluster::User* user = call.topology().users.find(call.path.at("user"));
     const auto* patterns = user != nullptr ? user->permissions.find(call.path.at("vhost")) : nullptr;
     if (patterns == nullptr) return answer_not_found(call);
-    return answer(call, permission_row(*user, call.path.at("vhost"), *patterns));
+    return answer(call, permission_json(user->name, call.path.at("vhost"), *patterns));
   }
   json::array rows;
   call.topology().users.for_each([&](const std::string&, const cluster::User& user) {
     user.permissions.for_each([&](const std::string& vhost, const cluster::PermissionPatterns& patterns) {
-      rows.push_back(permission_row(user, vhost, patterns));
+      rows.push_back(permission_json(user.name, vhost, patterns));
     });
   });
   answer_list(call, std::move(rows));
