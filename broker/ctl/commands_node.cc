@@ -10,6 +10,7 @@
 #include "broker/ctl/commands.h"
 #include "broker/http/json_fields.h"
 #include "broker/http/protocol_names.h"
+#include "broker/http/refusal.h"
 
 namespace quorate::ctl::run {
 namespace {
@@ -216,7 +217,7 @@ void listeners(BrokerView& view, const Arguments&, Done done) {
 void await_startup(BrokerView& view, const Arguments& arguments, Done done) {
   view.when_serving(limit_of(arguments), [&view, done = std::move(done)](bool serves) mutable {
     if (serves) return answer_nothing(done);
-    fail(done, Exit::tempfail, "time is up: this node " + http::describe_state(view));
+    fail(done, Exit::tempfail, "time is up: " + http::what_it_is(view));
   });
 }
 

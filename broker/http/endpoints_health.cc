@@ -6,6 +6,7 @@
 #include "broker/http/endpoints.h"
 #include "broker/http/json_fields.h"
 #include "broker/http/protocol_names.h"
+#include "broker/http/refusal.h"
 
 namespace quorate::http::endpoints {
 namespace {
@@ -14,7 +15,7 @@ namespace json = boost::json;
 
 void answer_state(Call& call) {
   if (call.view.service_state() != ServiceState::serving) {
-    return answer_health(call, Health::failed, {{"reason", "this node " + describe_state(call.view)}});
+    return answer_health(call, Health::failed, {{"reason", what_it_is(call.view)}});
   }
   const std::string stalls = call.view.stalls();
   if (!stalls.empty()) return answer_health(call, Health::failed, {{"reason", stalls}});

@@ -2,10 +2,12 @@
 
 namespace quorate::http {
 
+std::string what_it_is(const BrokerView& view) { return "this node " + describe_state(view); }
+
 std::string why_not_shown(const BrokerView& view) {
   const ServiceState state = view.service_state();
   const bool is_shown = knows_cluster(state) && state != ServiceState::paused;
-  return is_shown ? "" : "this node " + describe_state(view);
+  return is_shown ? "" : what_it_is(view);
 }
 
 std::string why_not_changed(const BrokerView& view) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "broker/http/refusal.h"
 #include "broker/message/compatible_version.h"
 #include "broker/node/process_facts.h"
 #include "broker/node/wait_until.h"
@@ -33,11 +34,11 @@ void EarlyView::collect_nodes(Done<std::vector<http::NodeRow>> done) {
 }
 
 void EarlyView::transfer_leadership(GroupId, NodeId, Done<Result<void>> done) {
-  done(failure(ErrorCode::unavailable, "this node " + http::describe_state(*this)));
+  done(failure(ErrorCode::unavailable, http::what_it_is(*this)));
 }
 
 void EarlyView::forget_node(NodeId, bool, Done<Result<void>> done) {
-  done(failure(ErrorCode::unavailable, "this node " + http::describe_state(*this)));
+  done(failure(ErrorCode::unavailable, http::what_it_is(*this)));
 }
 
 std::optional<Result<void>> EarlyView::order(const http::Order& order) {

@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include "broker/http/refusal.h"
 #include "broker/node/node_view.h"
 #include "broker/node/wait_until.h"
 
@@ -92,7 +93,7 @@ std::vector<std::string> NodeView::queues_needing(NodeId node, bool classic_too)
       return raft::node_of(member) != node && is_live(raft::node_of(member));
     });
     if (static_cast<std::size_t>(left) * 2 > queue->members.size()) return;
-    names.push_back("queue '" + queue->name + "' in vhost '" + queue->vhost + "'");
+    names.push_back(http::describe({.name = queue->name, .vhost = queue->vhost}));
   });
   return names;
 }
@@ -100,9 +101,8 @@ std::vector<std::string> NodeView::queues_needing(NodeId node, bool classic_too)
 /// A node that runs would go on as if it still belonged to the cluster; without a majority nothing can be decided; and
 /// without it quorum queues may never have one again. The node's classic queues go with it unasked, as in RabbitMQ.
 void NodeView::forget_node(NodeId node, bool force, Done<Result<void>> done) {
-  if (!has_majority()) {
-    return done(
-        failure(ErrorCode::unavailable, "this node does not reach a majority of the cluster, which must agree"));
+  if (std::string why_not = http::why_not_changed(*this); !why_not.empty()) {
+    return done(failure(ErrorCode::unavailable, std::move(why_not)));
   }
   when_silent(node, [this, node, force, done = std::move(done)](bool is_silent) mutable {
     if (!is_silent) {
