@@ -29,7 +29,6 @@ enum class Exit : int {
   unavailable = 69,  // the node is not there, or a check failed
   software = 70,
   tempfail = 75,  // out of time
-  config = 78,
 };
 
 struct CommandError {

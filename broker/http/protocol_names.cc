@@ -28,7 +28,6 @@ constexpr ProtocolAlias kAliases[] = {
     {"management_ui", "http"},
     {"ui", "http"},
     {"http_api", "http"},
-    {"https", "https"},
     {"cli", "clustering"},
     {"distribution", "clustering"},
     {"cli/ssl", "clustering/ssl"},
