@@ -37,12 +37,6 @@ void print_line(std::FILE* to, const std::string& text) {
   std::fputc('\n', to);
 }
 
-std::string join(const std::vector<std::string>& parts) {
-  std::string joined;
-  for (const std::string& part : parts) joined += (joined.empty() ? "" : ", ") + part;
-  return joined;
-}
-
 /// What happens to the process, on the main thread: signals, failures, orders, and starts that end.
 class News {
  public:
@@ -169,7 +163,7 @@ class Service {
     log::info(log::Category::general,
               "Server startup complete version={} node={} data_dir={} listeners=\"{}\" recovery={}ms "
               "waited_for_others={}ms",
-              QUORATE_VERSION, config_.node_name, config_.data_dir, join(node.listener_names()),
+              QUORATE_VERSION, config_.node_name, config_.data_dir, fmt::join(node.listener_names(), ", "),
               in_ms(clock_.now() - begin - waited), in_ms(waited));
     notify_systemd("READY=1");
     news_.set_on_reload([&] { reload(node); });

@@ -31,11 +31,15 @@ std::string describe(const AlarmRow& alarm) {
   return fmt::format("{} alarm on node {}", alarm.resource == "memory" ? "Memory" : "Free disk space", alarm.node);
 }
 
+/// Or "(none)".
+std::string one_per_line(const std::vector<std::string>& lines) {
+  return lines.empty() ? "(none)" : fmt::format("{}", fmt::join(lines, "\n"));
+}
+
 std::string alarm_lines(const std::vector<AlarmRow>& alarms) {
-  if (alarms.empty()) return "(none)";
-  std::string lines;
-  for (const AlarmRow& alarm : alarms) lines += (lines.empty() ? "" : "\n") + describe(alarm);
-  return lines;
+  std::vector<std::string> lines;
+  for (const AlarmRow& alarm : alarms) lines.push_back(describe(alarm));
+  return one_per_line(lines);
 }
 
 std::string purpose_of(const ListenerRow& listener) {
@@ -60,14 +64,14 @@ json::array listener_rows(const std::string& node, const std::vector<ListenerRow
 }
 
 std::string listener_lines(const std::vector<ListenerRow>& listeners, std::string_view prefix) {
-  std::string lines;
+  std::vector<std::string> lines;
   for (const ListenerRow& listener : listeners) {
     const bool is_v6 = listener.address.find(':') != std::string::npos;
-    lines += fmt::format("{}{}Interface: {}, port: {}, protocol: {}, purpose: {}", lines.empty() ? "" : "\n", prefix,
-                         is_v6 ? "[" + listener.address + "]" : listener.address, listener.port, listener.protocol,
-                         purpose_of(listener));
+    lines.push_back(fmt::format("{}Interface: {}, port: {}, protocol: {}, purpose: {}", prefix,
+                                is_v6 ? "[" + listener.address + "]" : listener.address, listener.port,
+                                listener.protocol, purpose_of(listener)));
   }
-  return lines;
+  return fmt::format("{}", fmt::join(lines, "\n"));
 }
 
 void answer_check(Done& done, const std::vector<AlarmRow>& alarms, std::string fine, std::string_view where) {
@@ -78,62 +82,59 @@ void answer_check(Done& done, const std::vector<AlarmRow>& alarms, std::string f
 struct Counts {
   std::size_t connections = 0;
   std::size_t queues = 0;
+  std::size_t vhosts = 0;
 };
 
-void answer_status(BrokerView& view, const Counts& counts, Done& done) {
-  const NodeRow node = view.this_node();
-  const auto uptime = std::chrono::duration_cast<std::chrono::seconds>(node.uptime).count();
-  const std::size_t vhosts = view.topology()->vhosts.size();
-  const std::vector<AlarmRow> alarms = view.alarms();
-  const bool is_running = view.service_state() == ServiceState::serving;
-  json::object data{{"pid", node.os_pid},
-                    {"os", "Linux"},
-                    {"node_name", node.name},
-                    {"product_name", "Quorate"},
-                    {"product_version", QUORATE_VERSION},
-                    {"rabbitmq_version", view.rabbitmq_version()},
-                    {"uptime", uptime},
-                    {"is_running", is_running},
-                    {"state", http::describe_state(view)},
-                    {"waits_for", view.waits_for()},
-                    {"is_under_maintenance", node.being_drained},
-                    {"data_directory", node.data_dir},
-                    {"log_files", http::json_strings(node.log_files)},
-                    {"alarms", alarm_rows(alarms)},
-                    {"processors", node.processors},
-                    {"memory", node.memory_used},
-                    {"vm_memory_limit", node.memory_limit},
-                    {"disk_free", node.disk_free},
-                    {"disk_free_limit", node.disk_free_limit},
-                    {"file_descriptors", json::object{{"total_used", node.files_open},
-                                                      {"total_limit", node.files_max},
-                                                      {"sockets_used", node.sockets_open}}},
-                    {"totals", json::object{{"connection_count", counts.connections},
-                                            {"queue_count", counts.queues},
-                                            {"virtual_host_count", vhosts}}},
-                    {"listeners", listener_rows(node.name, node.listeners)}};
+auto uptime_seconds(const NodeRow& node) {
+  return std::chrono::duration_cast<std::chrono::seconds>(node.uptime).count();
+}
+
+json::object status_json(const BrokerView& view, const NodeRow& node, const Counts& counts) {
+  return json::object{{"pid", node.os_pid},
+                      {"os", "Linux"},
+                      {"node_name", node.name},
+                      {"product_name", "Quorate"},
+                      {"product_version", QUORATE_VERSION},
+                      {"rabbitmq_version", view.rabbitmq_version()},
+                      {"uptime", uptime_seconds(node)},
+                      {"is_running", view.service_state() == ServiceState::serving},
+                      {"state", http::describe_state(view)},
+                      {"waits_for", view.waits_for()},
+                      {"is_under_maintenance", node.being_drained},
+                      {"data_directory", node.data_dir},
+                      {"log_files", http::json_strings(node.log_files)},
+                      {"alarms", alarm_rows(view.alarms())},
+                      {"processors", node.processors},
+                      {"memory", node.memory_used},
+                      {"vm_memory_limit", node.memory_limit},
+                      {"disk_free", node.disk_free},
+                      {"disk_free_limit", node.disk_free_limit},
+                      {"file_descriptors", json::object{{"total_used", node.files_open},
+                                                        {"total_limit", node.files_max},
+                                                        {"sockets_used", node.sockets_open}}},
+                      {"totals", json::object{{"connection_count", counts.connections},
+                                              {"queue_count", counts.queues},
+                                              {"virtual_host_count", counts.vhosts}}},
+                      {"listeners", listener_rows(node.name, node.listeners)}};
+}
+
+std::string status_text(const BrokerView& view, const NodeRow& node, const Counts& counts) {
   std::string text;
   const auto out = std::back_inserter(text);
-  fmt::format_to(out, "Runtime\n\nOS PID: {}\nOS: Linux\nUptime (seconds): {}\n", node.os_pid, uptime);
+  fmt::format_to(out, "Runtime\n\nOS PID: {}\nOS: Linux\nUptime (seconds): {}\n", node.os_pid, uptime_seconds(node));
   fmt::format_to(out, "State: the node {}\nIs under maintenance?: {}\n", http::describe_state(view),
                  node.being_drained);
   fmt::format_to(out, "RabbitMQ version: {}\nQuorate version: {}\nNode name: {}\n\n", view.rabbitmq_version(),
                  QUORATE_VERSION, node.name);
   fmt::format_to(out, "Data directory\n\nNode data directory: {}\n\n", node.data_dir);
-  fmt::format_to(out, "Alarms\n\n{}\n\n", alarm_lines(alarms));
+  fmt::format_to(out, "Alarms\n\n{}\n\n", alarm_lines(view.alarms()));
   fmt::format_to(out, "Memory\n\nTotal memory used: {} bytes\n\n", node.memory_used);
   fmt::format_to(out, "File Descriptors\n\nTotal: {}, limit: {}\n\n", node.files_open, node.files_max);
   fmt::format_to(out, "Free Disk Space\n\nFree disk space: {} bytes\n\n", node.disk_free);
   fmt::format_to(out, "Totals\n\nConnection count: {}\nQueue count: {}\nVirtual host count: {}\n\n", counts.connections,
-                 counts.queues, vhosts);
+                 counts.queues, counts.vhosts);
   fmt::format_to(out, "Listeners\n\n{}", listener_lines(node.listeners, ""));
-  done(Answer{.data = std::move(data), .text = std::move(text)});
-}
-
-std::string name_lines(const std::vector<std::string>& names) {
-  std::string lines;
-  for (const std::string& name : names) lines += (lines.empty() ? "" : "\n") + name;
-  return lines.empty() ? "(none)" : lines;
+  return text;
 }
 
 void answer_cluster_status(BrokerView& view, const std::vector<NodeRow>& nodes, Done& done) {
@@ -180,8 +181,8 @@ void answer_cluster_status(BrokerView& view, const std::vector<NodeRow>& nodes, 
       "Basics\n\nCluster name: {}{}{}\n\nDisk Nodes\n\n{}\n\nRunning Nodes\n\n{}\n\nMaintenance "
       "status\n\n{}\n\nAlarms\n\n{}"
       "\n\nListeners\n\n{}",
-      view.cluster_name(), waits_for.empty() ? "" : "\nThis node waits: ", waits_for, name_lines(all),
-      name_lines(running), maintenance_text, alarm_lines(view.alarms()), listener_text);
+      view.cluster_name(), waits_for.empty() ? "" : "\nThis node waits: ", waits_for, one_per_line(all),
+      one_per_line(running), maintenance_text, alarm_lines(view.alarms()), listener_text);
   done(Answer{.data = std::move(data), .text = std::move(text)});
 }
 
@@ -195,7 +196,9 @@ void status(BrokerView& view, const Arguments&, Done done) {
   view.collect_queues([&view, done = std::move(done)](const std::vector<http::QueueRow>& queues) mutable {
     view.collect_connections([&view, done = std::move(done),
                               count = queues.size()](const std::vector<http::ConnectionRow>& connections) mutable {
-      answer_status(view, {.connections = connections.size(), .queues = count}, done);
+      const NodeRow node = view.this_node();
+      const Counts counts{.connections = connections.size(), .queues = count, .vhosts = view.topology()->vhosts.size()};
+      done(Answer{.data = status_json(view, node, counts), .text = status_text(view, node, counts)});
     });
   });
 }
@@ -266,12 +269,11 @@ void check_port_connectivity(BrokerView& view, const Arguments&, Done done) {
       return fail(done, Exit::unavailable,
                   "Connection to ports of the following listeners failed:\n" + listener_lines(unreachable, ""));
     }
-    std::string ports;
-    for (const ListenerRow& listener : view.this_node().listeners) {
-      ports += (ports.empty() ? "" : ", ") + std::to_string(listener.port);
-    }
+    std::vector<std::uint16_t> ports;
+    for (const ListenerRow& listener : view.this_node().listeners) ports.push_back(listener.port);
     done(Answer{.data = json::object{{"result", "ok"}},
-                .text = fmt::format("Successfully connected to ports {} on node {}.", ports, view.node_name())});
+                .text = fmt::format("Successfully connected to ports {} on node {}.", fmt::join(ports, ", "),
+                                    view.node_name())});
   });
 }
 
@@ -280,9 +282,7 @@ namespace {
 /// `texts` in order, with commas between them.
 std::string join(std::vector<std::string> texts) {
   std::ranges::sort(texts);
-  std::string joined;
-  for (const std::string& text : texts) joined += (joined.empty() ? "" : ", ") + text;
-  return joined;
+  return fmt::format("{}", fmt::join(texts, ", "));
 }
 
 }  // namespace
