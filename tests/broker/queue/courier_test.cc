@@ -356,6 +356,8 @@ TEST_F(AutoAckTest, WhatIsFetchedIsSettledTooAndOnce) {
   answer(got, 2);
   EXPECT_EQ(heard(), "");
   EXPECT_EQ(settlements(), "");
+}
+
 // Who asks for every answer with a consumer of its own, as RPC libraries do, leaves nothing behind.
 TEST_F(CourierTest, ACancelledConsumerIsForgottenWhenItHoldsNothing) {
   publish(1);
