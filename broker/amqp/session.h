@@ -51,6 +51,8 @@ class Session {
   void on_deadline(Instant now);
   /// The node closes the connection: 320 with `reason`.
   void on_shutdown(std::string_view reason, Instant now);
+  /// The same if its user or its virtual host has been deleted, and says whether.
+  bool end_if_departed(Instant now);
   /// The memory or disk alarm has changed; "" = it is over.
   void on_blocked(std::string_view reason);
   /// The socket is gone. Nothing is sent any more; what the client held goes back.

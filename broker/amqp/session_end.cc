@@ -133,6 +133,17 @@ void Session::on_shutdown(std::string_view reason, Instant now) {
   }
 }
 
+bool Session::end_if_departed(Instant now) {
+  if (state_ != State::running) return false;  // who has not got in yet is refused there
+  const cluster::Topology& topology = *surroundings_.topology();
+  if (topology.users.find(user()) == nullptr) {
+    on_shutdown("user '" + user() + "' is deleted", now);
+  } else if (topology.find_vhost(vhost()) == nullptr) {
+    on_shutdown("vhost '" + vhost() + "' is deleted", now);
+  }
+  return state_ != State::running;
+}
+
 void Session::on_disconnected() {
   if (state_ != State::closed) hang_up("the client closed the socket without saying so");
   linger_until_.reset();

@@ -208,8 +208,20 @@ void NodeShard::ask_here(GroupId queue) {
 /// Versions reach a shard by more than one way; the newest counts.
 void NodeShard::follow(const cluster::TopologyPtr& topology) {
   if (topology->version <= view_->version) return;
+  const bool has_departed = topology->departed > view_->departed;
   view_ = topology;
   policies_.follow(*topology);
+  // Not at once: a session may be in the middle of something.
+  if (has_departed) shard_.post(shard_.id(), [this] { end_departed(); });
+}
+
+/// The connections of users, and in virtual hosts, that are there no more.
+void NodeShard::end_departed() {
+  std::vector<amqp::Session*> sessions;
+  for (const auto& [serial, session] : sessions_) sessions.push_back(session);  // one that ends leaves sessions_
+  for (amqp::Session* session : sessions) {
+    if (session->end_if_departed(shard_.now())) connections_.mark_dirty(*session);
+  }
 }
 
 void NodeShard::on_mail(queue::SessionMail mail) {

@@ -133,6 +133,7 @@ class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
   };
 
   void follow(const cluster::TopologyPtr& topology);
+  void end_departed();
   Placement::Fitness fitness_of(NodeId node) const;
   std::atomic<std::uint32_t>& counter(Counted what) {
     return what == Counted::connection ? options_.counters->connections : options_.counters->channels;

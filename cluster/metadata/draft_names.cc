@@ -55,6 +55,7 @@ Outcome Draft::on(const DeleteVhost& command) {
     next_.exchanges_by_id = next_.exchanges_by_id.without(exchange->id);
   });
   next_.vhosts = next_.vhosts.without(command.name);
+  next_.departed = next_.version;
   const auto users = next_.users;
   users.for_each([&](const std::string&, const User& user) { clear_permissions(user, command.name); });
   const auto policies = next_.policies;
@@ -75,6 +76,7 @@ Outcome Draft::on(const PutUser& command) {
 Outcome Draft::on(const DeleteUser& command) {
   if (next_.users.find(command.name) == nullptr) return Outcome::not_found;
   next_.users = next_.users.without(command.name);
+  next_.departed = next_.version;
   return Outcome::done;
 }
 

@@ -87,6 +87,7 @@ Result<TopologyPtr> decode_topology(ByteView bytes, const MetadataMachine::Index
   }
   Topology topology{
       .version = words.applied(), .cluster_name = words.cluster_name(), .highest_node = NodeId(words.highest_node())};
+  topology.departed = topology.version;
   // What comes later takes its ids from later entries.
   const auto is_known_id = [&](std::uint64_t id) { return id != 0 && id / kIdsPerEntry <= topology.version; };
   for (const proto::Vhost& in : words.vhosts()) {

@@ -169,6 +169,8 @@ struct Topology {
   PersistentMap<std::uint64_t, ClusterNode> nodes;                                     // by id
   NodeId highest_node;                           // ever given, so that no id is given twice
   PersistentMap<std::uint64_t, Origin> origins;  // the last entry applied, by node
+  /// The version since which no user and no virtual host has gone; of a snapshot its own.
+  std::uint64_t departed = 0;
 
   /// What the cluster is called: until that is given, as its first node, and while none is known, `otherwise`.
   std::string_view cluster_name_or(std::string_view otherwise) const;

@@ -121,7 +121,7 @@ class Case {
     std::string_view name;
     void (Case::*play)(const std::string& rest);
   };
-  static const std::array<Verb, 19> kVerbs;
+  static const std::array<Verb, 21> kVerbs;
 
   void carry_out(const std::string& line) {
     const std::size_t arrow = line.find("> ");
@@ -355,6 +355,8 @@ class Case {
 
   /// For all cases that follow: a cluster keeps its name.
   void cluster_name(const std::string& rest) { world_.submit(cluster::SetClusterName{.name = rest}); }
+  void delete_user(const std::string& name) { world_.submit(cluster::DeleteUser{.name = name}); }
+  void delete_vhost(const std::string& name) { world_.submit(cluster::DeleteVhost{.name = name}); }
 
   void permissions(const std::string& rest) {
     std::string user;
@@ -460,13 +462,15 @@ class Case {
   bool together_ = false;
 };
 
-const std::array<Case::Verb, 19> Case::kVerbs = {{
+const std::array<Case::Verb, 21> Case::kVerbs = {{
     {"advance", &Case::advance},
     {"alarm", &Case::alarm},
     {"bytes", &Case::bytes},
     {"channel", &Case::channel},
     {"cluster_name", &Case::cluster_name},
     {"connection", &Case::connection},
+    {"delete_user", &Case::delete_user},
+    {"delete_vhost", &Case::delete_vhost},
     {"disconnect", &Case::disconnect},
     {"frame", &Case::frame},
     {"header", &Case::header},
