@@ -105,6 +105,28 @@ void submit(BrokerView& view, cluster::MetadataCommand command, Done done) {
   });
 }
 
+/// Nobody runs there who could learn what the queue holds, and until then no other change of its members would be let
+/// in. False after `done` has been told.
+bool require_running(const BrokerView& view, const cluster::ClusterNode& node, Done& done) {
+  if (view.is_live(node.id)) return true;
+  fail(done, Exit::unavailable, fmt::format("node_not_running: {} does not answer", node.name));
+  return false;
+}
+
+/// What keeps its members from changing before anybody is asked; empty: nothing.
+std::string_view obstacle_of(const BrokerView& view, const cluster::Queue& queue) {
+  const auto live =
+      std::ranges::count_if(queue.members, [&](raft::ReplicaId member) { return view.is_live(raft::node_of(member)); });
+  const bool is_able = queue.members.empty() || static_cast<std::size_t>(live) * 2 > queue.members.size();
+  return is_able ? "" : "it has no majority, which must agree";
+}
+
+void place(BrokerView& view, const cluster::Queue& queue, std::vector<NodeId> nodes, Done done) {
+  const std::string_view obstacle = obstacle_of(view, queue);
+  if (!obstacle.empty()) return fail(done, Exit::unavailable, std::string(obstacle));
+  submit(view, cluster::PlaceQueue{.id = queue.id, .nodes = std::move(nodes)}, std::move(done));
+}
+
 /// One row for each queue, or with --errors-only for each that was refused, when all are placed; the members follow on
 /// their own.
 void place_all(BrokerView& view, std::vector<cluster::PlaceQueue> placements, const Arguments& options, Done done) {
@@ -113,6 +135,12 @@ void place_all(BrokerView& view, std::vector<cluster::PlaceQueue> placements, co
     std::size_t waiting = 0;
     bool errors_only = false;
     Done done;
+
+    void add(json::object row, std::string_view fault) {
+      row["result"] = fault.empty() ? std::string("ok") : "error: " + std::string(fault);
+      if (!fault.empty() || !errors_only) rows.push_back(std::move(row));
+      if (--waiting == 0) done(Answer{.data = std::move(rows), .text = ""});
+    }
   };
   auto round = std::make_shared<Round>();
   round->waiting = placements.size();
@@ -124,11 +152,13 @@ void place_all(BrokerView& view, std::vector<cluster::PlaceQueue> placements, co
     json::object row{{"vhost", http::json_text(queue.vhost)},
                      {"name", http::json_text(queue.name)},
                      {"size", placement.nodes.size()}};
+    if (const std::string_view obstacle = obstacle_of(view, queue); !obstacle.empty()) {
+      row["size"] = queue.members.size();
+      round->add(std::move(row), obstacle);
+      continue;
+    }
     view.submit(std::move(placement), [round, row = std::move(row)](MetadataOutcome outcome) mutable {
-      const std::string_view fault = fault_of(outcome);
-      row["result"] = fault.empty() ? std::string("ok") : "error: " + std::string(fault);
-      if (!fault.empty() || !round->errors_only) round->rows.push_back(std::move(row));
-      if (--round->waiting == 0) round->done(Answer{.data = std::move(round->rows), .text = ""});
+      round->add(std::move(row), fault_of(outcome));
     });
   }
 }
@@ -149,9 +179,9 @@ void add_member(BrokerView& view, const Arguments& arguments, Done done) {
   const cluster::Queue* queue = find_movable_queue(view, arguments, done);
   if (queue == nullptr) return;
   const auto node = find_target(view, arguments, done);
-  if (!node) return;
+  if (!node || !require_running(view, *node, done)) return;
   if (queue->has_member_on(node->id)) return answer_nothing(done);
-  submit(view, cluster::PlaceQueue{.id = queue->id, .nodes = with(nodes_of(*queue), node->id)}, std::move(done));
+  place(view, *queue, with(nodes_of(*queue), node->id), std::move(done));
 }
 
 void delete_member(BrokerView& view, const Arguments& arguments, Done done) {
@@ -162,7 +192,7 @@ void delete_member(BrokerView& view, const Arguments& arguments, Done done) {
   if (!queue->has_member_on(node->id)) return answer_nothing(done);
   std::vector<NodeId> left = without(nodes_of(*queue), node->id);
   if (left.empty()) return fail(done, Exit::unavailable, "Cannot delete the last member of a queue");
-  submit(view, cluster::PlaceQueue{.id = queue->id, .nodes = std::move(left)}, std::move(done));
+  place(view, *queue, std::move(left), std::move(done));
 }
 
 /// A classic queue has one member: add_member makes a quorum queue of it by itself, delete_member does not undo that.
@@ -186,7 +216,7 @@ void grow(BrokerView& view, const Arguments& arguments, Done done) {
   if (strategy != "all" && strategy != "even") {
     return fail(done, Exit::usage, "the strategy must be one of: all, even");
   }
-  if (!allow_membership(arguments, done)) return;
+  if (!allow_membership(arguments, done) || !require_running(view, *node, done)) return;
   const auto patterns = read_patterns(arguments, done);
   if (!patterns) return;
   std::vector<cluster::PlaceQueue> placements;

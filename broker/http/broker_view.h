@@ -193,6 +193,8 @@ class BrokerView {
   virtual std::vector<CriticalRow> quorum_critical() const = 0;
   /// More than half of the cluster answers this node.
   virtual bool has_majority() const = 0;
+  /// The node answers, or is this one.
+  virtual bool is_live(NodeId node) const = 0;
   /// For whom a node that does not serve yet waits; empty when nothing is missing.
   virtual std::string waits_for() const = 0;
   virtual NodeRow this_node() const = 0;

@@ -41,6 +41,7 @@ class EarlyView final : public http::BrokerView {
   bool is_loopback_user(std::string_view) const override { return true; }
   std::vector<http::CriticalRow> quorum_critical() const override { return {}; }
   bool has_majority() const override { return false; }
+  bool is_live(NodeId) const override { return false; }
   std::string waits_for() const override { return parts_.outlook().waits_for; }
   http::NodeRow this_node() const override;
   std::string_view default_queue_type() const override { return config_.default_queue_type; }

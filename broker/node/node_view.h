@@ -49,7 +49,6 @@ class NodeView final : public http::BrokerView {
   void on_question(const Bytes& words, cluster::AnswerFunction answer);
   static constexpr std::string_view kQuestion = "view";
   NodeShard& home() const { return *shards_.front(); }
-  bool is_live(NodeId node) const { return node == self() || parts_.watch.is_live(node); }
 
   const cluster::TopologyPtr& topology() const override { return home().topology(); }
   std::string_view node_name() const override { return config_.node_name; }
@@ -60,6 +59,7 @@ class NodeView final : public http::BrokerView {
   bool is_loopback_user(std::string_view name) const override;
   std::vector<http::CriticalRow> quorum_critical() const override;
   bool has_majority() const override { return parts_.watch.has_majority(); }
+  bool is_live(NodeId node) const override { return node == self() || parts_.watch.is_live(node); }
   std::string waits_for() const override;
   http::NodeRow this_node() const override;
   std::string_view default_queue_type() const override { return config_.default_queue_type; }

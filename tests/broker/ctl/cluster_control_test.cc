@@ -112,6 +112,26 @@ TEST_F(ClusterControlTest, GrowsWhatMatchesAndSaysWhatItIsAskedFor) {
   EXPECT_EQ(data("shrink", R"({"target":"rabbit@b","errors-only":true})"), refused);
 }
 
+TEST_F(ClusterControlTest, NoMemberIsPlacedOnANodeThatDoesNotRun) {
+  view.silent = {NodeId(3)};
+  EXPECT_EQ(error("add_member", R"({"queue":"q","target":"rabbit@c"})"),
+            "69 node_not_running: rabbit@c does not answer");
+  EXPECT_EQ(error("grow", R"({"target":"rabbit@c","strategy":"all"})"),
+            "69 node_not_running: rabbit@c does not answer");
+  EXPECT_EQ(target(), "12");
+}
+
+TEST_F(ClusterControlTest, MembersStayWithoutAMajorityOfThem) {
+  view.silent = {NodeId(2)};
+  EXPECT_EQ(error("delete_member", R"({"queue":"q","target":"rabbit@b"})"), "69 it has no majority, which must agree");
+  EXPECT_EQ(error("add_member", R"({"queue":"q","target":"rabbit@c"})"), "69 it has no majority, which must agree");
+  const std::string refused =
+      R"([{"vhost":"/","name":"q","size":2,"result":"error: it has no majority, which must agree"}])";
+  EXPECT_EQ(data("shrink", R"({"target":"rabbit@b","errors-only":true})"), refused);
+  EXPECT_EQ(data("grow", R"({"target":"rabbit@c","strategy":"all"})"), refused);
+  EXPECT_EQ(target(), "12");
+}
+
 TEST_F(ClusterControlTest, TheLastMemberStays) {
   EXPECT_EQ(data("shrink", R"({"target":"rabbit@b"})"), R"([{"vhost":"/","name":"q","size":1,"result":"ok"}])");
   EXPECT_EQ(target(), "1");

@@ -60,6 +60,7 @@ class FakeView final : public BrokerView {
   bool is_loopback_user(std::string_view name) const override { return name == "guest"; }
   std::vector<CriticalRow> quorum_critical() const override { return critical; }
   bool has_majority() const override { return majority; }
+  bool is_live(NodeId node) const override { return std::ranges::find(silent, node) == silent.end(); }
   std::string waits_for() const override { return waits; }
   NodeRow this_node() const override {
     return {.name = "rabbit@test",
@@ -82,7 +83,7 @@ class FakeView final : public BrokerView {
     last_limit = limit;
     done(topology()->nodes.size() - silent.size() >= nodes);
   }
-  void when_silent(NodeId node, Done<bool> done) override { done(std::ranges::find(silent, node) != silent.end()); }
+  void when_silent(NodeId node, Done<bool> done) override { done(!is_live(node)); }
   void when_leading_nothing(Done<std::size_t> done) override { done(0); }
   void transfer_leadership(GroupId queue, NodeId to, Done<Result<void>> done) override {
     transfers.emplace_back(queue, to);
@@ -122,7 +123,7 @@ class FakeView final : public BrokerView {
     done(std::erase_if(connections, [&](const ConnectionRow& row) { return row.name == name; }));
   }
   void forget_node(NodeId node, bool force, Done<Result<void>> done) override {
-    if (std::ranges::find(silent, node) == silent.end()) return done(failure(ErrorCode::unavailable, "it is running"));
+    if (is_live(node)) return done(failure(ErrorCode::unavailable, "it is running"));
     if (needed && !force) return done(failure(ErrorCode::unavailable, "it is needed"));
     apply(cluster::ForgetNode{.id = node});
     done({});
