@@ -82,10 +82,12 @@ void NodeCore::build_watch() {
           .on_node_live =
               [this](NodeId node, bool live) {
                 owner_.on_node_live(node, live);
+                given_up_.remove(node);
                 on_every_shard([node, live](NodeShard& shard) { shard.on_node_live(node, live, false); });
               },
           .on_given_up =
               [this](NodeId node) {
+                given_up_.add(node, *metadata_->topology());
                 on_every_shard([node](NodeShard& shard) { shard.on_node_live(node, false, true); });
               },
           .on_majority =
@@ -94,7 +96,11 @@ void NodeCore::build_watch() {
                 pause_or_resume();
               },
           .is_disk_well = [this] { return owner_.is_disk_well(); },
-          .on_beat = [this](std::uint64_t stuck_shards) { look_at_itself(stuck_shards); }});
+          .on_beat =
+              [this](std::uint64_t stuck_shards) {
+                look_at_itself(stuck_shards);
+                end_what_was_given_up();
+              }});
 }
 
 /// Followers go on with a leader whose words still come, so one whose disk hangs, or whose neighbour stands still, sees
@@ -106,6 +112,12 @@ void NodeCore::look_at_itself(std::uint64_t stuck_shards) {
     const bool was_stuck = (stuck_shards >> shard.shard().id().value() & 1) != 0;  // old news when it moves again
     if (!was_stuck) shard.hand_over_leaders();
   });
+}
+
+/// The leader's business, and only at once: an order that came late could strike a node that is back.
+void NodeCore::end_what_was_given_up() {
+  if (!metadata_->is_leading() || !has_majority_) return;
+  for (const cluster::GiveUpNode& command : given_up_.look(*metadata_->topology())) metadata_->propose_once(command);
 }
 
 // --- at work ---

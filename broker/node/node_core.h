@@ -15,6 +15,7 @@
 #include "base/random.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "broker/node/given_up.h"
 #include "broker/node/node_shard.h"
 #include "broker/node/shard_post.h"
 #include "cluster/cluster_watch.h"
@@ -114,6 +115,7 @@ class NodeCore {
   void build_metadata();
   void build_watch();
   void look_at_itself(std::uint64_t stuck_shards);
+  void end_what_was_given_up();
 
   // node_core_start.cc
   cluster::Birth birth_of_metadata() const;
@@ -145,7 +147,8 @@ class NodeCore {
   std::vector<NodeShard*> shard_views_;              // the same, for whoever only looks at them
   std::unique_ptr<cluster::MetadataHost> metadata_;  // on shard 0
   std::unique_ptr<cluster::ClusterWatch> watch_;     // on shard 0
-  cluster::TopologyPtr followed_;                    // whose nodes are known to all parts
+  GivenUp given_up_;
+  cluster::TopologyPtr followed_;  // whose nodes are known to all parts
   bool has_majority_ = true;
   bool recovered_ = false;
   bool stopping_ = false;

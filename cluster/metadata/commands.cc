@@ -73,6 +73,10 @@ void put(const DrainNode& command, proto::MetadataCommand& out) {
   out.mutable_drain_node()->set_id(command.id.value());
   out.mutable_drain_node()->set_drained(command.drained);
 }
+void put(const GiveUpNode& command, proto::MetadataCommand& out) {
+  out.mutable_give_up_node()->set_id(command.id.value());
+  out.mutable_give_up_node()->set_epoch(command.epoch.value());
+}
 void put(const SetQueueType& command, proto::MetadataCommand& out) {
   out.mutable_set_queue_type()->set_id(command.id.value());
   out.mutable_set_queue_type()->set_type(to_proto(command.type));
@@ -159,6 +163,8 @@ Result<MetadataCommand> get(const proto::MetadataCommand& in) {
                          .members = codec::replicas_from(in.queue_placed().members())};
     case Words::kDrainNode:
       return DrainNode{.id = NodeId(in.drain_node().id()), .drained = in.drain_node().drained()};
+    case Words::kGiveUpNode:
+      return GiveUpNode{.id = NodeId(in.give_up_node().id()), .epoch = Epoch(in.give_up_node().epoch())};
     case Words::kSetVhostMetadata:
       return SetVhostMetadata{.name = in.set_vhost_metadata().name(),
                               .metadata = codec::metadata_from(in.set_vhost_metadata())};

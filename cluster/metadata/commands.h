@@ -93,6 +93,12 @@ struct DrainNode {
   NodeId id;
   bool drained = true;
 };
+/// Nobody has heard of the node for so long that what this epoch of it held in memory only is given up. One that runs
+/// on in that epoch loses it as by a deletion.
+struct GiveUpNode {
+  NodeId id;
+  Epoch epoch;
+};
 /// A quorum queue needs no more than one member; a classic one cannot have more.
 struct SetQueueType {
   GroupId id;
@@ -132,7 +138,7 @@ using MetadataCommand =
     std::variant<PutVhost, DeleteVhost, PutUser, DeleteUser, SetPermissions, ClearPermissions, DeclareExchange,
                  DeleteExchange, DeclareQueue, DeleteQueue, Bind, Unbind, NodeStarted, ConnectionClosed, PutNode,
                  ForgetNode, PlaceQueue, QueuePlaced, DrainNode, SetVhostMetadata, CreateDefaults, SetQueueType,
-                 SetPolicy, ClearPolicy, SetClusterName>;
+                 SetPolicy, ClearPolicy, SetClusterName, GiveUpNode>;
 
 /// What became of a command.
 enum class Outcome : std::uint8_t {

@@ -51,6 +51,7 @@ class Draft {
   Outcome on(const SetQueueType& command);
   Outcome on(const DrainNode& command);
   Outcome on(const SetClusterName& command);
+  Outcome on(const GiveUpNode& command);
 
   TopologyPtr finish() && { return share(std::move(next_)); }
 

@@ -8,12 +8,7 @@ namespace quorate::cluster {
 
 /// Whatever lived in the memory of that node only is gone: exclusive and transient queues, transient exchanges.
 Outcome Draft::on(const NodeStarted& command) {
-  std::vector<QueuePtr> queues;
-  next_.queues_by_id.for_each([&](std::uint64_t, const QueuePtr& queue) {
-    const bool is_orphan = queue->owner && queue->owner->node == command.node && queue->owner->epoch < command.epoch;
-    if (is_orphan || (!queue->durable && queue->node == command.node)) queues.push_back(queue);
-  });
-  remove_queues(std::move(queues));
+  remove_queues(queues_in_memory(next_, command.node, command.epoch));
   if (const ClusterNode* node = next_.find_node(command.node); node != nullptr) {
     ClusterNode started = *node;
     if (started.epoch <= command.epoch) started.zone = command.zone;
@@ -137,6 +132,15 @@ Outcome Draft::on(const SetClusterName& command) {
   if (command.name.empty() || command.name.size() > kClusterNameMaxBytes) return Outcome::refused;
   if (command.unless_set && !next_.cluster_name.empty()) return Outcome::exists;
   next_.cluster_name = command.name;
+  return Outcome::done;
+}
+
+/// As the start of its next epoch would do it. If that has come already, everything is done.
+Outcome Draft::on(const GiveUpNode& command) {
+  const ClusterNode* node = next_.find_node(command.id);
+  if (node == nullptr) return Outcome::not_found;
+  if (node->epoch != command.epoch) return Outcome::refused;
+  remove_queues(queues_in_memory(next_, command.id, Epoch(command.epoch.value() + 1)));
   return Outcome::done;
 }
 

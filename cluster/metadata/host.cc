@@ -42,6 +42,12 @@ void MetadataHost::submit(MetadataCommand command, Done done) {
   gathered_done_.push_back(std::move(done));
 }
 
+void MetadataHost::propose_once(MetadataCommand command) {
+  MetadataEntry entry;
+  entry.commands.push_back(std::move(command));
+  if (leading_) groups_.propose(kMetadataGroup, encode_entry(entry), storage::Durability::synced);
+}
+
 void MetadataHost::fence(Fenced done) { gathered_fences_.push_back(std::move(done)); }
 
 bool MetadataHost::on_turn_end() {

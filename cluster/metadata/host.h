@@ -44,6 +44,8 @@ class MetadataHost final : public GroupClient, public TurnHook {
   /// `done` is called when the command is committed, applied here, and its version has been published; not before there
   /// is a leader.
   void submit(MetadataCommand command, Done done);
+  /// Of a leader: into the log now, or never. For what must not be carried out late; nobody hears what became of it.
+  void propose_once(MetadataCommand command);
   /// `done` is called when this replica has published everything that was committed anywhere before this was asked;
   /// with nothing when nobody could say within `fence_patience` what that is.
   void fence(Fenced done);

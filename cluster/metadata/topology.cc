@@ -58,6 +58,15 @@ std::string policy_key(std::string_view vhost, std::string_view name, bool is_op
   return std::string(as_text(buffer));
 }
 
+std::vector<QueuePtr> queues_in_memory(const Topology& topology, NodeId node, Epoch before) {
+  std::vector<QueuePtr> queues;
+  topology.queues_by_id.for_each([&](std::uint64_t, const QueuePtr& queue) {
+    const bool is_orphan = queue->owner && queue->owner->node == node && queue->owner->epoch < before;
+    if (is_orphan || (!queue->durable && queue->node == node)) queues.push_back(queue);
+  });
+  return queues;
+}
+
 QueueChanges changes_between(const Topology& before, const Topology& after) {
   QueueChanges changes;
   after.queues_by_id.for_each([&](std::uint64_t, const QueuePtr& queue) {

@@ -205,6 +205,10 @@ struct QueueChanges {
 /// Ascending by id, whatever lies between the two versions.
 QueueChanges changes_between(const Topology& before, const Topology& after);
 
+/// The queues that go with what a node had in memory: its transient ones, and those exclusive to connections that it
+/// had before its epoch `before`.
+std::vector<QueuePtr> queues_in_memory(const Topology& topology, NodeId node, Epoch before);
+
 std::string destination_key(Destination::Kind kind, std::string_view name);
 /// What makes a binding unique in its vhost.
 std::string binding_identity(const Binding& binding);

@@ -75,6 +75,7 @@ inline std::vector<MetadataCommand> every_metadata_command() {
                            .apply_to = PolicyScope::quorum_queues}},
       ClearPolicy{.vhost = "v", .name = "p", .is_operators = true},
       SetClusterName{.name = "c\xff", .unless_set = true},
+      GiveUpNode{.id = NodeId(3), .epoch = Epoch(5)},
   };
 }
 

@@ -88,6 +88,26 @@ TEST_F(MetadataNodes, ForgettingOneEndsWhatWasThereAndWhatItsClientsOwned) {
   EXPECT_TRUE(target("elsewhere").empty());
 }
 
+TEST_F(MetadataNodes, GivingOneUpEndsWhatThisEpochOfItHeldInMemory) {
+  submit(NodeStarted{.node = NodeId(3), .epoch = Epoch(2)});
+  const Owner there{.node = NodeId(3), .epoch = Epoch(2), .connection = ConnectionId(1)};
+  const Owner here{.node = NodeId(1), .epoch = Epoch(2), .connection = ConnectionId(1)};
+  declare("owned", {.durable = true, .owner = there, .node = NodeId(1), .type = QueueType::quorum}, {1, 2, 3});
+  declare("transient", {.durable = false, .node = NodeId(3)}, {});
+  declare("durable", {.durable = true, .node = NodeId(3)}, {3});
+  declare("elsewhere", {.durable = false, .node = NodeId(1)}, {});
+  declare("another's", {.durable = true, .owner = here, .node = NodeId(1), .type = QueueType::quorum}, {1, 2, 3});
+  EXPECT_EQ(submit(GiveUpNode{.id = NodeId(3), .epoch = Epoch(1)}), Outcome::refused) << "it has started again";
+  EXPECT_TRUE(effects_.queues.deleted.empty());
+  EXPECT_EQ(submit(GiveUpNode{.id = NodeId(3), .epoch = Epoch(2)}), Outcome::done);
+  EXPECT_EQ(effects_.queues.deleted.size(), 2u);
+  for (const std::string name : {"owned", "transient"}) EXPECT_EQ(find_queue(name), nullptr) << name;
+  EXPECT_EQ(submit(GiveUpNode{.id = NodeId(3), .epoch = Epoch(2)}), Outcome::done) << "again, as another leader would";
+  EXPECT_TRUE(effects_.queues.deleted.empty());
+  forget(3);
+  EXPECT_EQ(submit(GiveUpNode{.id = NodeId(3), .epoch = Epoch(2)}), Outcome::not_found);
+}
+
 TEST_F(MetadataNodes, AQueueOnItsWayToANodeThatIsForgottenStaysWhereElseItIs) {
   declare("q", {.durable = true, .node = NodeId(1), .type = QueueType::quorum}, {1, 3});
   EXPECT_EQ(place("q", {3}), Outcome::done);

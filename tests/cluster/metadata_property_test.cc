@@ -97,8 +97,10 @@ class Chance {
     if (dice < 99 && below(2) == 0) return SetVhostMetadata{.name = vhost(), .metadata = metadata()};
     if (dice < 99 && below(4) == 0) return DeleteVhost{.name = vhost()};
     if (dice < 99) return policy();
+    const NodeId node(1 + static_cast<std::uint32_t>(below(2)));
+    if (below(4) == 0) return GiveUpNode{.id = node, .epoch = epoch_};
     if (below(2) == 0) ++epoch_;
-    return NodeStarted{.node = NodeId(1 + static_cast<std::uint32_t>(below(2))), .epoch = epoch_};
+    return NodeStarted{.node = node, .epoch = epoch_};
   }
 
   Random random_;
