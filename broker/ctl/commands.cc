@@ -47,10 +47,14 @@ const cluster::Vhost* find_vhost(const http::BrokerView& view, const boost::json
   return vhost;
 }
 
-void answer_rows(Done& done, boost::json::array rows, std::string_view column) {
+void sort_rows(boost::json::array& rows, std::string_view column) {
   std::stable_sort(rows.begin(), rows.end(), [&](const boost::json::value& a, const boost::json::value& b) {
     return a.as_object().at(column).as_string() < b.as_object().at(column).as_string();
   });
+}
+
+void answer_rows(Done& done, boost::json::array rows, std::string_view column) {
+  sort_rows(rows, column);
   done(Answer{.data = std::move(rows), .text = ""});
 }
 

@@ -42,6 +42,7 @@ const cluster::Queue* find_quorum_queue(const http::BrokerView& view, const boos
 /// The virtual host of the arguments, or null after `done` has been told.
 const cluster::Vhost* find_vhost(const http::BrokerView& view, const boost::json::object& arguments, Done& done);
 
+void sort_rows(boost::json::array& rows, std::string_view column);
 /// A list, in the order of what stands in `column`.
 void answer_rows(Done& done, boost::json::array rows, std::string_view column);
 /// `text` when the command was carried out. What was looked up before may have gone meanwhile.

@@ -72,15 +72,21 @@ json::object queue_row(const QueueRow& queue, const policy::PolicyBook& policies
 
 void list_queues(BrokerView& view, const Arguments& arguments, Done done) {
   if (find_vhost(view, arguments, done) == nullptr) return;
-  view.collect_queues(
-      [&view, done = std::move(done), choice = choice_of(arguments)](const std::vector<QueueRow>& queues) mutable {
-        json::array rows;
-        const policy::PolicyBook policies(*view.topology());
-        for (const QueueRow& queue : queues) {
-          if (choice.has(queue, view.node_name())) rows.push_back(queue_row(queue, policies));
-        }
-        answer_rows(done, std::move(rows), "name");
-      });
+  view.collect_queues([&view, done = std::move(done),
+                       choice = choice_of(arguments)](std::vector<QueueRow> queues) mutable {
+    auto make = [choice, queues = std::move(queues), topology = view.topology(), here = std::string(view.node_name())] {
+      json::array rows;
+      const policy::PolicyBook policies(*topology);
+      for (const QueueRow& queue : queues) {
+        if (choice.has(queue, here)) rows.push_back(queue_row(queue, policies));
+      }
+      sort_rows(rows, "name");
+      return rows;
+    };
+    http::aside(view, std::move(make), [done = std::move(done)](json::array rows) mutable {
+      done(Answer{.data = std::move(rows), .text = ""});
+    });
+  });
 }
 
 void list_exchanges(BrokerView& view, const Arguments& arguments, Done done) {

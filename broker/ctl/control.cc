@@ -143,10 +143,15 @@ void Control::run(std::string_view name, json::object arguments, Done done) {
   auto columns = columns_of(*command, arguments);
   if (!columns) return done(std::unexpected(columns.error()));
   if (!command->is_list()) return command->run(view_, arguments, std::move(done));
-  command->run(view_, arguments, [done = std::move(done), columns = std::move(*columns)](Outcome outcome) mutable {
-    if (outcome) prune(outcome->data, columns);
-    done(std::move(outcome));
-  });
+  auto then = [&view = view_, done = std::move(done), columns = std::move(*columns)](Outcome outcome) mutable {
+    if (!outcome) return done(std::move(outcome));
+    auto make = [answer = std::move(*outcome), columns = std::move(columns)]() mutable {
+      prune(answer.data, columns);
+      return std::move(answer);
+    };
+    http::aside(view, std::move(make), [done = std::move(done)](Answer answer) mutable { done(std::move(answer)); });
+  };
+  command->run(view_, arguments, std::move(then));
 }
 
 }  // namespace quorate::ctl

@@ -23,10 +23,10 @@ std::optional<json::object> parse_object(std::string_view text) {
   return std::move(value.get_object());
 }
 
-std::string body_of(std::string_view node, const Outcome& outcome) {
+std::string body_of(std::string_view node, Outcome outcome) {
   json::object body{{"node", node}};
   if (outcome) {
-    body["data"] = outcome->data;
+    body["data"] = std::move(outcome->data);
     body["text"] = http::json_text(outcome->text);
   } else {
     body["exit"] = static_cast<int>(outcome.error().exit);
@@ -94,8 +94,9 @@ void grant(Control& control, Wish wish, const std::string& who, Done done) {
 }  // namespace
 
 void serve(Control& control, const http::Request& request, http::Reply reply) {
-  Done done = [reply = std::move(reply), node = std::string(control.node_name())](const Outcome& outcome) mutable {
-    reply({.status = outcome ? 200u : 422u, .body = body_of(node, outcome), .headers = {}});
+  Done done = [reply = std::move(reply), node = std::string(control.node_name())](Outcome outcome) mutable {
+    const unsigned status = outcome ? 200 : 422;
+    reply({.status = status, .body = body_of(node, std::move(outcome)), .headers = {}});
   };
   const std::string_view target = request.target;
   if (request.method != "POST" || !target.starts_with(kControlPath)) {
@@ -116,8 +117,8 @@ std::string words_of(const Wish& wish) {
 
 void answer(Control& control, std::string_view words, const std::string& from,
             std::move_only_function<void(std::string)> done) {
-  Done then = [done = std::move(done), node = std::string(control.node_name())](const Outcome& outcome) mutable {
-    done(body_of(node, outcome));
+  Done then = [done = std::move(done), node = std::string(control.node_name())](Outcome outcome) mutable {
+    done(body_of(node, std::move(outcome)));
   };
   auto wish = read_wish(words);
   if (!wish) return then(mistake(Exit::usage, "the question is no command"));

@@ -5,9 +5,12 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
@@ -242,7 +245,21 @@ class BrokerView {
   virtual std::optional<Result<void>> order(const Order& order) = 0;
   /// Octets for a password's hash.
   virtual std::uint64_t random() = 0;
+
+  /// Runs `work` where nobody waits for it, then `then` here. `work` touches nothing but what it brings along.
+  virtual void aside(Done<> work, Done<> then) {
+    work();
+    then();
+  }
 };
+
+/// `then(make())`, with make() aside.
+template <class Make, class Then>
+void aside(BrokerView& view, Make make, Then then) {
+  auto made = std::make_shared<std::optional<std::invoke_result_t<Make>>>();
+  view.aside([made, make = std::move(make)]() mutable { made->emplace(make()); },
+             [made, then = std::move(then)]() mutable { then(std::move(**made)); });
+}
 
 /// It knows its cluster, and so users and queues.
 inline bool knows_cluster(ServiceState state) {

@@ -63,11 +63,12 @@ void answer(Call& call, json::value body) {
   call.reply(json_response(200, apply_columns(std::move(body), call.query)));
 }
 
-void answer_list(Call& call, json::array rows) {
-  auto list = apply_list_query(std::move(rows), call.query);
-  if (!list) return answer_error(call, 400, list.error().error, list.error().reason);
-  call.reply(json_response(200, *list));
+Response list_response(json::array rows, const Query& query) {
+  const auto list = apply_list_query(std::move(rows), query);
+  return list ? json_response(200, *list) : error_response(400, list.error().error, list.error().reason);
 }
+
+void answer_list(Call& call, json::array rows) { call.reply(list_response(std::move(rows), call.query)); }
 
 void answer_created(Call& call) { call.reply({.status = 201, .body = "", .headers = {}}); }
 

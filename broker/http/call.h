@@ -45,6 +45,7 @@ std::optional<boost::json::object> read_body(Call& call);
 /// 200 with one object, pruned by `columns`.
 void answer(Call& call, boost::json::value body);
 /// 200 with a list, as the query wants it (list_query.h).
+Response list_response(boost::json::array rows, const Query& query);
 void answer_list(Call& call, boost::json::array rows);
 /// 201.
 void answer_created(Call& call);

@@ -12,6 +12,28 @@ namespace {
 
 namespace json = boost::json;
 
+/// A list of queues that is asked for, and who asks; good on any thread.
+struct AskedQueues {
+  cluster::TopologyPtr topology;
+  Caller caller;
+  PathValues path;
+  Query query;
+
+  explicit AskedQueues(const Call& call)
+      : topology(call.view.topology()), caller(call.caller), path(call.path), query(call.query) {}
+
+  Response answer(const std::vector<QueueRow>& queues) const {
+    json::array rows;
+    const policy::PolicyBook policies(*topology);
+    for (const QueueRow& row : queues) {
+      const std::string& vhost = row.definition->vhost;
+      const bool is_asked = path.contains("vhost") ? vhost == path.at("vhost") : caller.sees_vhost(*topology, vhost);
+      if (is_asked) rows.push_back(queue_json(row, policies));
+    }
+    return list_response(std::move(rows), query);
+  }
+};
+
 /// What clients do with the queue, into what is said of it.
 void put_consumers(const QueueRow& row, const std::vector<ConnectionRow>& connections, json::object& out) {
   const cluster::Queue& queue = *row.definition;
@@ -37,15 +59,11 @@ void queues(Call call) {
     return answer_not_found(call);
   }
   BrokerView& view = call.view;
-  view.collect_queues([call = std::move(call)](const std::vector<QueueRow>& queues) mutable {
-    json::array rows;
-    const policy::PolicyBook policies(call.topology());
-    for (const QueueRow& row : queues) {
-      const std::string& vhost = row.definition->vhost;
-      const bool is_asked = call.path.contains("vhost") ? vhost == call.path.at("vhost") : call.sees_vhost(vhost);
-      if (is_asked) rows.push_back(queue_json(row, policies));
-    }
-    answer_list(call, std::move(rows));
+  view.collect_queues([call = std::move(call)](std::vector<QueueRow> queues) mutable {
+    auto make = [asked = AskedQueues{call}, queues = std::move(queues)] { return asked.answer(queues); };
+    BrokerView& next = call.view;
+    aside(next, std::move(make),
+          [reply = std::move(call.reply)](Response response) mutable { reply(std::move(response)); });
   });
 }
 

@@ -14,10 +14,12 @@
 #include "base/random.h"
 #include "broker/alarms/alarm_watch.h"
 #include "broker/http/broker_view.h"
+#include "broker/node/aside.h"
 #include "broker/node/cluster_link.h"
 #include "broker/node/config.h"
 #include "broker/node/node_shard.h"
 #include "broker/node/orders.h"
+#include "broker/node/queue_rows.h"
 #include "broker/node/row_json.h"
 #include "broker/node/stall_watch.h"
 #include "cluster/cluster_watch.h"
@@ -85,6 +87,7 @@ class NodeView final : public http::BrokerView {
   void forget_node(NodeId node, bool force, Done<Result<void>> done) override;
   std::optional<Result<void>> order(const http::Order& order) override;
   std::uint64_t random() override { return home().random().next(); }
+  void aside(Done<> work, Done<> then) override { aside_.run(std::move(work), std::move(then)); }
 
  private:
   /// A queue as a replica on this node knows it.
@@ -133,8 +136,10 @@ class NodeView final : public http::BrokerView {
   void ask_each(const std::vector<cluster::ClusterNode>& nodes, const boost::json::object& question,
                 Done<std::vector<Said>> done);
   void answer(const boost::json::object& question, Answer done);
-  http::QueueRow row_of(const cluster::QueuePtr& definition, std::optional<NodeId> leader,
-                        const LedQueue* counts) const;
+  void answer_queues(cluster::AnswerFunction reply);
+  QueueRows queue_rows() const;
+  static std::vector<http::QueueRow> merge(const QueueRows& maker, const cluster::Topology& topology,
+                                           std::vector<SeenQueue> seen, const std::vector<Said>& said);
 
   const Parts parts_;
   const Config& config_;
@@ -142,6 +147,7 @@ class NodeView final : public http::BrokerView {
   const Instant started_;
   http::ServiceState state_ = http::ServiceState::starting;
   std::vector<http::ListenerRow> listeners_;
+  Aside aside_{home().shard()};
 };
 
 template <class Row>

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "broker/node/node_view.h"
-#include "broker/node/queue_state.h"
 
 namespace quorate {
 namespace {
@@ -26,6 +25,9 @@ std::uint64_t number_at(const json::object& object, std::string_view key) {
   const auto number = value->to_number<std::uint64_t>(error);
   return error ? 0 : number;
 }
+
+/// Longer answers of other nodes are read aside.
+constexpr std::size_t kReadHereBytes = 64u << 10;
 
 Bytes words_of(const json::value& value) { return Bytes::copy_of(json::serialize(value)); }
 
@@ -56,10 +58,12 @@ std::string NodeView::name_of(NodeId node) const {
 
 void NodeView::ask(const cluster::ClusterNode& node, const json::object& question, Answer done) {
   parts_.link.ask(node, std::string(kQuestion), json::serialize(question),
-                  [&shard = home().shard(), done = std::move(done)](Result<Bytes> answer) mutable {
-                    shard.post_from_outside([done = std::move(done), answer = std::move(answer)]() mutable {
+                  [this, &shard = home().shard(), done = std::move(done)](Result<Bytes> answer) mutable {
+                    shard.post_from_outside([this, done = std::move(done), answer = std::move(answer)]() mutable {
                       if (!answer) return done(std::unexpected(answer.error()));
-                      done(parse_words(answer->view()));
+                      if (answer->size() <= kReadHereBytes) return done(parse_words(answer->view()));
+                      auto read = [words = std::move(*answer)] { return parse_words(words.view()); };
+                      http::aside(*this, std::move(read), std::move(done));
                     });
                   });
 }
@@ -106,59 +110,41 @@ void NodeView::collect_nodes(Done<std::vector<http::NodeRow>> done) {
   });
 }
 
-/// `counts`: by the leader's node; nothing when that does not answer.
-http::QueueRow NodeView::row_of(const cluster::QueuePtr& definition, std::optional<NodeId> leader,
-                                const LedQueue* counts) const {
-  http::QueueRow row{.definition = definition};
-  const bool is_quorum = definition->type == cluster::QueueType::quorum;
-  if (leader) {
-    row.node = name_of(*leader);
-  } else if (!is_quorum) {
-    row.node = name_of(definition->members.empty() ? definition->node : raft::node_of(definition->members.front()));
-  }
-  if (is_quorum) {
-    for (const raft::ReplicaId member : definition->members) {
-      const std::string name = name_of(raft::node_of(member));
-      row.members.push_back(name);
-      if (is_live(raft::node_of(member))) row.online.push_back(name);
+QueueRows NodeView::queue_rows() const {
+  std::map<NodeId, QueueRows::Member> known;
+  for (const cluster::ClusterNode& node : members()) known[node.id] = {.name = node.name, .live = is_live(node.id)};
+  known[self()] = {.name = config_.node_name, .live = true};
+  return QueueRows(std::move(known), parts_.link);
+}
+
+std::vector<http::QueueRow> NodeView::merge(const QueueRows& maker, const cluster::Topology& topology,
+                                            std::vector<SeenQueue> seen, const std::vector<Said>& said) {
+  std::map<GroupId, SeenQueue> known;
+  for (SeenQueue& queue : seen) known.insert_or_assign(queue.counts.id, std::move(queue));
+  for (const Said& answer : said) {
+    for (LedQueue& led : rows_from<LedQueue>(answer.value)) {
+      SeenQueue& queue = known[led.id];
+      if (!queue.leads) queue = {.leader = answer.node, .leads = true, .counts = std::move(led)};
     }
   }
-  row.state = queue_state({.members = row.members.size(),
-                           .online = row.online.size(),
-                           .is_quorum = is_quorum,
-                           .is_answered = counts != nullptr});
-  if (counts == nullptr) return row;
-  row.ready = counts->ready;
-  row.unacknowledged = counts->unacknowledged;
-  row.delayed = counts->delayed;
-  row.message_bytes = counts->message_bytes;
-  row.consumers = static_cast<std::size_t>(counts->consumers);
-  row.has_single_active_consumer = counts->has_single_active_consumer;
-  row.active_consumer = counts->active_consumer;
-  return row;
+  std::vector<http::QueueRow> rows;
+  topology.queues_by_id.for_each([&](std::uint64_t, const cluster::QueuePtr& definition) {
+    const auto at = known.find(definition->id);
+    const bool is_led = at != known.end() && at->second.leads;
+    rows.push_back(maker.row(definition, at != known.end() ? at->second.leader : std::nullopt,
+                             is_led ? &at->second.counts : nullptr));
+  });
+  return rows;
 }
 
 void NodeView::collect_queues(Done<std::vector<http::QueueRow>> done) {
   see_queues([this, done = std::move(done)](std::vector<SeenQueue> seen) mutable {
-    auto merge = [this, done = std::move(done), seen = std::move(seen)](const std::vector<Said>& said) mutable {
-      std::map<GroupId, SeenQueue> known;
-      for (SeenQueue& queue : seen) known.insert_or_assign(queue.counts.id, queue);
-      for (const Said& answer : said) {
-        for (const LedQueue& led : rows_from<LedQueue>(answer.value)) {
-          SeenQueue& queue = known[led.id];
-          if (!queue.leads) queue = {.leader = answer.node, .leads = true, .counts = led};
-        }
-      }
-      std::vector<http::QueueRow> rows;
-      topology()->queues_by_id.for_each([&](std::uint64_t, const cluster::QueuePtr& definition) {
-        const auto at = known.find(definition->id);
-        const bool is_led = at != known.end() && at->second.leads;
-        rows.push_back(row_of(definition, at != known.end() ? at->second.leader : std::nullopt,
-                              is_led ? &at->second.counts : nullptr));
-      });
-      done(std::move(rows));
+    auto then = [this, done = std::move(done), seen = std::move(seen)](std::vector<Said> said) mutable {
+      auto make = [maker = queue_rows(), topology = topology(), seen = std::move(seen),
+                   said = std::move(said)]() mutable { return merge(maker, *topology, std::move(seen), said); };
+      http::aside(*this, std::move(make), std::move(done));
     };
-    ask_each(others(), {{"what", "queues"}}, std::move(merge));
+    ask_each(others(), {{"what", "queues"}}, std::move(then));
   });
 }
 
@@ -168,7 +154,7 @@ void NodeView::collect_queue(GroupId id, Done<std::optional<http::QueueRow>> don
     const cluster::QueuePtr* found = topology()->queues_by_id.find(id.value());
     if (found == nullptr) return done(std::nullopt);
     const cluster::QueuePtr definition = *found;
-    if (seen && seen->leads) return done(row_of(definition, seen->leader, &seen->counts));
+    if (seen && seen->leads) return done(queue_rows().row(definition, seen->leader, &seen->counts));
     const std::optional<NodeId> leader = seen ? seen->leader : std::nullopt;
     std::vector<cluster::ClusterNode> asked = others();
     std::erase_if(asked, [&](const cluster::ClusterNode& node) {
@@ -180,9 +166,9 @@ void NodeView::collect_queue(GroupId id, Done<std::optional<http::QueueRow>> don
              [this, definition, leader, done = std::move(done)](const std::vector<Said>& said) mutable {
                for (const Said& answer : said) {
                  const auto led = row_from<LedQueue>(answer.value);
-                 if (led) return done(row_of(definition, answer.node, &*led));
+                 if (led) return done(queue_rows().row(definition, answer.node, &*led));
                }
-               done(row_of(definition, leader, nullptr));
+               done(queue_rows().row(definition, leader, nullptr));
              });
   });
 }
@@ -310,9 +296,24 @@ void NodeView::on_question(const Bytes& words, cluster::AnswerFunction reply) {
   if (!question || !question->is_object()) {
     return reply(failure(ErrorCode::invalid_argument, "the question cannot be read"));
   }
+  if (text_at(question->get_object(), "what") == "queues") return answer_queues(std::move(reply));
   answer(question->get_object(), [reply = std::move(reply)](Result<json::value> value) mutable {
     if (!value) return reply(std::unexpected(value.error()));
     reply(words_of(*value));
+  });
+}
+
+/// The one answer that may be long.
+void NodeView::answer_queues(cluster::AnswerFunction reply) {
+  see_queues([this, reply = std::move(reply)](std::vector<SeenQueue> seen) mutable {
+    auto write = [seen = std::move(seen)] {
+      json::array rows;
+      for (const SeenQueue& one : seen) {
+        if (one.leads) rows.push_back(to_json(one.counts));
+      }
+      return words_of(rows);
+    };
+    http::aside(*this, std::move(write), [reply = std::move(reply)](Bytes words) mutable { reply(std::move(words)); });
   });
 }
 
@@ -320,15 +321,6 @@ void NodeView::answer(const json::object& question, Answer done) {
   const std::string what = text_at(question, "what");
   const GroupId queue(number_at(question, "queue"));
   if (what == "node") return done(to_json(this_node()));
-  if (what == "queues") {
-    return see_queues([done = std::move(done)](const std::vector<SeenQueue>& seen) mutable {
-      json::array rows;
-      for (const SeenQueue& one : seen) {
-        if (one.leads) rows.push_back(to_json(one.counts));
-      }
-      done(std::move(rows));
-    });
-  }
   if (what == "queue") {
     return see_queue(queue, [done = std::move(done)](const std::optional<SeenQueue>& seen) mutable {
       done(seen && seen->leads ? to_json(seen->counts) : json::value());
