@@ -47,12 +47,13 @@ Result<void> end_standalone(const std::string& data_dir) {
 
 Result<void> make_standalone(const Config& config, const Clock& clock) {
   NodeStorage storage(config.data_dir, clock);
+  const std::uint64_t cluster_id = Random::from_system().next();
   Result<void> outcome = look_at(storage);
-  if (outcome) outcome = announce_standalone(config.data_dir, Random::from_system().next());
+  if (outcome) outcome = announce_standalone(config.data_dir, cluster_id);
   storage.flush();
   if (!storage.after_crash()) storage.note_clean_end();
   storage.close();
-  if (outcome) log::warn(log::Category::cluster, "cluster.standalone_announced data_dir={}", config.data_dir);
+  if (outcome) log::warn(log::Category::cluster, "cluster.standalone_announced cluster_id={}", cluster_id);
   return outcome;
 }
 

@@ -3,6 +3,7 @@ force_standalone_khepri_boot, wherever that is interrupted; nodes join it, and t
 
 import json
 import os
+import re
 
 import pika
 from app_test import control, do, names, refused, running
@@ -172,10 +173,12 @@ def it_is_finished_wherever_it_is_interrupted(cluster):
     cluster.kill("n1")
     cluster.start("n1")
     stand_alone(cluster, "n1")
+    node.wait_for_log("cluster.standalone_announced")
     cluster.kill("n1")
-    with open(announcement) as file:
-        cluster_id = file.read()
+    cluster_id = re.findall(r"cluster\.standalone_announced cluster_id=(\d+)", node.log_since())[-1]
     for step in ("starting", "cluster.sole_voter", "Server startup complete"):
+        with open(announcement, "w") as file:  # it may have come further, and not have told the disk
+            file.write(cluster_id)
         begin = node.log_size()
         cluster.start("n1")
         node.wait_for_log(step, begin, seconds=SECONDS)
