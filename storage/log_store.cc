@@ -245,19 +245,6 @@ Result<LogSummary> LogStore::summarize(GroupId group, LogIndex after) const {
   return summary;
 }
 
-Result<std::optional<raft::Entry>> LogStore::last_entry(GroupId group) const {
-  const LogBounds bounds(group);
-  const std::unique_ptr<rocksdb::Iterator> it(database_->db().NewIterator(bounds.options(), database_->family(kLog)));
-  it->SeekToLast();
-  const std::string doing = fmt::format("cannot read the end of the log of group {}", group.value());
-  if (!it->status().ok()) return std::unexpected(database_->error_of(it->status(), doing));
-  if (!it->Valid()) return std::optional<raft::Entry>();
-  const auto key = decode_log_key(view_of(it->key()));
-  auto entry = key ? decode_entry(*key, view_of(it->value())) : std::nullopt;
-  if (!entry) return std::unexpected(database_->error_of(rocksdb::Status::Corruption("checksum or format"), doing));
-  return entry;
-}
-
 void LogStore::retain(GroupId group, std::shared_ptr<const LiveSet> live) {
   CHECK(live != nullptr);
   CHECK(std::ranges::is_sorted(live->live));  // contains() searches it

@@ -77,8 +77,6 @@ class LogStore {
   /// What lies behind `after`, in one pass that keeps no entry. A hole, a term that goes back or an entry that cannot
   /// be read back ends it: LogSummary::damaged.
   Result<LogSummary> summarize(GroupId group, LogIndex after) const;
-  /// The one with the highest index that has not been forgotten.
-  Result<std::optional<raft::Entry>> last_entry(GroupId group) const;
 
   /// From now on compaction may forget what is not in `live`. Only after the snapshot it speaks of is durable,
   /// and never with an entry that an earlier live set of this group had given up.
