@@ -286,6 +286,7 @@ class Channel {
   std::uint32_t last_link_ = queue::kGetLink;
   std::optional<std::uint64_t> reply_key_;  // of the addresses that lead here, while there is a reply consumer
   std::uint32_t reply_link_ = 0;            // that consumer
+  bool drops_replies_ = false;              // its client does not read them
   std::set<GroupId> queues_touched_;        // that must hear when the channel ends
   std::uint16_t consumer_prefetch_ = 0;
   std::uint16_t global_prefetch_ = 0;

@@ -6,6 +6,12 @@
 #include "broker/amqp/reply_to.h"
 
 namespace quorate::amqp {
+namespace {
+
+/// What may wait for a client that does not read its replies. They hold nobody back, so that nobody else stops it.
+constexpr std::size_t kRepliesWaitingMaxBytes = 64u << 20;
+
+}  // namespace
 
 /// Declaring the pseudo queue, or an address made from it, only asks whether it is there.
 Handled Channel::declare_reply_to(std::string_view name, bool no_wait) {
@@ -56,8 +62,16 @@ void Channel::send_reply(const ReplyAddress& address, const Message& message) {
       queue::SessionMail{.to = address.session, .queue = kNoQueue, .what = std::move(delivery)});
 }
 
+/// It is lost when the client does not read, until half of what waits has gone.
 void Channel::on_direct_reply(queue::Delivery delivery) {
   if (reply_key_ != delivery.id) return;
+  const bool dropped_before = drops_replies_;
+  drops_replies_ = session_.outbox_.size() > (dropped_before ? kRepliesWaitingMaxBytes / 2 : kRepliesWaitingMaxBytes);
+  if (drops_replies_ && !dropped_before) {
+    session_.surroundings_.remark("direct replies dropped: the client does not read vhost=" + vhost() +
+                                  " client=" + session_.peer().name);
+  }
+  if (drops_replies_) return;
   delivery.link = reply_link_;
   write_delivery(consumers_.at(reply_link_), kNoQueue, delivery);
 }

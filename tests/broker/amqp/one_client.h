@@ -30,10 +30,11 @@ class OneClient : public testing::Test {
     append_method_frame(bytes, ChannelId(1), method);
     offer(bytes);
   }
-  void publish(std::string_view exchange, std::string_view routing_key, std::string_view body) {
+  void publish(std::string_view exchange, std::string_view routing_key, std::string_view body,
+               const Properties& properties = {}) {
     send(BasicPublish{.exchange = exchange, .routing_key = routing_key});
     std::vector<std::byte> bytes;
-    append_content_header(bytes, ChannelId(1), 60, body.size(), encode_properties(Properties{}));
+    append_content_header(bytes, ChannelId(1), 60, body.size(), encode_properties(properties));
     append_body_frames(bytes, ChannelId(1), as_bytes(body), 8192);
     offer(bytes);
   }

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/broker/amqp/one_client.h"
+
 namespace quorate::amqp {
 
 TEST(ReplyAddress, ReadsBackWhatWasPrinted) {
@@ -21,6 +23,33 @@ TEST(ReplyAddress, RefusesEveryCutAndMadeUpNames) {
                            "amq.rabbitmq.reply-to.1.1.1.1.1", "amq.rabbitmq.reply-to.1ffffffff.1.1.1"}) {
     EXPECT_EQ(parse_reply_address(name), std::nullopt) << name;
   }
+}
+
+using DirectReplies = OneClient;
+
+// A reply is no flight and has no credit.
+TEST_F(DirectReplies, AreDroppedWhenSoManyWaitForAClientThatDoesNotRead) {
+  send(QueueDeclare{.queue = "q"});
+  answer();
+  send(BasicConsume{.queue = kReplyTo, .no_ack = true});
+  Properties properties;
+  properties.reply_to = std::string(kReplyTo);
+  publish("", "q", "question", properties);
+  const auto& question = std::get<queue::Publish>(surroundings_.mail().back().what);
+  const std::string address(PropertiesView::parse(question.message.properties())->reply_to().value());
+  answer();
+  heard();
+  const std::string reply(1u << 20, 'x');
+  for (int i = 0; i < 100; ++i) {
+    publish("", address, reply);
+    answer();
+  }
+  EXPECT_LT(session_.outbox().size(), 66u << 20);
+  EXPECT_GT(session_.outbox().size(), 63u << 20);
+  heard();
+  publish("", address, "short");
+  answer();
+  EXPECT_EQ(heard().size(), 1u) << "it reads again";
 }
 
 }  // namespace quorate::amqp
