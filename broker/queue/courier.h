@@ -160,6 +160,7 @@ class Courier final : public cluster::TurnHook {
   void on(Link& link, SessionMail& mail, Deleted& deleted);
   template <class Answer>
   void on(Link& link, SessionMail& mail, Answer& answer);
+  static Sent* find_sent(Link& link, std::uint64_t number);
   static void forget_done(Link& link);
   bool take_answered(Link& link, std::uint64_t number);
   void tell_taken(Link& link, Sent& sent);

@@ -99,9 +99,15 @@ void Courier::tell_taken(Link& link, Sent& sent) {
                                        .refused = sent.refused}});
 }
 
+/// Null when it is not kept any more.
+Courier::Sent* Courier::find_sent(Link& link, std::uint64_t number) {
+  if (link.kept.empty() || number < link.kept.front().number) return nullptr;
+  const std::uint64_t place = number - link.kept.front().number;
+  return place < link.kept.size() ? &link.kept[place] : nullptr;
+}
+
 void Courier::on(Link& link, SessionMail&, Refused& refused) {
-  const auto at = std::ranges::find(link.kept, refused.number, &Sent::number);
-  if (at != link.kept.end()) at->refused = true;
+  if (Sent* sent = find_sent(link, refused.number); sent != nullptr) sent->refused = true;
 }
 
 void Courier::on(Link& link, SessionMail& mail, Forgotten&) {
@@ -144,8 +150,8 @@ void Courier::on(Link& link, SessionMail& mail, Deleted& deleted) {
 
 template <class Answer>
 void Courier::on(Link& link, SessionMail& mail, Answer& answer) {
-  const auto request = std::ranges::find(link.kept, mail.answers, &Sent::number);
-  const bool is_awaited = request != link.kept.end() && !request->answered && is_answered_by<Answer>(request->what);
+  Sent* request = find_sent(link, mail.answers);
+  const bool is_awaited = request != nullptr && !request->answered && is_answered_by<Answer>(request->what);
   if (!is_awaited) return;  // a repetition
   request->answered = true;
   link.progress_at = shard_.now();

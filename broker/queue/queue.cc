@@ -362,10 +362,10 @@ void Queue::carry_out(const effect::Through& effect) {
 }
 void Queue::carry_out(const effect::Refused& effect) {
   if (effect.number != 0) return send(effect.session, Refused{.number = effect.number});
-  const auto is_it = [&](const Waiting& waiting) {
-    return waiting.entry == effect.position.index() && waiting.offset == effect.position.offset();
-  };
-  if (const auto at = std::ranges::find_if(waiting_, is_it); at != waiting_.end()) at->taken.refused = true;
+  const auto place = [](const Waiting& waiting) { return std::pair(waiting.entry, waiting.offset); };
+  const std::pair wanted(effect.position.index(), std::size_t{effect.position.offset()});
+  const auto at = std::ranges::lower_bound(waiting_, wanted, {}, place);
+  if (at != waiting_.end() && place(*at) == wanted) at->taken.refused = true;
 }
 void Queue::carry_out(const effect::Forgotten& effect) { send(effect.session, Forgotten{}); }
 
