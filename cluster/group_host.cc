@@ -85,6 +85,11 @@ void GroupHost::drop(GroupId group) {
   storage_.drop_snapshot(group, [](Result<void>) {});  // one that outlives its log is dropped at the next start
 }
 
+void GroupHost::forget(GroupId group) {
+  drop(group);
+  reopened_.erase(group);
+}
+
 // --- what clients and peers ask ---
 
 std::optional<raft::LogPosition> GroupHost::propose(GroupId group, Bytes payload, storage::Durability durability) {

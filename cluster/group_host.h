@@ -42,6 +42,8 @@ class GroupHost final : public TurnHook, public HostContext {
   Result<void> open(GroupId group, GroupClient& client);
   /// The group is gone for good: log, promises and snapshot are deleted. The client hears nothing more.
   void drop(GroupId group);
+  /// As drop(), of a group whose id never comes again.
+  void forget(GroupId group);
   /// The client hears nothing more; the bytes stay.
   void close(GroupId group);
 
@@ -77,6 +79,8 @@ class GroupHost final : public TurnHook, public HostContext {
 
   /// For tests and status: nullptr when the group is not open.
   const Replica* replica(GroupId group) const;
+  /// Groups that something is known of.
+  std::size_t known_count() const { return replicas_.size() + reopened_.size(); }
 
  private:
   struct Mark {
@@ -132,7 +136,7 @@ class GroupHost final : public TurnHook, public HostContext {
   std::unordered_map<GroupId, std::unique_ptr<Replica>> replicas_;
   std::vector<std::unique_ptr<Replica>> closed_;  // in this turn
   std::uint64_t incarnations_ = 0;
-  std::unordered_map<GroupId, std::uint32_t> reopened_;  // how often, by this process
+  std::unordered_map<GroupId, std::uint32_t> reopened_;  // how often it was closed, by this process
   std::map<NodeId, std::size_t> transfers_;              // snapshots on their way there
   std::vector<GroupId> dirty_;
   std::set<Timer> timers_;

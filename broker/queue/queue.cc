@@ -270,7 +270,7 @@ void Queue::on_deleted(const cluster::TopologyPtr& topology) {
     if (asked.question.number == 0) send(asked.from, Gone{});
   }
   for (const QueueMail& mail : early_) refuse_mail(mail, surroundings_.switchboard);
-  if (is_durable()) surroundings_.groups.drop(definition_->id);
+  if (is_durable()) surroundings_.groups.forget(definition_->id);
 }
 
 // --- entries become effects ---
