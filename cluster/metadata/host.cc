@@ -200,7 +200,7 @@ void MetadataHost::pursue_nodes() {
   const Replica* replica = groups_.replica(kMetadataGroup);
   if (replica == nullptr) return;
   const raft::Core& core = replica->core();
-  const bool has_settled = settled_nodes_ && settled_nodes_->nodes.is_same(topology->nodes) &&
+  const bool has_settled = settled_nodes_ && settled_nodes_->is_same(topology->nodes) &&
                            settled_configuration_ == core.configuration_index();
   if (has_settled) return;
   if (core.is_changing_members() || !applied_.empty()) return;  // what the nodes are is not certain yet
@@ -225,7 +225,7 @@ void MetadataHost::pursue_nodes() {
   if (next != now) {
     groups_.change(kMetadataGroup, next);
   } else {
-    settled_nodes_ = topology;
+    settled_nodes_ = topology->nodes;
     settled_configuration_ = core.configuration_index();
   }
 }

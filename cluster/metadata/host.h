@@ -135,7 +135,7 @@ class MetadataHost final : public GroupClient, public TurnHook {
   std::uint64_t last_fence_ = 0;
   std::uint64_t reclaimable_bytes_ = 0;
   /// What pursue_nodes() last found nothing to do about.
-  TopologyPtr settled_nodes_;
+  std::optional<decltype(Topology::nodes)> settled_nodes_;
   LogIndex settled_configuration_;
 };
 
