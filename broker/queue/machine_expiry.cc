@@ -32,7 +32,7 @@ void QueueMachine::pass_time(Effects& out) {
 
 void QueueMachine::expire_due(Effects& out) {
   while (expiries_.is_due(now_)) {
-    dead_letter(backlog_.take_out(expiries_.first()), DeathReason::expired, out);
+    give_up(backlog_.take_out(expiries_.first()), DeathReason::expired, out);
   }
 }
 

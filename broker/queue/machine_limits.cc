@@ -35,7 +35,7 @@ void QueueMachine::drop_excess(Effects& out) {
            (settings_.max_length_bytes && backlog_.body_bytes() + delayed_.body_bytes() > *settings_.max_length_bytes);
   };
   while (is_too_long()) {
-    dead_letter(backlog_.empty() ? delayed_.take_first() : backlog_.take_least(), DeathReason::maxlen, out);
+    give_up(backlog_.empty() ? delayed_.take_first() : backlog_.take_least(), DeathReason::maxlen, out);
   }
 }
 

@@ -17,12 +17,12 @@ void QueueMachine::give_back(MessageRef message, ReturnReason reason, Effects& o
   if (reason == ReturnReason::requeued) {
     if (message.delivery_count < UINT16_MAX) ++message.delivery_count;
     if (settings_.delivery_limit && message.delivery_count > *settings_.delivery_limit) {
-      dead_letter(message, DeathReason::delivery_limit, out);
+      give_up(message, DeathReason::delivery_limit, out);
       return;
     }
   }
   if (is_expired(message)) {
-    dead_letter(message, DeathReason::expired, out);
+    give_up(message, DeathReason::expired, out);
   } else if (const std::uint64_t delay_ms = retry_delay(message, reason); delay_ms > 0) {
     delay(message, delay_ms);
   } else {
@@ -52,7 +52,7 @@ void QueueMachine::end_delays(Effects& out) {
   while (delayed_.is_due(now_)) {
     const MessageRef message = delayed_.take_first();
     if (is_expired(message)) {
-      dead_letter(message, DeathReason::expired, out);
+      give_up(message, DeathReason::expired, out);
     } else {
       make_ready(message);
     }

@@ -207,7 +207,7 @@ void QueueMachine::on(const Settle& command, Effects& out) {
 
 void QueueMachine::on(const Discard& command, Effects& out) {
   take_from(command.consumer, command.ids,
-            [&](const MessageRef& message) { dead_letter(message, DeathReason::rejected, out); });
+            [&](const MessageRef& message) { give_up(message, DeathReason::rejected, out); });
 }
 
 void QueueMachine::on(const Return& command, Effects& out) {
@@ -262,8 +262,8 @@ void QueueMachine::drop_transient(Effects& out) {
   delayed_.remove_if(drop);
 }
 
-/// Given up. Here dead-lettering will begin.
-void QueueMachine::dead_letter(const MessageRef& message, DeathReason reason, Effects& out) {
+/// Counted by its reason, and gone.
+void QueueMachine::give_up(const MessageRef& message, DeathReason reason, Effects& out) {
   ++deaths_[static_cast<std::size_t>(reason)];
   bury(message, out);
 }

@@ -32,7 +32,7 @@
 
 namespace quorate::queue {
 
-/// Why a message is given up: what a dead-letter exchange will be told (features.md E028).
+/// Why a message is given up, in the words of features.md E028.
 enum class DeathReason : std::uint8_t { rejected, delivery_limit, maxlen, expired };
 inline constexpr std::size_t kDeathReasons = 4;
 
@@ -177,7 +177,7 @@ class QueueMachine {
   void end_delays(Effects& out);
   void make_ready(const MessageRef& message);
   bool is_expired(const MessageRef& message) const;
-  void dead_letter(const MessageRef& message, DeathReason reason, Effects& out);
+  void give_up(const MessageRef& message, DeathReason reason, Effects& out);
   std::uint16_t acquired_count(const MessageRef& message) const;
   void follow_clock(WallTime ts);
   void fix_expiry(const Enqueue& command, Position position);
