@@ -242,8 +242,8 @@ class Channel {
   bool may_follow(const Frame& frame) const;
   void finish(Handled handled);
   bool may_lag() const { return !is_fenced_ && session_.surroundings_.may_lag(); }
-  /// A name that is not known may have been declared on another node a moment ago: before a client hears that, `again`
-  /// is carried out with the newest metadata there is.
+  /// A name that is not known may have been declared on another node a moment ago, and what is in the way deleted:
+  /// before a client hears that, `again` is carried out with the newest metadata there is.
   template <class Again>
   void finish_or_fence(Handled handled, Again&& again);
   bool may_be_outdated(const AmqpError& error) const;
