@@ -132,7 +132,9 @@ void await_online_nodes(BrokerView& view, const Arguments& arguments, Done done)
 void forget_cluster_node(BrokerView& view, const Arguments& arguments, Done done) {
   if (const std::string refusal = http::why_not_changed(view); !refusal.empty()) {
     return fail(done, Exit::unavailable,
-                refusal + ". A majority of the cluster has to agree before a node is forgotten, with --force as well");
+                refusal +
+                    ". A majority of the cluster has to agree before a node is forgotten, with --force as well; "
+                    "if it is lost for good, see force_standalone_khepri_boot");
   }
   const auto node = find_target(view, arguments, done);
   if (!node) return;

@@ -42,8 +42,8 @@ Outcome change_cluster_node_type(const Arguments&) {
 
 Outcome force_boot(const Arguments&) {
   return obsolete(
-      "no node is made to serve clients without a majority of its cluster, for it may lack what was confirmed last: "
-      "start other nodes until there is one (OPERATING.md: A majority is lost for good)");
+      "a node waits for a majority of its cluster: start other nodes until there is one. If they are lost for good, "
+      "force_standalone_khepri_boot lets this one go on alone");
 }
 
 Outcome rename_cluster_node(const Arguments&) {

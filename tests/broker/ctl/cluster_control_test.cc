@@ -171,7 +171,9 @@ TEST_F(ClusterControlTest, WithoutAMajorityNobodyIsForgottenByForceEither) {
   view.silent = {NodeId(2)};
   view.majority = false;
   const auto refused = [&] { return error("forget_cluster_node", R"({"target":"rabbit@b","force":true})"); };
-  const std::string why = ". A majority of the cluster has to agree before a node is forgotten, with --force as well";
+  const std::string why =
+      ". A majority of the cluster has to agree before a node is forgotten, with --force as well; "
+      "if it is lost for good, see force_standalone_khepri_boot";
   EXPECT_EQ(refused(), "69 this node reaches no majority of its cluster, which must agree" + why);
   view.state = http::ServiceState::paused;
   view.waits = "1 of 3, waiting for rabbit@b";
@@ -182,7 +184,7 @@ TEST_F(ClusterControlTest, WithoutAMajorityNobodyIsForgottenByForceEither) {
 
 TEST_F(ClusterControlTest, ObsoleteCommandsSayWhy) {
   EXPECT_TRUE(error("change_cluster_node_type", R"({"type":"ram"})").starts_with("69 the type of a node cannot be"));
-  EXPECT_TRUE(error("force_boot").starts_with("69 no node is made to serve clients without a majority"));
+  EXPECT_TRUE(error("force_boot").starts_with("69 a node waits for a majority of its cluster"));
   EXPECT_TRUE(error("rename_cluster_node", R"({"name":["a","b"]})").starts_with("69 a node keeps its name"));
   EXPECT_TRUE(error("update_cluster_nodes", R"({"target":"rabbit@b"})").starts_with("69 nothing has to be updated"));
 }
