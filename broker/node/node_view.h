@@ -123,13 +123,20 @@ class NodeView final : public http::BrokerView {
   // node_view_waits.cc: what takes a while
   void transfer_here(GroupId queue, NodeId to, Done<Result<void>> done);
   static Result<void> begin_transfer(NodeShard& shard, GroupId queue, NodeId to);
+
+  // node_view_orders.cc: what may be done to nodes
   std::vector<std::string> queues_needing(NodeId node, bool classic_too) const;
 
-  // node_view_cluster.cc: the others
+  // node_view_cluster.cc: rows of all nodes
   std::vector<cluster::ClusterNode> members() const;
   std::vector<cluster::ClusterNode> others() const;
   std::string name_of(NodeId node) const;
   std::vector<std::string> forgotten_members(const cluster::Queue* queue) const;
+  QueueRows queue_rows() const;
+  static std::vector<http::QueueRow> merge(const QueueRows& maker, const cluster::Topology& topology,
+                                           std::vector<SeenQueue> seen, const std::vector<Said>& said);
+
+  // node_view_questions.cc: what nodes ask each other
   using Answer = Done<Result<boost::json::value>>;
   void ask(const cluster::ClusterNode& node, const boost::json::object& question, Answer done);
   /// `done`: what those said that answered.
@@ -137,9 +144,6 @@ class NodeView final : public http::BrokerView {
                 Done<std::vector<Said>> done);
   void answer(const boost::json::object& question, Answer done);
   void answer_queues(cluster::AnswerFunction reply);
-  QueueRows queue_rows() const;
-  static std::vector<http::QueueRow> merge(const QueueRows& maker, const cluster::Topology& topology,
-                                           std::vector<SeenQueue> seen, const std::vector<Said>& said);
 
   const Parts parts_;
   const Config& config_;

@@ -4,7 +4,6 @@
 #include <memory>
 #include <utility>
 
-#include "broker/http/refusal.h"
 #include "broker/node/node_view.h"
 #include "broker/node/wait_until.h"
 
@@ -81,43 +80,6 @@ void NodeView::when_silent(NodeId node, Done<bool> done) {
   wait_until(
       home().shard(), [this, node](Done<bool> is_silent) { is_silent(!is_live(node)); }, kSilenceLimit,
       std::move(done));
-}
-
-/// Durable ones that have no majority without it, as far as this node can see.
-std::vector<std::string> NodeView::queues_needing(NodeId node, bool classic_too) const {
-  std::vector<std::string> names;
-  topology()->queues_by_id.for_each([&](std::uint64_t, const cluster::QueuePtr& queue) {
-    const bool is_meant = classic_too || queue->type == cluster::QueueType::quorum;
-    if (!is_meant || !queue->has_member_on(node)) return;
-    const auto left = std::ranges::count_if(queue->members, [&](raft::ReplicaId member) {
-      return raft::node_of(member) != node && is_live(raft::node_of(member));
-    });
-    if (static_cast<std::size_t>(left) * 2 > queue->members.size()) return;
-    names.push_back(http::describe({.name = queue->name, .vhost = queue->vhost}));
-  });
-  return names;
-}
-
-/// A node that runs would go on as if it still belonged to the cluster; without a majority nothing can be decided; and
-/// without it quorum queues may never have one again. The node's classic queues go with it unasked, as in RabbitMQ.
-void NodeView::forget_node(NodeId node, bool force, Done<Result<void>> done) {
-  if (std::string why_not = http::why_not_changed(*this); !why_not.empty()) {
-    return done(failure(ErrorCode::unavailable, std::move(why_not)));
-  }
-  when_silent(node, [this, node, force, done = std::move(done)](bool is_silent) mutable {
-    if (!is_silent) {
-      return done(failure(ErrorCode::unavailable,
-                          name_of(node) + " is running: stop it before it is taken out of the cluster"));
-    }
-    const std::vector<std::string> needing = force ? std::vector<std::string>() : queues_needing(node, false);
-    if (!needing.empty()) {
-      return done(failure(ErrorCode::unavailable,
-                          fmt::format("{} is needed for the majority of {}: start it once more, or delete them, or use "
-                                      "--force to lose what they hold",
-                                      name_of(node), join_names(needing))));
-    }
-    submit(cluster::ForgetNode{.id = node}, [done = std::move(done)](cluster::Outcome) mutable { done({}); });
-  });
 }
 
 void NodeView::when_leading_nothing(Done<std::size_t> done) {
