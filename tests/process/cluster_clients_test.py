@@ -6,7 +6,7 @@ import subprocess
 
 import pika
 from support.broker import wait_until
-from support.clients import connect_to, queue_exists
+from support.clients import connect, connect_to, queue_exists
 from support.cluster import three_nodes
 from support.scenarios import Scenarios, check, check_in, equal
 
@@ -202,3 +202,32 @@ def a_consumer_that_is_late_is_cancelled(cluster):
             consuming.basic_ack(had[0])
             declaring.basic_ack(method.delivery_tag)
             equal(consuming.queue_declare(queue, passive=True).method.message_count, 0)
+
+
+def refusal_of(connection):
+    """What the broker closes it with, within a while."""
+    try:
+        for _ in range(100):
+            connection.process_data_events(0.1)
+    except pika.exceptions.ConnectionClosedByBroker as closed:
+        return closed.reply_code, closed.reply_text
+    raise AssertionError("still open")
+
+
+@scenario
+def whoever_is_deleted_is_gone_everywhere(cluster):
+    """the connections of a deleted user, and those in a deleted virtual host, end on every node; others stay"""
+    cluster.control("n1", "add_vhost", "v")
+    cluster.control("n1", "add_user", "ann", "secret")
+    for vhost, user in (("/", "ann"), ("v", "guest")):
+        cluster.control("n1", "set_permissions", "-p", vhost, user, ".*", ".*", ".*")
+    anns, inside = (
+        [connect(node.host, node.amqp_port, **parameters) for node in cluster.nodes.values()]
+        for parameters in ({"credentials": pika.PlainCredentials("ann", "secret")}, {"virtual_host": "v"})
+    )
+    with connect_to(cluster, "n2") as other:
+        cluster.control("n1", "delete_user", "ann")
+        equal([refusal_of(one) for one in anns], [(320, "CONNECTION_FORCED - user 'ann' is deleted")] * 3)
+        cluster.control("n2", "delete_vhost", "v")
+        equal([refusal_of(one) for one in inside], [(320, "CONNECTION_FORCED - vhost 'v' is deleted")] * 3)
+        other.channel().close()
