@@ -331,8 +331,9 @@ void Queue::send(const SessionId& to, SessionMailBody what, std::uint64_t answer
   const bool tracked = answers != 0 || goes_to_courier(to, what);
   SessionMail mail{.to = to, .queue = definition_->id, .what = std::move(what), .tracked = tracked, .answers = answers};
   if (switchover_ && !tracked) surroundings_.mark_dirty(definition_->id);  // it may have been the last
-  const bool is_ahead = tracked && machine_.applied() > committed_;
-  const bool must_wait = is_ahead || ((tracked || switchover_) && !promised_.empty());  // nothing overtakes
+  // What a sender elsewhere has sent it would send again if the log lost it: then nobody may have had it before.
+  const bool is_ahead = (tracked || machine_.has_senders()) && machine_.applied() > committed_;
+  const bool must_wait = is_ahead || !promised_.empty();  // nothing overtakes
   if (is_durable() && must_wait) {
     promised_.push_back({.entry = machine_.applied(), .mail = std::move(mail)});
   } else {

@@ -181,8 +181,8 @@ class Queue final : public cluster::GroupClient {
   void carry_out(const effect::Refused& effect);
   void carry_out(const effect::Forgotten& effect);
 
-  /// A group of one applies before its disk has the entry. Who is on this node goes with it in a crash; others, and
-  /// whoever is given a promise, hear of it when it is committed.
+  /// A group of one applies before its disk has the entry. Who is on this node goes with it in a crash; others, whoever
+  /// is given a promise, and everybody while others send, hear of it when it is committed.
   void send(const SessionId& to, SessionMailBody what, std::uint64_t answers = 0);
   bool goes_to_courier(const SessionId& to, const SessionMailBody& what) const;
   void post(SessionMail mail);

@@ -94,6 +94,24 @@ TEST_F(QueueTest, ASessionOfAnotherNodeGetsNothingBeforeTheSyncWhoeverCausedIt) 
   EXPECT_GT(syncs(), before);
 }
 
+/// It would send it again, as if for the first time, to a node that died before its log had it (chaos: kill_leader).
+TEST_F(QueueTest, WhatASessionOfAnotherNodeSendsReachesNobodyBeforeTheSync) {
+  attach(1);
+  settle();
+  EXPECT_EQ(got(), "attached");
+  publish("mine");
+  turn();
+  EXPECT_EQ(got(), "1:mine");  // publisher and consumer go with this node
+  settle();
+  EXPECT_EQ(got(), "taken1");
+  const SessionId afar{.node = NodeId(2), .epoch = Epoch(1), .serial = make_serial(ShardId(0), 1)};
+  send_from_afar(afar, 1, Publish{.message = make_message("", "k", {}, as_bytes("theirs")), .body_size = 6});
+  turn();
+  EXPECT_EQ(got(), "");
+  settle();
+  EXPECT_EQ(got(), "through1 1:theirs");
+}
+
 /// Found by sim --nodes --seed=547: nobody would ever have taken back what it was given.
 TEST_F(QueueTest, WhatASessionOfAPastLifeSaysIsNotHeard) {
   const auto node_begins = [&](Epoch epoch) {
