@@ -7,6 +7,17 @@
 #include "broker/queue/arguments.h"
 
 namespace quorate::policy {
+namespace {
+
+/// What stands under the key, if it is of that kind.
+template <class T>
+std::optional<T> value_of(const Definition& definition, std::string_view key) {
+  const auto at = std::ranges::find(definition, key, &cluster::PolicyTerm::key);
+  const T* value = at != definition.end() ? std::get_if<T>(&at->value) : nullptr;
+  return value != nullptr ? std::optional(*value) : std::nullopt;
+}
+
+}  // namespace
 
 Definition InForce::definition() const {
   const Definition none;
@@ -14,19 +25,11 @@ Definition InForce::definition() const {
 }
 
 std::optional<std::int64_t> InForce::number(std::string_view key) const {
-  for (const cluster::PolicyTerm& term : definition()) {
-    if (term.key != key) continue;
-    if (const auto* number = std::get_if<std::int64_t>(&term.value)) return *number;
-  }
-  return std::nullopt;
+  return value_of<std::int64_t>(definition(), key);
 }
 
 std::optional<std::string> InForce::text(std::string_view key) const {
-  for (const cluster::PolicyTerm& term : definition()) {
-    if (term.key != key) continue;
-    if (const auto* text = std::get_if<std::string>(&term.value)) return *text;
-  }
-  return std::nullopt;
+  return value_of<std::string>(definition(), key);
 }
 
 bool PolicyBook::follow(const cluster::Topology& topology) {
