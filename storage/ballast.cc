@@ -50,23 +50,25 @@ Result<std::uint64_t> Ballast::free_bytes() {
   const auto volume = volume_of(directory_);
   if (!volume) return std::unexpected(volume.error());
   last_free_ = without_reserve(before, volume->free_bytes);
-  if (is_due(before, volume->free_bytes)) {
+  if (is_due(before, volume->free_bytes, 0)) {
     state_ = State::changing;
     worker_.post([this, before] { change(before); });
   }
   return last_free_;
 }
 
-Result<std::uint64_t> Ballast::settle() {
-  const auto volume = volume_of(directory_);
-  if (!volume) return std::unexpected(volume.error());
-  if (is_due(state_, volume->free_bytes)) change(state_);
-  return free_bytes();
+Result<std::uint64_t> Ballast::settle(std::uint64_t needed) {
+  const auto before = volume_of(directory_);
+  if (!before) return std::unexpected(before.error());
+  if (is_due(state_, before->free_bytes, needed)) change(state_);
+  const auto after = volume_of(directory_);
+  if (!after) return std::unexpected(after.error());
+  return without_reserve(state_, after->free_bytes);
 }
 
 /// Thrown away when only half of it is left besides; taken in when that leaves as much again.
-bool Ballast::is_due(State state, std::uint64_t free) const {
-  return state == State::held ? free < bytes_ / 2 : free >= 2 * bytes_;
+bool Ballast::is_due(State state, std::uint64_t free, std::uint64_t needed) const {
+  return state == State::held ? free < std::max(bytes_ / 2, needed) : free >= bytes_ + std::max(bytes_, needed);
 }
 
 std::uint64_t Ballast::without_reserve(State state, std::uint64_t free) const {

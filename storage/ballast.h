@@ -27,8 +27,8 @@ class Ballast {
   /// One thread: what is free on the volume, without the room that only ballast may take. On the way ballast is thrown
   /// away or taken in, as it is due; that is not waited for.
   Result<std::uint64_t> free_bytes();
-  /// Same thread: the same, waiting for the disk; for the start.
-  Result<std::uint64_t> settle();
+  /// Same thread: the same, waiting for the disk; for the start, which goes before ballast in what it has `needed`.
+  Result<std::uint64_t> settle(std::uint64_t needed);
   /// Same thread: is it on board? For tests.
   bool is_held() const { return state_ == State::held; }
 
@@ -38,7 +38,7 @@ class Ballast {
  private:
   enum class State : std::uint8_t { held, changing, away };
 
-  bool is_due(State state, std::uint64_t free) const;
+  bool is_due(State state, std::uint64_t free, std::uint64_t needed) const;
   std::uint64_t without_reserve(State state, std::uint64_t free) const;
   void change(State from);
   bool take_in() const;

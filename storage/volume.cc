@@ -43,11 +43,16 @@ Result<Volume> volume_of(const std::string& path) {
                 .size_bytes = static_cast<std::uint64_t>(facts.f_blocks) * facts.f_frsize};
 }
 
+std::uint64_t bytes_to_open(const std::string& data_dir) {
+  std::uint64_t bytes = kRoomToOpenMinBytes;
+  for (const std::string_view database : kDatabases) bytes += wal_bytes(fs::path(data_dir) / database);
+  return bytes;
+}
+
 Result<void> check_room_to_open(const std::string& data_dir) {
   const auto volume = volume_of(data_dir);
   if (!volume) return std::unexpected(volume.error());
-  std::uint64_t needed = kRoomToOpenMinBytes;
-  for (const std::string_view database : kDatabases) needed += wal_bytes(fs::path(data_dir) / database);
+  const std::uint64_t needed = bytes_to_open(data_dir);
   if (volume->free_bytes >= needed) return {};
   return failure(ErrorCode::io,
                  fmt::format("the volume of {} is full: {} MiB are free, and opening the log needs {} MiB. Free space "

@@ -18,8 +18,11 @@ Result<Volume> volume_of(const std::string& path);
 /// Free space without which no start is tried, besides what the write-ahead logs hold.
 inline constexpr std::uint64_t kRoomToOpenMinBytes = 16ull << 20;
 
-/// An error when less is free than opening the databases in `data_dir` may write before it gives anything back: what
-/// stands in their write-ahead logs goes into tables first. It says how much is missing.
+/// What opening the databases in `data_dir` may write before it gives anything back: what stands in their write-ahead
+/// logs goes into tables first.
+std::uint64_t bytes_to_open(const std::string& data_dir);
+
+/// An error when less than that is free. It says how much is missing.
 Result<void> check_room_to_open(const std::string& data_dir);
 
 }  // namespace quorate::storage

@@ -26,7 +26,7 @@ TEST_F(BallastTest, IsTakenInWhereThereIsPlentyAndFoundAgain) {
   for (int start = 0; start < 2; ++start) {
     Ballast ballast(directory_.path(), kMiB);
     EXPECT_EQ(ballast.is_held(), start > 0);
-    ASSERT_TRUE(ballast.settle());
+    ASSERT_TRUE(ballast.settle(0));
     EXPECT_TRUE(ballast.is_held());
     EXPECT_EQ(std::filesystem::file_size(directory_ / "ballast"), kMiB);
     ballast.stop();
@@ -37,7 +37,7 @@ TEST_F(BallastTest, IsNotTakenInWhereItWouldLeaveLittleAndItsRoomIsNotFree) {
   const std::uint64_t before = free();
   const std::uint64_t bytes = before / 3 * 2;
   Ballast ballast(directory_.path(), bytes);
-  const auto left = ballast.settle();
+  const auto left = ballast.settle(0);
   ASSERT_TRUE(left);
   EXPECT_FALSE(ballast.is_held());
   EXPECT_FALSE(is_there());
@@ -47,8 +47,22 @@ TEST_F(BallastTest, IsNotTakenInWhereItWouldLeaveLittleAndItsRoomIsNotFree) {
 
 TEST_F(BallastTest, MoreThanThereIsLeavesNothingFree) {
   Ballast ballast(directory_.path(), std::numeric_limits<std::uint64_t>::max() / 4);
-  EXPECT_EQ(ballast.settle().value(), 0u);
+  EXPECT_EQ(ballast.settle(0).value(), 0u);
   EXPECT_EQ(ballast.free_bytes().value(), 0u);
+  ballast.stop();
+}
+
+TEST_F(BallastTest, IsThrownAwayForAStartThatNeedsItsRoomAndTakenInWhenNothingDoes) {
+  const std::uint64_t needed = 2 * free();
+  Ballast ballast(directory_.path(), kMiB);
+  ASSERT_TRUE(ballast.settle(0));
+  ASSERT_TRUE(ballast.is_held());
+  for (int start = 0; start < 2; ++start) {
+    ASSERT_TRUE(ballast.settle(needed));
+    EXPECT_FALSE(is_there()) << start;
+  }
+  ASSERT_TRUE(ballast.settle(0));
+  EXPECT_TRUE(is_there());
   ballast.stop();
 }
 
