@@ -49,6 +49,7 @@ void Queue::on_leader() {
   configure();
   judge_sessions();
   for (QueueMail& mail : std::exchange(early_, {})) take(mail);
+  if (early_parcels_.has_dropped()) surroundings_.announce(leadership(), true);  // consumers say again what they have
   for (Parcel& parcel : early_parcels_.take()) on_mail(std::move(parcel));
   watch_time();
   surroundings_.mark_dirty(definition_->id);

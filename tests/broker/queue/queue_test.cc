@@ -191,6 +191,7 @@ TEST_F(QueueTest, OfParcelsThatComeBeforeTheHistoryOnlySoManyWait) {
   open();
   while (!queue().leadership().leader) turn();
   ASSERT_FALSE(queue().is_ready()) << "the history comes from the disk";
+  announcements_ = 0;
   const Message message = make_message("", "k", {}, as_bytes(body_of(1, 100'000)));
   constexpr std::size_t kHalf = limits::kEarlyParcelsMaxBytes / 200'000;
   for (std::uint64_t serial = 1; serial <= 3; ++serial) {
@@ -203,6 +204,7 @@ TEST_F(QueueTest, OfParcelsThatComeBeforeTheHistoryOnlySoManyWait) {
   }
   settle();
   EXPECT_EQ(queue().machine().ready_count(), 1 + 2 * kHalf);
+  EXPECT_EQ(announcements_, 1) << "what a consumer has is said again to whoever leads, and only then";
 }
 
 TEST_F(QueueTest, MailThatComesBeforeTheHistoryWaits) {

@@ -59,7 +59,7 @@ class QueueWorld : public MailReceiver, public RemotePost, public ::testing::Tes
                                    .health_of = [](NodeId) { return NodeHealth::live; },
                                    .settings_of = [this](const cluster::Queue&) { return settings_; },
                                    .topology = [this]() -> const cluster::Topology& { return *topology_; },
-                                   .announce = [](const Leadership&, bool) {},
+                                   .announce = [this](const Leadership&, bool) { ++announcements_; },
                                    .on_taken_over = [](const cluster::Queue&, std::optional<NodeId>) {},
                                    .report_placed = [](GroupId, std::vector<raft::ReplicaId>) {},
                                    .adopt =
@@ -283,6 +283,7 @@ class QueueWorld : public MailReceiver, public RemotePost, public ::testing::Tes
   SystemClock storage_clock_;  // of the log writer, whose thread waits for real
   std::uint32_t epoch_ = 0;
   std::uint64_t published_ = 0;
+  int announcements_ = 0;  // of leaders
   std::unique_ptr<storage::LogWriter> writer_;
   std::unique_ptr<storage::LogReader> reader_;
   std::unique_ptr<storage::DiskStorage> storage_;
