@@ -26,7 +26,7 @@ from faults import FAULTS, Stage, find, play  # noqa: E402
 from support.cluster import NotPossible, ProcessCluster  # noqa: E402
 from workload import Workload  # noqa: E402
 
-COLUMNS = "fault published confirmed delivered explained unexplained lost disordered gap verdict".split()
+COLUMNS = "fault published confirmed delivered explained unexplained lost disordered gap drained verdict".split()
 
 
 class Rounds:
@@ -75,7 +75,8 @@ class Rounds:
             return
         say("\n".join(workload.lines(verdict)))
         row = [verdict.published, verdict.confirmed, verdict.delivered, verdict.explained, verdict.unexplained]
-        row += [len(verdict.broken["lost"]), len(verdict.broken["disordered"]), f"{verdict.longest_gap:.2f} s"]
+        row += [len(verdict.broken["lost"]), len(verdict.broken["disordered"])]
+        row += [f"{verdict.longest_gap:.2f} s", f"{workload.drained_within:.1f} s"]
         if verdict.kept():
             self.passed += 1
             self.rows.append([fault.name, *row, "kept"])

@@ -95,6 +95,13 @@ def judge(events, routes):
     return verdict
 
 
+def lost(events, routes):
+    """What was confirmed and has not come from every queue: while queues are still being emptied, what is awaited."""
+    verdict = Verdict()
+    check_deliveries(events, routes, verdict)
+    return verdict.broken["lost"]
+
+
 def check_publications(events, verdict):
     uncertain, published = set(), set()
     for event in events:
