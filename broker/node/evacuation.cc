@@ -1,7 +1,6 @@
 #include "broker/node/evacuation.h"
 
 #include <algorithm>
-#include <vector>
 
 #include "broker/node/node_shard.h"
 
@@ -10,7 +9,7 @@ namespace quorate {
 Evacuation::Evacuation(NodeShard& shard) : shard_(shard), timer_(shard.shard().io()) {}
 
 Duration Evacuation::look() {
-  if (is_drained()) {
+  if (leaving_ || is_drained()) {
     move_leaders();
     return kInterval;
   }
@@ -36,36 +35,46 @@ void Evacuation::move_leaders() {
     return replica == nullptr || !replica->is_leading() || now - entry.second > kTransferMax;
   });
   const std::size_t share = std::max<std::size_t>(1, kTransfersMax / shard_.shard().shard_count());
-  std::vector<GroupId> led;
-  if (shard_.shard().id() == ShardId(0)) led.push_back(kMetadataGroup);
-  shard_.queues().for_each([&](const queue::Queue& queue) {
-    const bool can_move = queue.is_ready() && queue.definition().members.size() > 1;
-    if (can_move) led.push_back(queue.definition().id);
-  });
-  for (const GroupId group : led) {
+  for (const GroupId group : left()) {
     if (moving_.size() >= share) return;
     if (!moving_.contains(group) && move_leader(group)) moving_.emplace(group, now);
   }
 }
 
-bool Evacuation::move_leader(GroupId group) {
-  const cluster::Replica* replica = shard_.groups().replica(group);
-  if (replica == nullptr || !replica->is_leading()) return false;
-  const auto heir = choose_heir(replica->core().configuration());
-  return heir && shard_.groups().transfer(group, *heir) == raft::Refusal::none;
+void Evacuation::begin_to_leave() {
+  leaving_ = true;
+  tick();
+}
+
+std::vector<GroupId> Evacuation::left() const {
+  std::vector<GroupId> groups;
+  if (shard_.shard().id() == ShardId(0)) groups.push_back(kMetadataGroup);
+  shard_.queues().for_each([&](const queue::Queue& queue) {
+    const bool can_move = queue.is_ready() && queue.definition().members.size() > 1;
+    if (can_move) groups.push_back(queue.definition().id);
+  });
+  std::erase_if(groups, [this](GroupId group) { return heirs(group).empty(); });
+  return groups;
 }
 
 /// By chance, so that the leaders of a drained node spread over the others.
-std::optional<raft::ReplicaId> Evacuation::choose_heir(const raft::Configuration& configuration) const {
-  std::vector<raft::ReplicaId> heirs;
-  for (const raft::ReplicaId voter : configuration.voters) {
+bool Evacuation::move_leader(GroupId group) {
+  const std::vector<raft::ReplicaId> heirs = this->heirs(group);
+  const raft::ReplicaId heir = heirs[shard_.random().below(heirs.size())];
+  return shard_.groups().transfer(group, heir) == raft::Refusal::none;
+}
+
+/// None if somebody else leads.
+std::vector<raft::ReplicaId> Evacuation::heirs(GroupId group) const {
+  const cluster::Replica* replica = shard_.groups().replica(group);
+  if (replica == nullptr || !replica->is_leading()) return {};
+  std::vector<raft::ReplicaId> heirs = replica->core().configuration().voters;
+  std::erase_if(heirs, [this](raft::ReplicaId voter) {
     const NodeId node = raft::node_of(voter);
     const cluster::ClusterNode* row = shard_.topology()->find_node(node);
-    const bool is_fit = node != shard_.node() && shard_.is_live(node) && row != nullptr && !row->drained;
-    if (is_fit) heirs.push_back(voter);
-  }
-  if (heirs.empty()) return std::nullopt;
-  return heirs[shard_.random().below(heirs.size())];
+    return node == shard_.node() || !shard_.is_live(node) || row == nullptr || row->drained;
+  });
+  return heirs;
 }
 
 }  // namespace quorate

@@ -1,9 +1,9 @@
-// Evacuation: takes the leaders of one shard to other nodes as long as this node is drained or not well: a few at
-// a time, and again when one comes back. Lives on the shard, and ends with it.
+// Evacuation: takes the leaders of one shard to other nodes as long as this node is drained, stops or is not well: a
+// few at a time, and again when one comes back. Lives on the shard, and ends with it.
 #pragma once
 #include <boost/asio/steady_timer.hpp>
 #include <map>
-#include <optional>
+#include <vector>
 
 #include "base/ids.h"
 #include "base/time.h"
@@ -28,16 +28,22 @@ class Evacuation {
   Duration look();
   /// The next few of those that somebody else can lead; whoever has a reason calls it again and again.
   void move_leaders();
+  /// The node stops.
+  void begin_to_leave();
+  /// How many groups are led here that somebody else could lead.
+  std::size_t count_left() const { return left().size(); }
 
  private:
   void tick();
   bool is_drained() const;
+  std::vector<GroupId> left() const;
   bool move_leader(GroupId group);
-  std::optional<raft::ReplicaId> choose_heir(const raft::Configuration& configuration) const;
+  std::vector<raft::ReplicaId> heirs(GroupId group) const;
 
   NodeShard& shard_;
   boost::asio::steady_timer timer_;
   std::map<GroupId, Instant> moving_;  // since when
+  bool leaving_ = false;
 };
 
 }  // namespace quorate

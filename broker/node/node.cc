@@ -15,11 +15,36 @@ namespace quorate {
 namespace {
 
 constexpr auto kClientsLeaveTimeout = std::chrono::seconds(5);
+/// A thousand take about a second.
+constexpr auto kLeadersLeaveTimeout = std::chrono::seconds(3);
 
 /// Between two looks at something that other threads are finishing.
 void pause() {
   std::promise<void> never;
   never.get_future().wait_for(std::chrono::milliseconds(5));
+}
+
+/// Of what each shard answers on its own thread.
+template <class Question>
+std::size_t sum_of(const std::vector<NodeShard*>& shards, Question question) {
+  std::vector<std::future<std::size_t>> answers;
+  for (NodeShard* shard : shards) {
+    auto promise = std::make_shared<std::promise<std::size_t>>();
+    answers.push_back(promise->get_future());
+    shard->shard().post_from_outside([shard, promise, question] { promise->set_value(question(*shard)); });
+  }
+  std::size_t sum = 0;
+  for (auto& answer : answers) sum += answer.get();
+  return sum;
+}
+
+/// Waits until all shards have done it.
+template <class Deed>
+void on_each(const std::vector<NodeShard*>& shards, Deed deed) {
+  sum_of(shards, [deed](NodeShard& shard) {
+    deed(shard);
+    return std::size_t{0};
+  });
 }
 
 }  // namespace
@@ -222,7 +247,10 @@ void Node::reload(const Config& config) {
 void Node::stop() {
   early_.reset();
   const bool was_running = std::exchange(running_, false);
-  if (was_running) stop_clients();
+  if (was_running) {
+    hand_over_leaders();
+    stop_clients();
+  }
   if (link_) link_->close();
   if (was_running) stop_shards();
   if (view_) {
@@ -242,44 +270,44 @@ void Node::stop() {
   storage_.close();
 }
 
-/// Clients get `320 CONNECTION_FORCED` and a few seconds to say goodbye.
-void Node::stop_clients() {
+/// Nobody new comes in, and what is led here finds other leaders while the clients of this node still work.
+void Node::hand_over_leaders() {
   core_->first_shard().post_from_outside([this] {
     core_->refuse_clients();
     leader_keeper_->stop();
     listeners_->stop();
     doors_->stop();
   });
-  const auto ask = [this](auto&& what) {
-    std::vector<std::future<std::size_t>> answers;
-    for (NodeShard* shard : core_->shards()) {
-      auto promise = std::make_shared<std::promise<std::size_t>>();
-      answers.push_back(promise->get_future());
-      shard->shard().post_from_outside([shard, promise, what] { promise->set_value(what(*shard)); });
-    }
-    std::size_t sum = 0;
-    for (auto& answer : answers) sum += answer.get();
-    return sum;
-  };
-  // All of them first: a consumer that goes on one shard may be the last one of a queue on another.
-  ask([](NodeShard& shard) {
-    shard.begin_to_stop();
-    return std::size_t{0};
-  });
-  ask([](NodeShard& shard) {
-    shard.pause_clients("broker forced connection closure with reason 'shutdown'");
-    return shard.connections().size();
-  });
-  // With a failed disk every further moment could only mislead them.
-  const Instant deadline = clock_.now() + (failed_ ? Duration::zero() : Duration(kClientsLeaveTimeout));
-  const auto count = [](NodeShard& shard) { return shard.connections().size(); };
-  while (ask(count) > 0 && clock_.now() < deadline) pause();
-  ask([](NodeShard& shard) {
-    shard.connections().drop_all();
-    return std::size_t{0};
-  });
-  while (ask(count) > 0 && clock_.now() < deadline + kClientsLeaveTimeout) pause();
+  const auto shards = core_->shards();
+  // All of them before any client has to go: a consumer that goes on one shard may be the last one of a queue on another.
+  on_each(shards, [](NodeShard& shard) { shard.begin_to_stop(); });
+  const Instant began = clock_.now();
+  const Instant deadline = began + patience_with_others(kLeadersLeaveTimeout);
+  const auto count = [&] { return sum_of(shards, [](NodeShard& shard) { return shard.count_left_to_lead(); }); };
+  const std::size_t led = count();
+  std::size_t left = led;
+  for (; left > 0 && clock_.now() < deadline; left = count()) pause();
+  if (led > 0) {
+    log::info(log::Category::cluster, "node.leaders_handed_over groups={} left={} seconds={:.3f}", led - left, left,
+              std::chrono::duration<double>(clock_.now() - began).count());
+  }
 }
+
+/// Clients get `320 CONNECTION_FORCED` and a few seconds to say goodbye.
+void Node::stop_clients() {
+  const auto shards = core_->shards();
+  const auto count = [&] { return sum_of(shards, [](NodeShard& shard) { return shard.connections().size(); }); };
+  on_each(shards, [](NodeShard& shard) {
+    shard.pause_clients("broker forced connection closure with reason 'shutdown'");
+  });
+  const Instant deadline = clock_.now() + patience_with_others(kClientsLeaveTimeout);
+  while (count() > 0 && clock_.now() < deadline) pause();
+  on_each(shards, [](NodeShard& shard) { shard.connections().drop_all(); });
+  while (count() > 0 && clock_.now() < deadline + kClientsLeaveTimeout) pause();
+}
+
+/// With a failed disk every further moment could only mislead them.
+Duration Node::patience_with_others(Duration usual) const { return failed_ ? Duration::zero() : usual; }
 
 void Node::stop_shards() {
   for (NodeShard* shard : core_->shards()) shard->shard().stop();

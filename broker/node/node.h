@@ -66,7 +66,9 @@ class Node final : private NodeCoreOwner {
   Result<void> recover();
   void on_others_left();
   void block_publishers(const std::string& reason);
+  void hand_over_leaders();
   void stop_clients();
+  Duration patience_with_others(Duration usual) const;
   void stop_shards();
 
   // NodeCoreOwner

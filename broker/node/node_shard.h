@@ -67,8 +67,14 @@ class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
   /// `done` is called here, when the command is durable and published.
   void submit_command(cluster::MetadataCommand command, cluster::MetadataHost::Done done);
 
-  /// The node stops: what clients leave behind from now on is kept. Every shard hears this before any client has to go.
-  void begin_to_stop() { stopping_ = true; }
+  /// The node stops: what clients leave behind from now on is kept, and others are to lead what is led here. Every shard
+  /// hears this before any client has to go.
+  void begin_to_stop() {
+    stopping_ = true;
+    evacuation_.begin_to_leave();
+  }
+  /// How many groups are led here that another node could lead.
+  std::size_t count_left_to_lead() const { return evacuation_.count_left(); }
   /// This node's disk hangs: others should lead.
   void hand_over_leaders() { evacuation_.move_leaders(); }
   /// The node pauses, or goes on: its clients are asked to go, new ones are refused.

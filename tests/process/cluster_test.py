@@ -5,6 +5,7 @@ The scenarios follow one another on the same cluster and leave it as they found 
 
 import json
 import os
+import re
 import shutil
 import signal
 
@@ -197,6 +198,23 @@ def a_drained_node_serves_nobody(cluster):
     cluster.start(leader)
     cluster.await_ready([leader])
     assert "marked" not in str(rows(cluster, other, "cluster_status")["maintenance_status"])
+
+
+@scenario
+def a_node_that_stops_hands_over_what_it_leads(cluster):
+    """before it is gone, and while its clients still work: no queue of it waits for an election"""
+    names = [f"h{number}" for number in range(20)]
+    declare(cluster, "n1", *names)
+    leaders = lambda: {cluster.leader_of(name) for name in names}  # noqa: E731
+    wait_until(lambda: leaders() == {"n1"}, SECONDS, "they are led where they were declared")
+    offset = cluster.nodes["n1"].log_size()
+    cluster.stop("n1")
+    found = re.search(r"node.leaders_handed_over groups=(\d+) left=0 ", cluster.nodes["n1"].log_since(offset))
+    assert found and int(found[1]) >= len(names), cluster.nodes["n1"].log_since(offset)
+    cluster.start("n1")
+    cluster.await_ready(["n1"])
+    for name in names:
+        cluster.control("n1", "delete_queue", name)
 
 
 @scenario
