@@ -211,6 +211,7 @@ class QueueWorld : public MailReceiver, public RemotePost, public ::testing::Tes
   CacheBudget budget_;  // a test may change its limits
   CacheBudget transient_bodies_;
   std::vector<Error> failures_;
+  int announcements_ = 0;  // of leaders
   std::vector<GroupId> delete_requests_;
   std::vector<Adopted> adopted_;
   bool after_crash_ = false;  // of the next open()
@@ -283,7 +284,6 @@ class QueueWorld : public MailReceiver, public RemotePost, public ::testing::Tes
   SystemClock storage_clock_;  // of the log writer, whose thread waits for real
   std::uint32_t epoch_ = 0;
   std::uint64_t published_ = 0;
-  int announcements_ = 0;  // of leaders
   std::unique_ptr<storage::LogWriter> writer_;
   std::unique_ptr<storage::LogReader> reader_;
   std::unique_ptr<storage::DiskStorage> storage_;
