@@ -90,8 +90,8 @@ using StateHashes = std::array<std::uint32_t, 10>;
 
 /// A new value is right when a command was meant to do something else, or a snapshot to be written otherwise; nodes of
 /// the version before then compute other states.
-inline constexpr StateHashes kExpectedHashes = {0xa9474be5, 0xca569594, 0xce37f57f, 0xeeb834d3, 0x67986863,
-                                                0x7b89138d, 0x9fb99502, 0xa5a4b7a5, 0xa653732a, 0x744ee5cf};
+inline constexpr StateHashes kExpectedHashes = {0xa9474be5, 0x54d33355, 0x4f9d6e7c, 0xbc701d13, 0xebcb8a18,
+                                                0x8ecf6e10, 0x4640fdac, 0x36d278bc, 0xb1579050, 0x5e9e4a61};
 
 /// After each kCommandsPerHash commands: over all effects and every so many states until then.
 inline StateHashes hash_random_commands() {

@@ -180,6 +180,36 @@ def the_single_active_consumer_is_named(cluster):
 
 
 @scenario
+def the_next_single_active_consumer_begins_where_the_last_one_was(cluster):
+    """when the node of that one stands still: the next one gets all of it, in order and at once"""
+    with connect_to(cluster, "n1") as first, connect_to(cluster, "n3") as third:
+        channel, consuming = first.channel(), third.channel()
+        channel.queue_declare("in-line", durable=True, arguments=QUORUM | {"x-single-active-consumer": True})
+        bodies = [str(number).encode() for number in range(6)]
+        for body in bodies:
+            channel.basic_publish("", "in-line", body)
+        had = []
+        consuming.basic_qos(prefetch_count=2)
+        consuming.basic_consume("in-line", lambda _, method, properties, body: had.append(body))
+        wait_until(lambda: third.process_data_events(0.1) or len(had) == 2, 10, "two messages are with the first one")
+        cluster.freeze("n3")
+        try:
+            channel.basic_qos(prefetch_count=1)
+            taken = []
+            for method, _, body in channel.consume("in-line", inactivity_timeout=20):
+                taken.append(body)
+                if body is not None:
+                    channel.basic_ack(method.delivery_tag)
+                if body in (None, bodies[-1]):
+                    break
+        finally:
+            cluster.thaw("n3")
+            channel.cancel()
+        equal(taken, bodies)
+        channel.queue_delete("in-line")
+
+
+@scenario
 def a_consumer_that_is_late_is_cancelled(cluster):
     """its client hears so and may settle to no effect; the message goes to the next, also where another node leads"""
     with connect_to(cluster, "n1") as first, connect_to(cluster, "n3") as third:
