@@ -193,10 +193,6 @@ Handled Channel::on(const TxSelect&) {
 
 Handled Channel::on(const TxCommit&) {
   if (!transactional_) return refuse(ReplyCode::precondition_failed, "channel is not transactional");
-  for (const Settlement& settlement : std::exchange(tx_settlements_, {})) {
-    settle_now(settlement.unacked, settlement.kind);
-  }
-  flush_settlements();
   committing_ = true;
   waiting_method_id_ = method_id_;
   std::vector<Routed> publications = std::exchange(tx_publications_, {});
@@ -209,7 +205,8 @@ Handled Channel::on(const TxCommit&) {
   return {};
 }
 
-/// Every queue has answered: the transaction is over.
+/// Every queue has answered: the transaction is over. Only now is settled what it settles: a message that is handled by
+/// publishing another one must be somewhere, whatever dies in between.
 Handled Channel::finish_commit() {
   if (!committing_ || ledger_.unanswered_count() > 0) return {};
   committing_ = false;
@@ -217,6 +214,10 @@ Handled Channel::finish_commit() {
     method_id_ = waiting_method_id_;
     return refuse(ReplyCode::precondition_failed, "partial tx completion");
   }
+  for (const Settlement& settlement : std::exchange(tx_settlements_, {})) {
+    settle_now(settlement.unacked, settlement.kind);
+  }
+  flush_settlements();
   send(TxCommitOk{});
   return {};
 }

@@ -217,8 +217,8 @@ void Courier::ship(Link& link, const Route& route) {
 }
 
 void Courier::mark_for_repeat(Link& link) {
-  link.unsent = link.kept.size();
-  for (Sent& sent : link.kept) sent.repeated = true;
+  const std::size_t sent_count = link.kept.size() - std::exchange(link.unsent, link.kept.size());
+  for (std::size_t i = 0; i < sent_count; ++i) link.kept[i].repeated = true;
   for (Asked& asked : link.questions) asked.sent = false;
   link.to_resume.clear();
   for (auto& [consumer, received] : link.consumers) {
@@ -298,7 +298,7 @@ bool Courier::look_after(GroupId queue, Route& route, Instant now) {
     }
     is_needed = true;
     give_up_requests(link, is_down ? now : now - kRequestPatience);
-    if (is_down) refuse_unsent(link);
+    if (is_down) refuse_publications(link, now - kRequestPatience);
     if (now - link.progress_at < kPatience) continue;
     is_stuck = true;
     mark_for_repeat(link);

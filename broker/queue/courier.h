@@ -13,7 +13,7 @@
 //
 // A request that cannot be answered is given up: at once if the queue's only node is down, after kRequestPatience if
 // nobody leads it. It is not carried out later, unless it has been already. Publications wait as long as it takes, but
-// for those that have not left yet for a node that is down: they are refused.
+// for those to a queue whose only node is down: what has not left yet is refused at once, the rest after the same time.
 //
 // Concurrency: the shard's thread.
 #pragma once
@@ -144,7 +144,7 @@ class Courier final : public cluster::TurnHook {
   void ask_who_leads(GroupId queue, Route& route);
   bool is_down(const Route& route) const;
   void give_up_requests(Link& link, Instant asked_before);
-  void refuse_unsent(Link& link);
+  void refuse_publications(Link& link, Instant sent_before);
   static void withdraw(const Link& link, Sent& sent);
   void look_after(Instant now);
   void give_up_gone(Instant now);

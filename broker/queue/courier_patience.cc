@@ -37,12 +37,14 @@ void Courier::give_up_requests(Link& link, Instant asked_before) {
   });
 }
 
-/// What has not left yet surely has not arrived. Of the rest nobody can tell: it waits.
-void Courier::refuse_unsent(Link& link) {
-  for (std::size_t i = link.kept.size() - link.unsent; i < link.kept.size(); ++i) {
+/// What has not left yet surely has not arrived. Of the rest nobody can tell: it waits, but not for ever.
+void Courier::refuse_publications(Link& link, Instant sent_before) {
+  const std::size_t sent_count = link.kept.size() - link.unsent;
+  for (std::size_t i = 0; i < link.kept.size(); ++i) {
     Sent& sent = link.kept[i];
     const auto* publish = std::get_if<Publish>(&sent.what);
-    if (publish == nullptr || sent.answered || sent.repeated) continue;
+    const bool may_have_arrived = sent.repeated || i < sent_count;
+    if (publish == nullptr || sent.answered || (may_have_arrived && sent.since > sent_before)) continue;
     given_up_.push_back(
         {.to = link.session,
          .queue = link.queue,

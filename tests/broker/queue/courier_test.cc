@@ -522,6 +522,34 @@ TEST_F(CourierTest, AQueueWhoseOnlyNodeIsDownAnswersAtOnce) {
   EXPECT_EQ(commands(), "publish - other");
 }
 
+TEST_F(CourierTest, WhatHasNotLeftForANodeThatIsDownIsRefusedWhateverElseWasLostOnTheWayThere) {
+  have_one_replica();
+  publish(1);
+  lead();
+  answer(Through{.first = 1, .number = 1});
+  EXPECT_EQ(heard(), "taken 1");
+  down_ = kLeader;
+  publish(2);
+  courier_.on_node_unreachable(kLeader);
+  pass(std::chrono::milliseconds(1100));
+  EXPECT_EQ(heard(), "refused 2");
+}
+
+TEST_F(CourierTest, WhatMayHaveArrivedOnANodeThatIsDownIsRefusedInTheEnd) {
+  have_one_replica();
+  publish(1);
+  lead();
+  EXPECT_EQ(commands(), "publish");
+  down_ = kLeader;
+  pass(Courier::kRequestPatience / 2);
+  EXPECT_EQ(heard(), "");
+  pass(Courier::kRequestPatience / 2);
+  EXPECT_EQ(heard(), "refused 1");
+  down_ = NodeId();
+  pass(std::chrono::milliseconds(1100));
+  EXPECT_EQ(commands(), "-");
+}
+
 TEST_F(CourierTest, WhatASessionAskedForIsNotCarriedOutAfterItsEnd) {
   send(Purge{.session = kSession});
   publish(1);
