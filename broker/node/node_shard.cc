@@ -17,7 +17,9 @@ queue::Configure settings_of(const cluster::Queue& queue, const policy::PolicyBo
   CHECK(declared.has_value());
   const cluster::QueueType type = queue::queue_type(*declared);
   const Table arguments = policy::effective_arguments(*declared, policies.of(queue).definition(), type);
-  return queue::settings_from(arguments, type == cluster::QueueType::quorum);
+  queue::Configure settings = queue::settings_from(arguments, type == cluster::QueueType::quorum);
+  settings.holds_all = queue.type == cluster::QueueType::quorum;
+  return settings;
 }
 
 cluster::HostOptions host_options(const NodeShard::Options& options) {

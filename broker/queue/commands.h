@@ -169,6 +169,9 @@ struct DelayedRetry {
 struct Configure {
   /// As quorum queues do: every message is kept over restarts, and what is given back is served first.
   bool quorum = false;
+  /// Whatever is handed out is held until its session settles it: where another node may lead tomorrow, nobody settles
+  /// by handing out.
+  bool holds_all = false;
   bool single_active_consumer = false;
   std::uint8_t priority_max = 0;  // 0: no priorities; kQuorumPriorityMax: strict ones, 4 when the publisher said none
   std::optional<std::uint32_t> delivery_limit;    // failed deliveries after which a message is given up

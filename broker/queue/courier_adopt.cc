@@ -15,6 +15,7 @@ void Courier::adopt(GroupId queue, const std::vector<Adopted>& consumers) {
       received.last = std::max(received.last, adopted.last);
       received.is_known = true;
       received.cancelled |= adopted.cancelled;
+      received.settles_itself = adopted.no_ack;
     }
     if (link.next == 1) greet(link, adopted.consumer);
   }

@@ -96,6 +96,7 @@ struct Adopted {
   ConsumerKey consumer;
   std::uint64_t last = 0;  // delivery
   bool cancelled = false;
+  bool no_ack = false;
 };
 
 /// Who leads a queue, told by a replica of it. No leader: the parcel was refused, and nobody is known.

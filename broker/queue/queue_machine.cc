@@ -392,7 +392,10 @@ void QueueMachine::on(const Configure& command, Effects&) {
   settings_ = command;
   obey_settings();
   if (!settings_.single_active_consumer) active_.reset();
-  for (const auto& [key, consumer] : consumers_) enter_service(*consumer);
+  for (const auto& [key, consumer] : consumers_) {
+    consumer->no_ack = consumer->no_ack && !settings_.holds_all;
+    enter_service(*consumer);
+  }
 }
 
 void QueueMachine::obey_settings() {

@@ -35,11 +35,11 @@ void Queue::bring_over(const std::vector<ShardId>& shards) {
   if (shards.empty()) return;
   const std::map<ConsumerKey, std::uint64_t> owed = outbox_.first_owed();
   std::map<ShardId, std::vector<Adopted>> consumers;
-  machine_.for_each_consumer([&](const ConsumerKey& key, std::uint64_t last, bool cancelled) {
+  machine_.for_each_consumer([&](const ConsumerKey& key, std::uint64_t last, bool cancelled, bool no_ack) {
     if (key.session.node != surroundings_.node) return;
     const auto next = owed.find(key);
     if (next != owed.end()) last = next->second - 1;
-    consumers[shard_of(key.session)].push_back({.consumer = key, .last = last, .cancelled = cancelled});
+    consumers[shard_of(key.session)].push_back({.consumer = key, .last = last, .cancelled = cancelled, .no_ack = no_ack});
   });
   for (const ShardId shard : shards) surroundings_.adopt(shard, definition_->id, std::move(consumers[shard]));
   for (const ShardId shard : shards) {
@@ -61,6 +61,7 @@ void Queue::consider_end_of_switchover() {
   if (std::ranges::any_of(deleters_, [](const Deleter& deleter) { return deleter.question == 0; })) return;
   if (std::ranges::any_of(promised_, [](const Promised& promised) { return !promised.mail.tracked; })) return;
   switchover_.reset();
+  configure();  // before any member joins: what is handed out has to be held by all that may lead
   surroundings_.mark_dirty(definition_->id);
 }
 

@@ -19,6 +19,7 @@ enum class SettingFlag : std::uint64_t {
   expires = 128,
   retry_failed = 256,
   retry_returned = 512,
+  holds_all = 1024,
 };
 
 inline void put(ByteWriter& w, const Configure& c) {
@@ -31,7 +32,7 @@ inline void put(ByteWriter& w, const Configure& c) {
       flag(c.overflow == Overflow::reject_publish, SettingFlag::reject_publish) |
       flag(c.message_ttl_ms.has_value(), SettingFlag::message_ttl) |
       flag(c.expires_ms.has_value(), SettingFlag::expires) | flag(c.delayed_retry.failed, SettingFlag::retry_failed) |
-      flag(c.delayed_retry.returned, SettingFlag::retry_returned));
+      flag(c.delayed_retry.returned, SettingFlag::retry_returned) | flag(c.holds_all, SettingFlag::holds_all));
   w.write(c.priority_max);
   if (c.delivery_limit) w.write_varint(*c.delivery_limit);
   if (c.max_length) w.write_varint(*c.max_length);
@@ -52,6 +53,7 @@ inline bool get(ByteReader& r, Configure& c) {
     return !has(bit) || r.read_varint(value.emplace());
   };
   c.quorum = has(SettingFlag::quorum);
+  c.holds_all = has(SettingFlag::holds_all);
   c.single_active_consumer = has(SettingFlag::single_active_consumer);
   c.overflow = has(SettingFlag::reject_publish) ? Overflow::reject_publish : Overflow::drop_head;
   std::optional<std::uint64_t> delivery_limit;

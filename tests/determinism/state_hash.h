@@ -90,8 +90,8 @@ using StateHashes = std::array<std::uint32_t, 10>;
 
 /// A new value is right when a command was meant to do something else, or a snapshot to be written otherwise; nodes of
 /// the version before then compute other states.
-inline constexpr StateHashes kExpectedHashes = {0xa9474be5, 0x54d33355, 0x4f9d6e7c, 0xbc701d13, 0xebcb8a18,
-                                                0x8ecf6e10, 0x4640fdac, 0x36d278bc, 0xb1579050, 0x5e9e4a61};
+inline constexpr StateHashes kExpectedHashes = {0xe7ec80fb, 0xbfbb106d, 0x6a81da6d, 0x1c29f3f6, 0x33bd5e8c,
+                                                0xed61d561, 0x00fa59f0, 0xb1d42aab, 0xaace0b11, 0xcfec402a};
 
 /// After each kCommandsPerHash commands: over all effects and every so many states until then.
 inline StateHashes hash_random_commands() {

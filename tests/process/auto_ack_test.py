@@ -28,9 +28,9 @@ def lead(cluster, queue, name):
     wait_until(is_led, SECONDS, f"{queue} led by {name}")
 
 
-def load(cluster, queue):
+def load(cluster, queue, kind="--quorum-queue"):
     """quorate-perf, which publishes with confirms and consumes with auto-ack until it is told to end."""
-    words = f"-u {queue} --quorum-queue --auto-delete false -a -c 500 -r {RATE} -s 100"
+    words = f"-u {queue} {kind} --auto-delete false -a -c 500 -r {RATE} -s 100"
     node = cluster.nodes["n1"]
     url = f"amqp://guest:guest@{node.host}:{node.amqp_port}/%2F"
     command = [program("quorate-perf"), "-h", url, *words.split(), "-i", "0.1", "--json", "-"]
@@ -55,9 +55,9 @@ def end(process):
     return process.returncode, json.loads(said)
 
 
-def strike(cluster, how, name):
+def strike(cluster, how, queue, name):
     {"freeze": cluster.freeze, "stop": cluster.stop, "kill": cluster.kill}[how](name)
-    wait_until(lambda: cluster.leader_of("unacked") != name, SECONDS, f"another leader than {name}")
+    wait_until(lambda: cluster.leader_of(queue) != name, SECONDS, f"another leader of {queue} than {name}")
     {"freeze": cluster.thaw, "stop": cluster.start, "kill": cluster.start}[how](name)
     cluster.await_ready([name])
 
@@ -68,7 +68,31 @@ def a_consumer_misses_nothing(cluster):
     process = load(cluster, "unacked")
     for how, name in (("kill", "n2"), ("freeze", "n3"), ("stop", "n2"), ("kill", "n3")):
         lead(cluster, "unacked", name)
-        strike(cluster, how, name)
+        strike(cluster, how, "unacked", name)
+    must_be_whole(process)
+
+
+@scenario
+def nor_does_one_from_when_the_queue_was_classic(cluster):
+    """it came while the queue lived on its node alone, and goes on where others lead"""
+    with connect_to(cluster, "n1") as connection:
+        connection.channel().queue_declare("was-classic", durable=True)
+    process = load(cluster, "was-classic", "--predeclared -f persistent")
+    for name in ("n2", "n3"):
+        cluster.control("n1", "add_member", "was-classic", f"rabbit@{name}")
+        wait_until(lambda at=name: f"rabbit@{at}" in voters(cluster, "was-classic"), SECONDS, f"{name} votes")
+    for how, name in (("kill", "n2"), ("stop", "n3"), ("kill", "n2")):
+        lead(cluster, "was-classic", name)
+        strike(cluster, how, "was-classic", name)
+    must_be_whole(process)
+
+
+def voters(cluster, queue):
+    status = json.loads(cluster.control("n1", "quorum_status", queue, "--formatter", "json"))
+    return [row["Node Name"] for row in status if row["Membership"] == "voter"]
+
+
+def must_be_whole(process):
     code, result = end(process)
     for count in ("lost", "duplicated", "disordered", "nacked"):
         equal(result[count], 0, f"{count} of {json.dumps(result)}")

@@ -31,6 +31,7 @@ inline std::vector<Command> every_command() {
       NodeTrusted{.node = NodeId(1), .epoch = Epoch(300)},
       SessionsGone{.node = NodeId(2), .below = Epoch(std::numeric_limits<std::uint32_t>::max()), .expired = true},
       Configure{.quorum = true,
+                .holds_all = true,
                 .single_active_consumer = true,
                 .priority_max = 31,
                 .delivery_limit = std::numeric_limits<std::uint32_t>::max(),

@@ -332,7 +332,10 @@ class NaiveQueue {
     }
     settings_ = c;
     if (!c.single_active_consumer) active_ = {};
-    for (const auto& [key, consumer] : consumers_) line_up(key);
+    for (auto& [key, consumer] : consumers_) {
+      if (c.holds_all) consumer.no_ack = false;
+      line_up(key);
+    }
   }
   void on(const Expire&) {}
   void choose_active() {

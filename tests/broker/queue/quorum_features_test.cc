@@ -225,6 +225,17 @@ TEST_F(QuorumFeatures, WhatASuspectedActiveConsumerHoldsGoesToItsSuccessorInOrde
   EXPECT_EQ(events(), "cancelled 21, 11:c") << "what came after it has been left behind";
 }
 
+TEST_F(QuorumFeatures, WhatAConsumerNeedNotAcknowledgeIsHeldWhereOthersMayLead) {
+  attach({.no_ack = true}, 11);
+  publish("a");
+  EXPECT_EQ(machine_.unsettled_count(), 0u);
+  configure({.holds_all = true});
+  publish("b");
+  EXPECT_EQ(machine_.unsettled_count(), 1u);
+  settle(11, "b");
+  EXPECT_EQ(machine_.unsettled_count(), 0u);
+}
+
 TEST_F(QuorumFeatures, WhatTheActiveConsumerHadForTooLongGoesToTheNextInOrder) {
   configure({.quorum = true, .single_active_consumer = true, .delivery_limit = 0});
   attach({.prefetch = 2}, 11);

@@ -175,7 +175,7 @@ class RandomCommands {
   }
 
   Command settings() {
-    Configure command{.quorum = one_in(2)};
+    Configure command{.quorum = one_in(2), .holds_all = one_in(4)};
     if (one_in(2)) command.priority_max = command.quorum ? kQuorumPriorityMax : static_cast<std::uint8_t>(below(3));
     if (one_in(20)) command.priority_max = 255;
     if (one_in(2)) command.delivery_limit = static_cast<std::uint32_t>(below(4));
