@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/json/array.hpp>
+#include <ranges>
 #include <utility>
 
 #include "broker/http/refusal.h"
@@ -51,13 +52,23 @@ std::expected<void, CommandError> check(const Command& command, const json::obje
   return {};
 }
 
+/// Each argument may name several, separated by commas.
+std::vector<std::string> asked_columns(const json::object& arguments) {
+  std::vector<std::string> columns;
+  const json::value* asked = arguments.if_contains(kColumn);
+  if (asked == nullptr) return columns;
+  for (const json::value& argument : asked->get_array()) {
+    for (const auto part : std::views::split(std::string_view(argument.get_string()), ',')) {
+      if (!part.empty()) columns.emplace_back(std::string_view(part));
+    }
+  }
+  return columns;
+}
+
 std::expected<std::vector<std::string>, CommandError> columns_of(const Command& command,
                                                                  const json::object& arguments) {
-  std::vector<std::string> columns;
-  if (!command.is_list()) return columns;
-  if (const json::value* asked = arguments.if_contains(kColumn); asked != nullptr) {
-    for (const json::value& column : asked->get_array()) columns.emplace_back(column.get_string());
-  }
+  if (!command.is_list()) return {};
+  std::vector<std::string> columns = asked_columns(arguments);
   if (columns.empty()) {
     const auto defaults = default_columns(command);
     return std::vector<std::string>(defaults.begin(), defaults.end());

@@ -25,6 +25,18 @@ TEST_F(ControlTest, ChecksArgumentsBeforeItRunsAnything) {
       error("list_queues", R"({"column":["name","nope"]})").starts_with("64 no such column: nope. There are: name,"));
 }
 
+TEST_F(ControlTest, ColumnsMayBeSeparatedByCommas) {
+  view.put_queue("/", "q", 5);
+  const std::string rows = R"([{"name":"q","messages":5,"consumers":0}])";
+  for (const std::string_view columns : {R"(["name,messages,consumers"])", R"(["name,","messages",",consumers"])",
+                                         R"(["name","messages,,consumers"])"}) {
+    EXPECT_EQ(data("list_queues", "{\"column\":" + std::string(columns) + "}"), rows) << columns;
+  }
+  EXPECT_EQ(data("list_queues", R"({"column":[","]})"), data("list_queues")) << "as if none were named";
+  EXPECT_EQ(data("list_vhosts", R"({"column":["name,tracing"]})"), R"([{"name":"/","tracing":false}])");
+  EXPECT_TRUE(error("list_queues", R"({"column":["name,nope"]})").starts_with("64 no such column: nope. There are: "));
+}
+
 TEST_F(ControlTest, AnswersEarlyWhatNeedsNoCluster) {
   view.state = http::ServiceState::starting;
   view.waits = "1 of 3, waiting for rabbit@n2";
