@@ -227,11 +227,22 @@ class Application {
                                       "the environment");
     }
     if (found.row->clear != nullptr && begun_lists_.insert(found.row).second) found.row->clear(loaded_.config);
-    if (auto accepted = found.row->set(loaded_.config, found.item, setting.value); !accepted) {
+    if (auto accepted = found.row->set(loaded_.config, found.item, effective(setting)); !accepted) {
       return wrong(setting.place, fmt::format("{}: expected {}{}", setting.key, accepted.error(),
                                               is_secret ? "" : ", found '" + setting.value + "'"));
     }
     return {};
+  }
+
+  /// Its value, or the one that stands in for it.
+  std::string_view effective(const Setting& setting) {
+    for (const InertValue& row : inert_config_values()) {
+      if (row.key != setting.key || row.value != setting.value) continue;
+      loaded_.warnings.push_back(fmt::format("{}: '{} = {}' is taken for {}: {}", setting.place, setting.key,
+                                             setting.value, row.taken_for, row.reason));
+      return row.taken_for;
+    }
+    return setting.value;
   }
 
   LoadedConfig loaded_;

@@ -1,5 +1,5 @@
-// Keys that RabbitMQ knows and that change nothing here, with the reason a warning gives. An issue that builds one
-// moves its row to config_keys.cc.
+// Keys and values that RabbitMQ knows and that change nothing here, with the reason a warning gives. An issue that
+// builds one moves its row to config_keys.cc.
 #include "broker/node/config_keys.h"
 
 namespace quorate {
@@ -171,8 +171,14 @@ constexpr InertKey kInertKeys[] = {
     {"web_stomp.*", kProtocols},
 };
 
+constexpr InertValue kInertValues[] = {
+    {"cluster_partition_handling", "pause_if_all_down", "pause_minority",
+     "a majority of the cluster decides, whichever nodes are named"},
+};
+
 }  // namespace
 
 std::span<const InertKey> inert_config_keys() { return kInertKeys; }
+std::span<const InertValue> inert_config_values() { return kInertValues; }
 
 }  // namespace quorate

@@ -219,7 +219,8 @@ constexpr ConfigKey kKeys[] = {
     one<OneOf<kPartitionHandlings>, &C::cluster, &K::partition_handling>(
         "cluster_partition_handling",
         "pause_minority: a node without a majority serves no clients until it is back; ignore: it serves what needs no "
-        "majority; autoheal: the same as ignore, for there is nothing to heal by discarding."),
+        "majority; autoheal: the same as ignore, for there is nothing to heal by discarding; pause_if_all_down: taken "
+        "for pause_minority, with a warning."),
     alias(one<Limit, &C::connection_max>("connection_max", "Another spelling of max_connections.")),
     one<Limit, &C::consumer_max_per_channel>("consumer_max_per_channel", "Consumers that a channel may have."),
     one<Timeout, &C::consumer_timeout_ms>(

@@ -41,8 +41,17 @@ struct InertKey {
   std::string_view reason;
 };
 
+/// A value that RabbitMQ knows and that has no meaning here, and the one that stands in for it.
+struct InertValue {
+  std::string_view key;
+  std::string_view value;
+  std::string_view taken_for;
+  std::string_view reason;
+};
+
 std::span<const ConfigKey> config_keys();
 std::span<const InertKey> inert_config_keys();
+std::span<const InertValue> inert_config_values();
 
 /// Cuts at the dots; `\.` is a dot inside a segment.
 std::vector<std::string> split_key(std::string_view key);

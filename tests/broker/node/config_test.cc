@@ -189,6 +189,22 @@ TEST(Config, AcceptsKeysWithoutMeaningHereAndSaysSo) {
   EXPECT_EQ(loaded->config, Config{});
 }
 
+TEST(Config, TakesPauseMinorityForThePartitionHandlingThatAsksForNodes) {
+  const auto loaded = parse_config(
+      "cluster_partition_handling = pause_if_all_down\n"
+      "cluster_partition_handling.pause_if_all_down.recover = autoheal\n"
+      "cluster_partition_handling.pause_if_all_down.nodes.1 = rabbit@n1\n",
+      "q.conf");
+  ASSERT_TRUE(loaded.has_value()) << loaded.error().text;
+  EXPECT_EQ(loaded->config.cluster.partition_handling, PartitionHandling::pause_minority);
+  ASSERT_EQ(loaded->warnings.size(), 3u);
+  EXPECT_EQ(loaded->warnings.front(),
+            "q.conf:1: 'cluster_partition_handling = pause_if_all_down' is taken for pause_minority: a majority of the "
+            "cluster decides, whichever nodes are named");
+  EXPECT_EQ(parse_config("cluster_partition_handling = pause", "q.conf").error().text,
+            "q.conf:1: cluster_partition_handling: expected one of pause_minority, ignore, autoheal, found 'pause'");
+}
+
 TEST(Config, LetsAssignmentsWinOverTheFile) {
   const auto loaded = parse_config("heartbeat = 1\n", "q.conf", {"heartbeat=2", "heartbeat = 3"});
   ASSERT_TRUE(loaded.has_value()) << loaded.error().text;
