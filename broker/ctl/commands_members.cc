@@ -128,7 +128,7 @@ void place(BrokerView& view, const cluster::Queue& queue, std::vector<NodeId> no
 }
 
 /// One row for each queue, or with --errors-only for each that was refused, when all are placed; the members follow on
-/// their own.
+/// their own. A queue is refused to be placed nowhere.
 void place_all(BrokerView& view, std::vector<cluster::PlaceQueue> placements, const Arguments& options, Done done) {
   struct Round {
     json::array rows;
@@ -152,7 +152,9 @@ void place_all(BrokerView& view, std::vector<cluster::PlaceQueue> placements, co
     json::object row{{"vhost", http::json_text(queue.vhost)},
                      {"name", http::json_text(queue.name)},
                      {"size", placement.nodes.size()}};
-    if (const std::string_view obstacle = obstacle_of(view, queue); !obstacle.empty()) {
+    const std::string_view obstacle =
+        placement.nodes.empty() ? "the last node cannot be removed" : obstacle_of(view, queue);
+    if (!obstacle.empty()) {
       row["size"] = queue.members.size();
       round->add(std::move(row), obstacle);
       continue;
@@ -237,7 +239,9 @@ void shrink(BrokerView& view, const Arguments& arguments, Done done) {
   if (!node) return;
   std::vector<cluster::PlaceQueue> placements;
   const auto is_wanted = [&](const cluster::Queue& queue) {
-    return queue.type == QueueType::quorum && queue.has_member_on(node->id) && nodes_of(queue).size() > 1;
+    const std::vector<NodeId> nodes = nodes_of(queue);
+    const bool is_leaving = nodes.size() == 1 && nodes.front() != node->id;
+    return queue.type == QueueType::quorum && queue.has_member_on(node->id) && !is_leaving;
   };
   for (const cluster::QueuePtr& queue : queues_that(view, is_wanted)) {
     placements.push_back({.id = queue->id, .nodes = without(nodes_of(*queue), node->id)});

@@ -135,7 +135,13 @@ TEST_F(ClusterControlTest, MembersStayWithoutAMajorityOfThem) {
 TEST_F(ClusterControlTest, TheLastMemberStays) {
   EXPECT_EQ(data("shrink", R"({"target":"rabbit@b"})"), R"([{"vhost":"/","name":"q","size":1,"result":"ok"}])");
   EXPECT_EQ(target(), "1");
-  EXPECT_EQ(data("shrink", R"({"target":"rabbit@test"})"), "[]");
+  EXPECT_EQ(data("shrink", R"({"target":"rabbit@b"})"), "[]") << "it is about to go";
+  const GroupId id = view.topology()->find_queue("/", "q")->id;
+  view.apply(cluster::QueuePlaced{.id = id, .members = view.topology()->find_queue(id)->target});
+  const std::string last = R"([{"vhost":"/","name":"q","size":1,"result":"error: the last node cannot be removed"}])";
+  EXPECT_EQ(data("shrink", R"({"target":"rabbit@test"})"), last);
+  EXPECT_EQ(data("shrink", R"({"target":"rabbit@test","errors-only":true})"), last);
+  EXPECT_EQ(target(), "1");
   EXPECT_EQ(error("delete_member", R"({"queue":"q","target":"rabbit@test"})"),
             "69 Cannot delete the last member of a queue");
 }
