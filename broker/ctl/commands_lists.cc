@@ -55,11 +55,11 @@ void put_nothing(json::object& row, std::initializer_list<std::string_view> colu
 
 json::object queue_row(const QueueRow& queue, const policy::PolicyBook& policies) {
   json::object row = http::queue_json(queue, policies);
-  row["pid"] = fmt::format("<{}.{}>", queue.node, queue.definition->id.value());
+  if (!queue.node.empty()) row["pid"] = fmt::format("<{}.{}>", queue.node, queue.definition->id.value());
   put_nothing(row,
               {"messages_ram", "messages_ready_ram", "messages_unacknowledged_ram", "message_bytes_ram", "disk_reads",
                "disk_writes"},
-              0);
+              queue.is_answered ? json::value(0) : json::value(nullptr));
   put_nothing(
       row,
       {"owner_pid", "exclusive_consumer_pid", "exclusive_consumer_tag", "message_bytes_ready",

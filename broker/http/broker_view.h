@@ -24,8 +24,9 @@ namespace quorate::http {
 
 struct QueueRow {
   cluster::QueuePtr definition;
-  std::string node;   // where its leader is
+  std::string node;   // where its leader is; "" = nobody knows
   std::string state;  // "running", also without a leader; "minority" of its members is there; "down": none answers
+  bool is_answered = true;  // by its leader: otherwise what is counted is not known
   std::uint64_t ready = 0;
   std::uint64_t unacknowledged = 0;
   std::uint64_t delayed = 0;  // given back, to be tried again later

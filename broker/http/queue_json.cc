@@ -13,6 +13,25 @@ std::string_view queue_type(cluster::QueueType type) {
   return type == cluster::QueueType::quorum ? "quorum" : "classic";
 }
 
+namespace {
+
+/// What its leader counts.
+void put_counters(json::object& object, const QueueRow& row) {
+  object["consumers"] = row.consumers;
+  object["consumer_utilisation"] = 0;
+  object["consumer_capacity"] = 0;
+  object["memory"] = 0;
+  object["message_bytes"] = row.message_bytes;
+  object["message_stats"] = json::object();
+  put_counter(object, "messages", row.messages());
+  put_counter(object, "messages_ready", row.ready);
+  put_counter(object, "messages_unacknowledged", row.unacknowledged);
+  put_counter(object, "reductions", 0);
+  object["messages_delayed"] = row.delayed;
+}
+
+}  // namespace
+
 json::object queue_json(const QueueRow& row, const policy::PolicyBook& policies) {
   const cluster::Queue& queue = *row.definition;
   const std::string type = queue_type(queue);
@@ -26,26 +45,16 @@ json::object queue_json(const QueueRow& row, const policy::PolicyBook& policies)
                       {"auto_delete", queue.auto_delete},
                       {"exclusive", queue.owner.has_value()},
                       {"arguments", std::move(arguments)},
-                      {"node", row.node},
                       {"state", row.state},
                       {"policy", policy_name(in_force.users)},
                       {"operator_policy", policy_name(in_force.operators)},
                       {"effective_policy_definition", definition_json(in_force.definition())},
                       {"internal", false},
-                      {"internal_owner", false},
-                      {"consumers", row.consumers},
-                      {"consumer_utilisation", 0},
-                      {"consumer_capacity", 0},
-                      {"memory", 0},
-                      {"message_bytes", row.message_bytes},
-                      {"message_stats", json::object()}};
-  put_counter(object, "messages", row.messages());
-  put_counter(object, "messages_ready", row.ready);
-  put_counter(object, "messages_unacknowledged", row.unacknowledged);
-  put_counter(object, "reductions", 0);
-  object["messages_delayed"] = row.delayed;
+                      {"internal_owner", false}};
+  if (row.is_answered) put_counters(object, row);
+  if (!row.node.empty()) object["node"] = row.node;
   if (!row.members.empty()) {
-    object["leader"] = row.node;
+    if (!row.node.empty()) object["leader"] = row.node;
     object["members"] = json_strings(row.members);
     object["online"] = json_strings(row.online);
   }

@@ -18,7 +18,7 @@ http::QueueRow QueueRows::row(const cluster::QueuePtr& definition, std::optional
                               const LedQueue* counts) const {
   http::QueueRow row{.definition = definition};
   const bool is_quorum = definition->type == cluster::QueueType::quorum;
-  if (leader) {
+  if (leader && (counts != nullptr || is_live(*leader))) {
     row.node = name_of(*leader);
   } else if (!is_quorum) {
     row.node = name_of(definition->members.empty() ? definition->node : raft::node_of(definition->members.front()));
@@ -34,6 +34,7 @@ http::QueueRow QueueRows::row(const cluster::QueuePtr& definition, std::optional
                            .online = row.online.size(),
                            .is_quorum = is_quorum,
                            .is_answered = counts != nullptr});
+  row.is_answered = counts != nullptr;
   if (counts == nullptr) return row;
   row.ready = counts->ready;
   row.unacknowledged = counts->unacknowledged;

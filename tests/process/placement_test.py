@@ -77,7 +77,7 @@ def classic_queues_begin_where_the_fewest_are(cluster):
                 channel.queue_declare(f"{prefix}{number}", durable=number % 2 == 0, arguments=arguments)
                 channel.queue_declare(f"{prefix}{number}", passive=True)
         own = channel.queue_declare("", exclusive=True).method.queue
-        nodes = {row["name"]: row["node"] for row in queues(cluster)}
+        nodes = {row["name"]: row.get("node") for row in queues(cluster)}
         for queue in nodes:
             channel.queue_delete(queue)
     counts = [sum(nodes[f"balanced-{number}"] == f"rabbit@{name}" for number in range(6)) for name in cluster.nodes]
@@ -154,7 +154,7 @@ def check_members(cluster, names, running, not_leading):
             continue
         equal(sorted(row["members"]), ["rabbit@n1", "rabbit@n2", "rabbit@n3"], row["name"])
         equal(sorted(row["online"]), [f"rabbit@{name}" for name in running], row["name"])
-        check(row["leader"] != f"rabbit@{not_leading}", f"{row['name']} is led by {row['leader']}")
+        check(row.get("leader") != f"rabbit@{not_leading}", f"{row['name']} is led by it")
 
 
 @scenario

@@ -44,6 +44,10 @@ def depth(connection, queue):
     return connection.channel().queue_declare(queue, passive=True).method.message_count
 
 
+def listed(cluster, queue):
+    return cluster.nodes["n1"].get(f"/api/queues/%2F/{queue}")[1]
+
+
 @scenario
 def a_dead_nodes_classic_queues(cluster):
     """methods get 404, publications a nack, the operator 69, and when the node is back all messages are there"""
@@ -60,6 +64,10 @@ def a_dead_nodes_classic_queues(cluster):
         publishing.confirm_delivery()
         publishing.basic_publish("", "published", b"x", PERSISTENT)  # it has had to do with the node that dies now
         cluster.kill("n3")
+        wait_until(lambda: listed(cluster, "published")["state"] == "down", 10, "n1 misses n3")
+        row = listed(cluster, "published")
+        equal({key for key in row if key.startswith("messages") or key == "consumers"}, set(), "nobody knows")
+        equal(row["node"], "rabbit@n3")
         for name, method in METHODS.items():
             queue = {"purge": "purged", "delete": "deleted"}.get(name, "left-alone")
             equal(refused(other, lambda channel, m=method, q=queue: m(channel, q)), (404, down.format(queue)), name)

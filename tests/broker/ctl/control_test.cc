@@ -58,6 +58,16 @@ TEST_F(ControlTest, WhoWaitsForTheStartHearsInTimeWhatItWaitsFor) {
             "75 time is up: this node is still starting: 1 of 3, waiting for rabbit@n2");
 }
 
+TEST_F(ControlTest, NothingIsCountedOfAQueueThatNobodyAnswersFor) {
+  view.put_queue("/", "q");
+  view.queues.front().state = "down";
+  view.queues.front().is_answered = false;
+  view.queues.front().node = "";
+  EXPECT_EQ(data("list_queues", R"({"column":["messages,consumers,message_bytes,messages_ram,state,leader,pid"]})"),
+            R"([{"messages":null,"consumers":null,"message_bytes":null,"messages_ram":null,"state":"down",)"
+            R"("leader":null,"pid":null}])");
+}
+
 TEST_F(ControlTest, APausedNodeRefusesAtOnceWhatNeedsItsCluster) {
   view.state = http::ServiceState::paused;
   view.majority = false;

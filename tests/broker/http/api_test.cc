@@ -268,6 +268,26 @@ TEST_F(ApiTest, CountsTheMessagesOfAQueueOfEitherType) {
   }
 }
 
+TEST_F(ApiTest, CountsNothingOfAQueueThatNobodyAnswersFor) {
+  view.put_queue("/", "lost");
+  view.queues.back().state = "minority";
+  view.queues.back().is_answered = false;
+  view.queues.back().node = "";
+  view.queues.back().members = {"rabbit@a", "rabbit@b", "rabbit@c"};
+  view.queues.back().online = {"rabbit@a"};
+  const json::value lost = body("/api/queues/%2F/lost");
+  EXPECT_EQ(lost.at("state"), "minority");
+  EXPECT_EQ(lost.at("online"), json::parse(R"(["rabbit@a"])"));
+  for (const char* key : {"messages", "messages_ready", "messages_unacknowledged", "messages_details", "consumers",
+                          "message_bytes", "message_stats", "messages_delayed", "memory", "node", "leader"}) {
+    EXPECT_FALSE(lost.as_object().contains(key)) << key;
+    EXPECT_EQ(body("/api/queues/%2F/q").as_object().contains(key), std::string_view(key) != "leader") << key;
+  }
+  const std::uint64_t ready = view.queues.front().ready;
+  EXPECT_EQ(json::serialize(body("/api/queues/%2F?columns=name,messages&sort=messages")),
+            R"([{"name":"lost"},{"name":"q","messages":)" + std::to_string(ready) + "}]");
+}
+
 TEST_F(ApiTest, SaysWhichConsumersWaitBehindASingleActiveOne) {
   const Table arguments{.fields = {{"x-single-active-consumer", Value(true)}}};
   view.apply(cluster::DeclareQueue{.queue = {.vhost = "/",
