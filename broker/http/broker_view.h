@@ -202,6 +202,10 @@ class BrokerView {
   /// For whom a node that does not serve yet waits; empty when nothing is missing.
   virtual std::string waits_for() const = 0;
   virtual NodeRow this_node() const = 0;
+  /// So many nodes are meant to be there.
+  virtual std::size_t target_cluster_size() const = 0;
+  /// One more client may connect to this node.
+  virtual bool is_below_connection_limit() const = 0;
   virtual std::string_view default_queue_type() const = 0;
 
   /// `done`: whether this node serves clients, at last; false when the limit is over.

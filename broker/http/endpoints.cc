@@ -7,6 +7,7 @@ using namespace endpoints;
 
 /// By path. Of two rows that fit, the first counts: a fixed word stands before a ":name".
 constexpr Route kRoutes[] = {
+    {"GET", "/api/aliveness-test/:vhost", &aliveness_test, Access::management},
     {"GET", "/api/bindings", &bindings, Access::management},
     {"GET", "/api/bindings/:vhost", &bindings, Access::management},
     {"GET", "/api/channels", &channels, Access::management},
@@ -22,12 +23,14 @@ constexpr Route kRoutes[] = {
     {"GET", "/api/exchanges/:vhost", &exchanges, Access::management},
     {"GET", "/api/exchanges/:vhost/:name", &exchanges, Access::management},
     {"GET", "/api/health/checks/alarms", &alarms, Access::management},
+    {"GET", "/api/health/checks/below-node-connection-limit", &below_node_connection_limit, Access::anyone},
     {"GET", "/api/health/checks/is-in-service", &is_in_service, Access::anyone},
     {"GET", "/api/health/checks/local-alarms", &local_alarms, Access::management},
     {"GET", "/api/health/checks/node-is-quorum-critical", &node_is_quorum_critical, Access::management},
     {"GET", "/api/health/checks/port-listener/:port", &port_listener, Access::management},
     {"GET", "/api/health/checks/protocol-listener/:protocols", &protocol_listener, Access::management},
     {"GET", "/api/health/checks/ready-to-serve-clients", &ready_to_serve_clients, Access::anyone},
+    {"GET", "/api/health/checks/reached-target-cluster-size", &reached_target_cluster_size, Access::anyone},
     {"GET", "/api/health/checks/virtual-hosts", &virtual_hosts, Access::management},
     {"GET", "/api/nodes", &nodes, Access::monitoring},
     {"GET", "/api/nodes/:name", &node, Access::monitoring},

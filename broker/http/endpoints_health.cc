@@ -1,5 +1,7 @@
 // The health checks of management.md §1.3 and §1.6.23: 200 {"status":"ok"} or 503 {"status":"failed","reason":…}. None
 // of them asks another node, so that a load balancer is answered even without a quorum.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 
@@ -41,6 +43,29 @@ json::object critical_json(const CriticalRow& row) {
 
 void is_in_service(Call call) { answer_state(call); }
 void ready_to_serve_clients(Call call) { answer_state(call); }
+
+void reached_target_cluster_size(Call call) {
+  std::size_t online = 0;
+  call.topology().nodes.for_each(
+      [&](std::uint64_t, const cluster::ClusterNode& node) { online += call.view.is_live(node.id) ? 1 : 0; });
+  const std::size_t target = call.view.target_cluster_size();
+  if (online >= target) return answer_health(call, Health::ok);
+  answer_health(call, Health::failed,
+                {{"reason", fmt::format("target cluster size not reached: {} of {} nodes are online", online, target)},
+                 {"online", online},
+                 {"target", target}});
+}
+
+void below_node_connection_limit(Call call) {
+  if (call.view.is_below_connection_limit()) return answer_health(call, Health::ok);
+  answer_health(call, Health::failed, {{"reason", "node connection limit is reached"}});
+}
+
+/// In RabbitMQ it does nothing any more.
+void aliveness_test(Call call) {
+  if (call.topology().find_vhost(call.path.at("vhost")) == nullptr) return answer_not_found(call);
+  answer_health(call, Health::ok);
+}
 
 void node_is_quorum_critical(Call call) {
   const std::vector<CriticalRow> critical = call.view.quorum_critical();

@@ -2,7 +2,9 @@
 // from which come the parser of rabbitmq.conf's format, --help and docs/reference/config.md.
 // Only broker/node knows Config; every component below takes its own Options.
 #pragma once
+#include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <map>
@@ -106,6 +108,10 @@ struct ClusterOptions {
   std::uint32_t initial_quorum_size = 3;  // members of a quorum queue that does not say otherwise
   bool operator==(const ClusterOptions&) const = default;
 
+  /// How many nodes the cluster is to have.
+  std::size_t target_size() const {
+    return discovery == PeerDiscovery::dns ? founders_min : std::max<std::size_t>(seeds.size(), 1);
+  }
   /// Something was said about other nodes; without it nothing listens for them.
   bool has_others() const {
     return !(listen_host.empty() && secret.empty() && certificate_file.empty() && key_file.empty() &&

@@ -44,6 +44,8 @@ class EarlyView final : public http::BrokerView {
   bool is_live(NodeId) const override { return false; }
   std::string waits_for() const override { return parts_.outlook().waits_for; }
   http::NodeRow this_node() const override;
+  std::size_t target_cluster_size() const override { return config_.cluster.target_size(); }
+  bool is_below_connection_limit() const override { return true; }
   std::string_view default_queue_type() const override { return config_.default_queue_type; }
 
   /// It never does. Who waits for it sees its connection end with the doors, and knocks again.

@@ -61,6 +61,7 @@ void Node::build_doors() {
                                                      .watch = core_->watch(),
                                                      .alarms = *alarms_,
                                                      .stalls = stalls_,
+                                                     .counters = core_->counters(),
                                                      .orders = orders_});
   doors_ = std::make_unique<OperatorDoors>(config_, *view_, core_->first_shard().io());
   leader_keeper_ =

@@ -93,6 +93,7 @@ class NodeCore {
   cluster::Shard& shard(std::size_t i) { return *shards_[i]; }
   cluster::MetadataHost& metadata() { return *metadata_; }
   cluster::ClusterWatch& watch() { return *watch_; }
+  const NodeCounters& counters() const { return *counters_; }
   template <class Task>
   void on_every_shard(Task task) {
     for (NodeShard* shard : shard_views_) {

@@ -17,6 +17,7 @@
 #include "broker/node/aside.h"
 #include "broker/node/cluster_link.h"
 #include "broker/node/config.h"
+#include "broker/node/node_counters.h"
 #include "broker/node/node_shard.h"
 #include "broker/node/orders.h"
 #include "broker/node/queue_rows.h"
@@ -36,6 +37,7 @@ class NodeView final : public http::BrokerView {
     const cluster::ClusterWatch& watch;
     const alarms::AlarmWatch& alarms;
     const StallWatch& stalls;
+    const NodeCounters& counters;
     Orders& orders;
   };
   explicit NodeView(Parts parts);
@@ -64,6 +66,8 @@ class NodeView final : public http::BrokerView {
   bool is_live(NodeId node) const override { return node == self() || parts_.watch.is_live(node); }
   std::string waits_for() const override;
   http::NodeRow this_node() const override;
+  std::size_t target_cluster_size() const override { return config_.cluster.target_size(); }
+  bool is_below_connection_limit() const override { return parts_.counters.connections < config_.connection_max; }
   std::string_view default_queue_type() const override { return config_.default_queue_type; }
 
   void when_serving(Duration limit, Done<bool> done) override;

@@ -71,7 +71,8 @@ scenario = Scenarios(one_node)
 @scenario
 def health_checks_need_no_user(node):
     """a load balancer asks without credentials; everything else asks for them"""
-    for check in ("is-in-service", "ready-to-serve-clients"):
+    unauthenticated = ("is-in-service", "ready-to-serve-clients", "reached-target-cluster-size")
+    for check in (*unauthenticated, "below-node-connection-limit"):
         status, headers, body = node.request("GET", f"/api/health/checks/{check}", user=None)
         equal((status, json.loads(body)), (200, {"status": "ok"}), check)
         check_in("no-store", headers["cache-control"])
@@ -80,6 +81,7 @@ def health_checks_need_no_user(node):
     for check in ("alarms", "local-alarms", "node-is-quorum-critical", "virtual-hosts", "protocol-listener/amqp,http"):
         equal(node.get(f"/api/health/checks/{check}")["status"], "ok", check)
     equal(node.get(f"/api/health/checks/port-listener/{node.port}"), {"port": node.port, "status": "ok"})
+    equal(node.get("/api/aliveness-test/%2F"), {"status": "ok"})
     status, _, body = node.request("GET", "/api/health/checks/port-listener/1")
     equal((status, json.loads(body)["missing"]), (503, 1))
 

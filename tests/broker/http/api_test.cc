@@ -151,6 +151,32 @@ TEST_F(ApiTest, AnswersHealthChecksWithoutAUserAndFailsThemWith503) {
   }
 }
 
+TEST_F(ApiTest, ChecksHowManyNodesAndClientsThereAreWithoutAUser) {
+  const std::string limit = "/api/health/checks/below-node-connection-limit";
+  EXPECT_EQ(get(limit, "").body, R"({"status":"ok"})");
+  view.has_room = false;
+  EXPECT_EQ(get(limit, "").status, 503u);
+  EXPECT_EQ(get(limit, "").body, R"({"reason":"node connection limit is reached","status":"failed"})");
+
+  const std::string size = "/api/health/checks/reached-target-cluster-size";
+  for (const std::string name : {"rabbit@test", "rabbit@b", "rabbit@c"}) {
+    view.apply(cluster::PutNode{.node = {.name = name, .directory = name}});
+  }
+  view.target_size = 3;
+  EXPECT_EQ(get(size, "").body, R"({"status":"ok"})");
+  view.silent = {NodeId(3)};
+  EXPECT_EQ(get(size, "").status, 503u);
+  EXPECT_EQ(json::parse(get(size, "").body),
+            json::parse(R"({"reason":"target cluster size not reached: 2 of 3 nodes are online","online":2,)"
+                        R"("target":3,"status":"failed"})"));
+}
+
+TEST_F(ApiTest, AlivenessIsTestedOfAVirtualHostThatOneSees) {
+  EXPECT_EQ(get("/api/aliveness-test/%2F", "guest").body, R"({"status":"ok"})");
+  EXPECT_EQ(get("/api/aliveness-test/%2F", "").status, 401u);
+  EXPECT_EQ(get("/api/aliveness-test/none", "guest").status, 404u);
+}
+
 TEST_F(ApiTest, VirtualHostsRunWhereverTheNodeCanBeAsked) {
   const std::string target = "/api/health/checks/virtual-hosts";
   view.stalling = "the disk does not answer";

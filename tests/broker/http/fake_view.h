@@ -68,6 +68,8 @@ class FakeView final : public BrokerView {
             .listeners = {{.protocol = "amqp", .address = "::", .port = 5672},
                           {.protocol = "http", .address = "127.0.0.1", .port = 15672}}};
   }
+  std::size_t target_cluster_size() const override { return target_size; }
+  bool is_below_connection_limit() const override { return has_room; }
   std::string_view default_queue_type() const override { return "classic"; }
   // Time is up at once.
   void when_serving(Duration limit, Done<bool> done) override {
@@ -142,6 +144,9 @@ class FakeView final : public BrokerView {
   std::string waits;
   Duration last_limit{};
   std::vector<NodeId> silent;
+  std::size_t target_size = 1;
+  bool has_room = true;
+  bool places = false;
   bool needed = false;  // those who are forgotten, for some queue's majority
   std::vector<std::pair<GroupId, NodeId>> transfers;
   Result<void> transfer_outcome;
