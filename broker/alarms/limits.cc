@@ -1,5 +1,7 @@
 #include "broker/alarms/limits.h"
 
+#include <fmt/format.h>
+
 #include <limits>
 
 namespace quorate::alarms {
@@ -17,6 +19,11 @@ std::optional<std::uint64_t> share(double of_one, std::optional<std::uint64_t> w
 std::optional<std::uint64_t> memory_limit_bytes(const Limits& limits, std::optional<std::uint64_t> available_bytes) {
   if (limits.memory_absolute) return limits.memory_absolute;
   return share(limits.memory_relative, available_bytes);
+}
+
+std::string describe_memory_limit(const Limits& limits) {
+  if (limits.memory_absolute) return fmt::format("{} bytes", *limits.memory_absolute);
+  return fmt::format("{} of available memory", limits.memory_relative);
 }
 
 std::optional<std::uint64_t> disk_limit_bytes(const Limits& limits, std::optional<std::uint64_t> available_bytes) {

@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 #include <optional>
+#include <string>
 
 namespace quorate::alarms {
 
@@ -20,6 +21,8 @@ inline constexpr std::uint64_t kDiskFreeDefaultBytes = 50'000'000;
 
 /// Above this much in use the memory alarm is on; none while a share of an unknown whole is asked for.
 std::optional<std::uint64_t> memory_limit_bytes(const Limits& limits, std::optional<std::uint64_t> available_bytes);
+/// What was decided: "0.6 of available memory", "2000000000 bytes".
+std::string describe_memory_limit(const Limits& limits);
 /// Below this much free space the disk alarm is on.
 std::optional<std::uint64_t> disk_limit_bytes(const Limits& limits, std::optional<std::uint64_t> available_bytes);
 

@@ -118,6 +118,8 @@ json::object status_json(const BrokerView& view, const NodeRow& node, const Coun
                       {"listeners", listener_rows(node.name, node.listeners)}};
 }
 
+std::string known_bytes(std::uint64_t bytes) { return bytes == 0 ? "unknown" : fmt::format("{} bytes", bytes); }
+
 std::string status_text(const BrokerView& view, const NodeRow& node, const Counts& counts) {
   std::string text;
   const auto out = std::back_inserter(text);
@@ -128,9 +130,12 @@ std::string status_text(const BrokerView& view, const NodeRow& node, const Count
                  QUORATE_VERSION, node.name);
   fmt::format_to(out, "Data directory\n\nNode data directory: {}\n\n", node.data_dir);
   fmt::format_to(out, "Alarms\n\n{}\n\n", alarm_lines(view.alarms()));
-  fmt::format_to(out, "Memory\n\nTotal memory used: {} bytes\n\n", node.memory_used);
+  fmt::format_to(out, "Memory\n\nTotal memory used: {} bytes\n", node.memory_used);
+  fmt::format_to(out, "Memory high watermark setting: {}, computed to: {}\n\n", node.memory_limit_setting,
+                 known_bytes(node.memory_limit));
   fmt::format_to(out, "File Descriptors\n\nTotal: {}, limit: {}\n\n", node.files_open, node.files_max);
-  fmt::format_to(out, "Free Disk Space\n\nFree disk space: {} bytes\n\n", node.disk_free);
+  fmt::format_to(out, "Free Disk Space\n\nLow free disk space watermark: {}\nFree disk space: {} bytes\n\n",
+                 known_bytes(node.disk_free_limit), node.disk_free);
   fmt::format_to(out, "Totals\n\nConnection count: {}\nQueue count: {}\nVirtual host count: {}\n\n", counts.connections,
                  counts.queues, counts.vhosts);
   fmt::format_to(out, "Listeners\n\n{}", listener_lines(node.listeners, ""));

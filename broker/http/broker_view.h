@@ -117,7 +117,8 @@ struct NodeRow {
   std::uint64_t files_max = 0;
   std::uint64_t sockets_open = 0;
   std::uint64_t memory_used = 0;
-  std::uint64_t memory_limit = 0;  // where the alarm is raised; 0 = nowhere
+  std::uint64_t memory_limit = 0;    // where the alarm is raised; 0 = nowhere
+  std::string memory_limit_setting;  // as it was decided: "0.6 of available memory", "2000000000 bytes"
   bool memory_alarm = false;
   std::uint64_t disk_free = 0;
   std::uint64_t disk_free_limit = 0;  // where the alarm is raised; 0 = nowhere

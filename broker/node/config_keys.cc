@@ -348,7 +348,8 @@ constexpr ConfigKey kKeys[] = {
         "The memory available, in place of the least of the machine's and the limits of its cgroups."),
     one<Bytes, &C::alarms, &A::memory_absolute>(
         "vm_memory_high_watermark.absolute",
-        "Publishers are blocked while the process uses more memory; wins over vm_memory_high_watermark.relative."),
+        "Publishers are blocked while the process uses more memory, pages of files not counted; wins over "
+        "vm_memory_high_watermark.relative."),
     one<Share<1>, &C::alarms, &A::memory_relative>("vm_memory_high_watermark.relative",
                                                    "The same as a share of the memory available; 0 blocks at once."),
 };

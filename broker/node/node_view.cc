@@ -138,6 +138,7 @@ http::NodeRow NodeView::this_node() const {
   node.being_drained = row != nullptr && row->drained;
   node.uptime = std::max(uptime, std::chrono::milliseconds(0));
   node.processors = static_cast<std::uint32_t>(shards_.size());
+  node.memory_limit_setting = alarms::describe_memory_limit(alarms.limits());
   node.memory_limit = alarms.memory_limit().value_or(0);
   node.memory_alarm = shortage.memory;
   node.disk_free = alarms.sample().disk_free_bytes.value_or(node.disk_free);

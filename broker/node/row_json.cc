@@ -18,8 +18,8 @@ namespace quorate::http {
 BOOST_DESCRIBE_STRUCT(ListenerRow, (), (protocol, address, port, is_tls))
 BOOST_DESCRIBE_STRUCT(NodeRow, (),
                       (name, running, being_drained, os_pid, uptime, processors, files_open, files_max, sockets_open,
-                       memory_used, memory_limit, memory_alarm, disk_free, disk_free_limit, disk_alarm, data_dir,
-                       log_files, config_files, listeners))
+                       memory_used, memory_limit, memory_limit_setting, memory_alarm, disk_free, disk_free_limit,
+                       disk_alarm, data_dir, log_files, config_files, listeners))
 BOOST_DESCRIBE_STRUCT(ConsumerRow, (), (id, tag, queue, ack_required, timeout_ms, exclusive, prefetch, arguments))
 BOOST_DESCRIBE_STRUCT(ChannelRow, (),
                       (number, transactional, confirm, prefetch, global_prefetch, unacknowledged, unconfirmed,

@@ -47,6 +47,11 @@ class AlarmsTest : public testing::Test {
   Instant now_{};
 };
 
+TEST(Limits, AreToldAsTheyWereSet) {
+  EXPECT_EQ(describe_memory_limit({}), "0.6 of available memory");
+  EXPECT_EQ(describe_memory_limit({.memory_absolute = 2'000'000'000}), "2000000000 bytes");
+}
+
 TEST_F(AlarmsTest, MemoryIsShortOnlyAboveItsLimitAndEachChangeIsToldOnce) {
   EXPECT_TRUE(use_memory(600 * kMiB).empty()) << "at the limit";
   const Changes on = use_memory(600 * kMiB + 1);

@@ -50,6 +50,15 @@ TEST_F(ControlTest, AnswersEarlyWhatNeedsNoCluster) {
   }
 }
 
+TEST_F(ControlTest, StatusShowsWhereTheAlarmsAreRaised) {
+  const std::string text = run("status")->text;
+  EXPECT_NE(text.find("\nMemory high watermark setting: 0.6 of available memory, computed to: 600 bytes\n"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("\nLow free disk space watermark: 50 bytes\nFree disk space: 70 bytes\n"), std::string::npos)
+      << text;
+}
+
 TEST_F(ControlTest, WhoWaitsForTheStartHearsInTimeWhatItWaitsFor) {
   EXPECT_EQ(data("await_startup", R"({"within":"5"})"), "null");
   view.state = http::ServiceState::starting;

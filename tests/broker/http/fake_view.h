@@ -65,6 +65,10 @@ class FakeView final : public BrokerView {
   NodeRow this_node() const override {
     return {.name = "rabbit@test",
             .running = true,
+            .memory_limit = 600,
+            .memory_limit_setting = "0.6 of available memory",
+            .disk_free = 70,
+            .disk_free_limit = 50,
             .listeners = {{.protocol = "amqp", .address = "::", .port = 5672},
                           {.protocol = "http", .address = "127.0.0.1", .port = 15672}}};
   }

@@ -61,6 +61,7 @@ TEST(RowJson, NodesQueuesAndReplicasComeBackTheSame) {
                            .os_pid = 4,
                            .uptime = std::chrono::milliseconds(5),
                            .memory_limit = 6,
+                           .memory_limit_setting = "6 bytes",
                            .disk_alarm = true,
                            .log_files = {"a", "b"},
                            .listeners = {{.protocol = "amqp", .address = "::", .port = 5672}}};
