@@ -127,6 +127,19 @@ void place(BrokerView& view, const cluster::Queue& queue, std::vector<NodeId> no
   submit(view, cluster::PlaceQueue{.id = queue.id, .nodes = std::move(nodes)}, std::move(done));
 }
 
+/// `then` changes the members when no other change of them is under way: within the time that the command has.
+template <class Then>
+void when_placed(BrokerView& view, const cluster::Queue& queue, const Arguments& arguments, Done done, Then then) {
+  if (queue.target.empty()) return then(queue, std::move(done));
+  auto go_on = [&view, id = queue.id, then = std::move(then), done = std::move(done)](bool is_placed) mutable {
+    const cluster::Queue* placed = view.topology()->find_queue(id);
+    const MetadataOutcome outcome = placed == nullptr ? MetadataOutcome::not_found : MetadataOutcome::in_use;
+    if (placed == nullptr || !is_placed) return fail(done, Exit::unavailable, std::string(fault_of(outcome)));
+    then(*placed, std::move(done));
+  };
+  view.when_placed(queue.id, limit_of(arguments), std::move(go_on));
+}
+
 /// One row for each queue, or with --errors-only for each that was refused, when all are placed; the members follow on
 /// their own. A queue is refused to be placed nowhere.
 void place_all(BrokerView& view, std::vector<cluster::PlaceQueue> placements, const Arguments& options, Done done) {
@@ -182,8 +195,11 @@ void add_member(BrokerView& view, const Arguments& arguments, Done done) {
   if (queue == nullptr) return;
   const auto node = find_target(view, arguments, done);
   if (!node || !require_running(view, *node, done)) return;
-  if (queue->has_member_on(node->id)) return answer_nothing(done);
-  place(view, *queue, with(nodes_of(*queue), node->id), std::move(done));
+  when_placed(view, *queue, arguments, std::move(done),
+              [&view, node = node->id](const cluster::Queue& placed, Done then) {
+                if (placed.has_member_on(node)) return answer_nothing(then);
+                place(view, placed, with(nodes_of(placed), node), std::move(then));
+              });
 }
 
 void delete_member(BrokerView& view, const Arguments& arguments, Done done) {
@@ -191,10 +207,13 @@ void delete_member(BrokerView& view, const Arguments& arguments, Done done) {
   if (queue == nullptr) return;
   const auto node = find_target(view, arguments, done);
   if (!node) return;
-  if (!queue->has_member_on(node->id)) return answer_nothing(done);
-  std::vector<NodeId> left = without(nodes_of(*queue), node->id);
-  if (left.empty()) return fail(done, Exit::unavailable, "Cannot delete the last member of a queue");
-  place(view, *queue, std::move(left), std::move(done));
+  when_placed(view, *queue, arguments, std::move(done),
+              [&view, node = node->id](const cluster::Queue& placed, Done then) {
+                if (!placed.has_member_on(node)) return answer_nothing(then);
+                std::vector<NodeId> left = without(nodes_of(placed), node);
+                if (left.empty()) return fail(then, Exit::unavailable, "Cannot delete the last member of a queue");
+                place(view, placed, std::move(left), std::move(then));
+              });
 }
 
 /// A classic queue has one member: add_member makes a quorum queue of it by itself, delete_member does not undo that.

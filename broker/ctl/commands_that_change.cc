@@ -7,7 +7,7 @@ namespace {
 constexpr Command kCommands[] = {
     {.name = "add_member",
      .arguments = "queue target",
-     .options = "vhost= membership=",
+     .options = "vhost= membership= within=",
      .banner = "Adding a replica for queue {queue} on node {target}...",
      .run = &run::add_member,
      .help = "Gives a queue a member on a node; a classic one becomes a quorum queue"},
@@ -52,7 +52,7 @@ constexpr Command kCommands[] = {
      .help = "Closes a client's connection, by the name that list_connections shows as pid"},
     {.name = "delete_member",
      .arguments = "queue target",
-     .options = "vhost=",
+     .options = "vhost= within=",
      .banner = "Removing a replica of queue {queue} on node {target}...",
      .run = &run::delete_member,
      .help = "Takes the member on a node away from a quorum queue"},

@@ -218,6 +218,8 @@ class BrokerView {
   virtual void when_not_quorum_critical(Duration limit, Done<bool> done) = 0;
   /// `done`: whether so many nodes of the cluster answer, this one included; false when the limit is over.
   virtual void when_online(std::size_t nodes, Duration limit, Done<bool> done) = 0;
+  /// `done`: whether no change of the queue's members is under way (any more); false when the limit is over.
+  virtual void when_placed(GroupId queue, Duration limit, Done<bool> done) = 0;
   /// `done`, within seconds: whether the node does not answer (any more).
   virtual void when_silent(NodeId node, Done<bool> done) = 0;
   /// `done`: how many replicated queues this node still leads; when there is none, or nothing can be done about them.

@@ -52,6 +52,7 @@ class EarlyView final : public http::BrokerView {
   void when_serving(Duration limit, Done<bool> done) override;
   void when_not_quorum_critical(Duration, Done<bool> done) override { done(false); }
   void when_online(std::size_t, Duration, Done<bool> done) override { done(false); }
+  void when_placed(GroupId, Duration, Done<bool> done) override { done(false); }
   void when_silent(NodeId, Done<bool> done) override { done(false); }
   void when_leading_nothing(Done<std::size_t> done) override { done(0); }
   void probe_listeners(Done<std::vector<http::ListenerRow>> done) override { done({}); }

@@ -73,6 +73,7 @@ class NodeView final : public http::BrokerView {
   void when_serving(Duration limit, Done<bool> done) override;
   void when_not_quorum_critical(Duration limit, Done<bool> done) override;
   void when_online(std::size_t nodes, Duration limit, Done<bool> done) override;
+  void when_placed(GroupId queue, Duration limit, Done<bool> done) override;
   void when_silent(NodeId node, Done<bool> done) override;
   void when_leading_nothing(Done<std::size_t> done) override;
   void probe_listeners(Done<std::vector<http::ListenerRow>> done) override;

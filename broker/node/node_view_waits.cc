@@ -82,6 +82,14 @@ void NodeView::when_silent(NodeId node, Done<bool> done) {
       std::move(done));
 }
 
+void NodeView::when_placed(GroupId queue, Duration limit, Done<bool> done) {
+  const auto look = [this, queue](Done<bool> placed) {
+    const cluster::Queue* definition = topology()->find_queue(queue);
+    placed(definition == nullptr || definition->target.empty());
+  };
+  wait_until(home().shard(), look, limit, std::move(done));
+}
+
 void NodeView::when_leading_nothing(Done<std::size_t> done) {
   const auto led = std::make_shared<std::size_t>(0);
   const auto look = [this, led](Done<bool> leads_nothing) {

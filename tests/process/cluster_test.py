@@ -174,6 +174,17 @@ def queues_grow_and_shrink(cluster):
 
 
 @scenario
+def members_change_one_after_the_other(cluster):
+    """a command for the members of a queue waits for the change that is under way"""
+    declare(cluster, "n1", "moved")
+    for change in ("delete_member", "add_member"):
+        for name in ("n2", "n3"):
+            cluster.control("n1", change, "moved", f"rabbit@{name}")
+    await_members(cluster, "moved", ["n1", "n2", "n3"])
+    cluster.control("n1", "delete_queue", "moved")
+
+
+@scenario
 def a_drained_node_serves_nobody(cluster):
     """its leaders and clients go, load balancers hear of it; revive ends that, and so does a restart"""
     leader = cluster.leader_of("q")

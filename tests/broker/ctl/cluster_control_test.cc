@@ -112,6 +112,22 @@ TEST_F(ClusterControlTest, GrowsWhatMatchesAndSaysWhatItIsAskedFor) {
   EXPECT_EQ(data("shrink", R"({"target":"rabbit@b","errors-only":true})"), refused);
 }
 
+TEST_F(ClusterControlTest, OneChangeOfMembersWaitsForTheOther) {
+  const std::string_view third = R"({"queue":"q","target":"rabbit@c"})";
+  EXPECT_EQ(data("add_member", third), "null");
+  EXPECT_EQ(error("delete_member", R"({"queue":"q","target":"rabbit@b","within":"7000"})"),
+            "69 another change of its members is under way");
+  EXPECT_EQ(view.last_limit, std::chrono::seconds(7));
+  EXPECT_EQ(target(), "123");
+  view.places = true;
+  EXPECT_EQ(data("delete_member", R"({"queue":"q","target":"rabbit@b"})"), "null");
+  EXPECT_EQ(target(), "13") << "the third is there, the second is about to go";
+  EXPECT_EQ(data("add_member", R"({"queue":"q","target":"rabbit@b"})"), "null") << "it has gone, and comes back";
+  EXPECT_EQ(target(), "123");
+  EXPECT_EQ(data("delete_member", third), "null");
+  EXPECT_EQ(target(), "12");
+}
+
 TEST_F(ClusterControlTest, NoMemberIsPlacedOnANodeThatDoesNotRun) {
   view.silent = {NodeId(3)};
   EXPECT_EQ(error("add_member", R"({"queue":"q","target":"rabbit@c"})"),

@@ -89,6 +89,13 @@ class FakeView final : public BrokerView {
     last_limit = limit;
     done(topology()->nodes.size() - silent.size() >= nodes);
   }
+  /// What changes the members does so meanwhile, or never.
+  void when_placed(GroupId queue, Duration limit, Done<bool> done) override {
+    last_limit = limit;
+    const cluster::Queue* found = topology()->find_queue(queue);
+    if (places && found != nullptr) apply(cluster::QueuePlaced{.id = queue, .members = found->target});
+    done(places);
+  }
   void when_silent(NodeId node, Done<bool> done) override { done(!is_live(node)); }
   void when_leading_nothing(Done<std::size_t> done) override { done(0); }
   void transfer_leadership(GroupId queue, NodeId to, Done<Result<void>> done) override {
