@@ -301,7 +301,7 @@ bool Courier::look_after(GroupId queue, Route& route, Instant now) {
     if (is_down) refuse_publications(link, now - kRequestPatience);
     if (now - link.progress_at < kPatience) continue;
     is_stuck = true;
-    mark_for_repeat(link);
+    if (now - link.progress_at >= patience_with(link)) mark_for_repeat(link);
   }
   const bool is_asked = route.asked_at && now - *route.asked_at < kAskAgain;
   if (!is_asked && (is_stuck || (is_needed && !route.leader))) ask_who_leads(queue, route);

@@ -71,7 +71,7 @@ class Courier final : public cluster::TurnHook {
   std::size_t link_count() const { return links_.size(); }
 
  private:
-  /// A link that hears nothing for so long sends everything again.
+  /// A link that hears nothing for so long asks who leads, and sends everything again; what is large a little later.
   static constexpr Duration kPatience = std::chrono::seconds(1);
 
   /// A command under way.
@@ -137,6 +137,7 @@ class Courier final : public cluster::TurnHook {
   void settle(Link& link, std::uint32_t consumer, std::uint64_t id);
   /// Has an answer besides Through.
   static bool is_request(const QueueMailBody& what);
+  static Duration patience_with(const Link& link);
   void mark_for_repeat(Link& link);
   void repeat_all(Route& route);
   void resume_all(Route& route);

@@ -6,6 +6,18 @@
 #include "broker/queue/courier.h"
 
 namespace quorate::queue {
+namespace {
+
+/// A large message takes its time, over the wire and into the logs; to send it again meanwhile makes it slower still.
+constexpr std::uint64_t kLargeBytesPerSecond = 8u << 20;
+
+}  // namespace
+
+/// How long a link waits for a sign that what it has sent arrives, before it sends that again.
+Duration Courier::patience_with(const Link& link) {
+  if (link.kept.empty()) return kPatience;
+  return kPatience + std::chrono::seconds(flight_bytes(link.kept.front().what) / kLargeBytesPerSecond);
+}
 
 /// The queue's only replica lives on a node that does not answer. The metadata may not know of others yet; their leader
 /// does.

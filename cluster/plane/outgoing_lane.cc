@@ -3,12 +3,20 @@
 #include <grpcpp/client_context.h>
 #include <grpcpp/generic/generic_stub.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
 #include "cluster/plane/packets.h"
 
 namespace quorate::cluster {
+namespace {
+
+/// What a batch counts for, alone or in a frame with others. Of a large one its sender holds the bytes anyhow; to
+/// refuse everything while it is on its way would only bring it again.
+std::size_t weight_of(std::size_t bytes) { return std::min(bytes, Plane::kFrameBytes); }
+
+}  // namespace
 
 /// One call to the peer: hello, its acceptance, then frames until it breaks. Reading shows the break.
 class OutgoingLane::Stream {
@@ -102,7 +110,7 @@ class OutgoingLane::Stream {
 
 OutgoingLane::OutgoingLane(Lane lane, Loop& loop, const Dialer& dialer, LaneOwner& owner)
     : lane_(lane),
-      bytes_max_(lane == Lane::control ? Plane::kControlLaneBytesMax : Plane::kLaneBytesMax),
+      weight_max_(lane == Lane::control ? Plane::kControlLaneBytesMax : Plane::kLaneBytesMax),
       loop_(loop),
       dialer_(dialer),
       owner_(owner) {}
@@ -111,8 +119,8 @@ OutgoingLane::~OutgoingLane() { CHECK(stream_ == nullptr); }
 
 bool OutgoingLane::send(std::vector<std::byte>&& batch) {
   const std::lock_guard lock(mutex_);
-  if (!is_up_ || bytes_ >= bytes_max_) return false;
-  bytes_ += batch.size();
+  if (!is_up_ || weight_ >= weight_max_) return false;
+  weight_ += weight_of(batch.size());
   if (frames_.empty() || frames_.back().size() + batch.size() > Plane::kFrameBytes) {
     frames_.push_back(std::move(batch));
   } else {
@@ -142,7 +150,7 @@ void OutgoingLane::on_accepted() {
 void OutgoingLane::on_written(bool ok) {
   const std::lock_guard lock(mutex_);
   is_writing_ = false;
-  bytes_ -= std::exchange(writing_bytes_, 0);
+  weight_ -= std::exchange(writing_weight_, 0);
   if (ok && !frames_.empty()) write_next();
 }
 
@@ -150,7 +158,7 @@ bool OutgoingLane::on_broken() {
   const std::lock_guard lock(mutex_);
   is_up_ = false;
   frames_.clear();
-  bytes_ = writing_bytes_ = 0;
+  weight_ = writing_weight_ = 0;
   return std::exchange(is_writing_, false);
 }
 
@@ -161,7 +169,7 @@ void OutgoingLane::on_end(const grpc::Status& status, bool was_up) {
 
 void OutgoingLane::write_next() {
   is_writing_ = true;
-  writing_bytes_ = frames_.front().size();
+  writing_weight_ = weight_of(frames_.front().size());
   stream_->write(std::move(frames_.front()));
   frames_.pop_front();
 }

@@ -54,7 +54,7 @@ class OutgoingLane {
   void write_next();
 
   const Lane lane_;
-  const std::size_t bytes_max_;
+  const std::size_t weight_max_;
   Loop& loop_;
   const Dialer& dialer_;
   LaneOwner& owner_;
@@ -64,8 +64,8 @@ class OutgoingLane {
   bool is_up_ = false;
   bool is_writing_ = false;
   std::deque<std::vector<std::byte>> frames_;
-  std::size_t writing_bytes_ = 0;
-  std::size_t bytes_ = 0;  // of the frames that wait and of the one being written
+  std::size_t writing_weight_ = 0;
+  std::size_t weight_ = 0;  // of the frames that wait and of the one being written
 };
 
 }  // namespace quorate::cluster

@@ -79,7 +79,7 @@ class Inquiries;
 
 class Plane {
  public:
-  /// Bytes that a lane holds before send() refuses more.
+  /// Bytes that a lane holds before send() refuses more; a batch larger than a frame counts as kFrameBytes.
   static constexpr std::size_t kLaneBytesMax = 32u << 20;
   static constexpr std::size_t kControlLaneBytesMax = 4u << 20;
   /// Batches share a frame up to here; a larger one has a frame of its own.

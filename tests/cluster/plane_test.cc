@@ -404,6 +404,22 @@ TEST(Plane, ALaneThatIsFullRefusesWithoutForgettingWhatItHas) {
   EXPECT_TRUE(one.plane().send(kTwo, Lane::data, number(sent, kBatch)));
 }
 
+TEST(Plane, ALargeBatchLeavesRoomForOthersOnItsLane) {
+  PlaneNode one(kOne);
+  PlaneNode two(kTwo);
+  ASSERT_TRUE(one.start(Epoch(1)) && two.start(Epoch(1)));
+  connect_all({&one, &two});
+  two.close_gate();
+  const std::string large(2 * Plane::kLaneBytesMax, 'x');
+  ASSERT_TRUE(one.plane().send(kTwo, Lane::data, batch_of("first")));  // is waited with at the gate
+  ASSERT_TRUE(one.plane().send(kTwo, Lane::data, batch_of(large)));
+  ASSERT_TRUE(one.plane().send(kTwo, Lane::data, batch_of(large)));
+  EXPECT_TRUE(one.plane().send(kTwo, Lane::data, batch_of("last")));
+  two.open_gate();
+  ASSERT_TRUE(two.wait_text("last"));
+  EXPECT_EQ(two.text().size(), 2 * large.size() + 9);
+}
+
 // --- questions -------------------------------------------------------------------------------------------------------
 
 TEST(PlaneQuestions, AreAnsweredNowLaterOrNever) {

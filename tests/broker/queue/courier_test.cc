@@ -237,6 +237,21 @@ TEST_F(CourierTest, EchoesDoNotKeepALinkFromSendingAgain) {
   EXPECT_FALSE(parcels().empty());
 }
 
+TEST_F(CourierTest, WhatIsLargeHasTimeToArriveBeforeItIsSentAgain) {
+  const std::string body(64u << 20, 'x');
+  send(Publish{.message = make_message("", "q", {}, as_bytes(body)),
+               .body_size = static_cast<std::uint32_t>(body.size()),
+               .seq = PublishSeq(1)});
+  lead();
+  EXPECT_EQ(commands(), "publish");
+  const std::size_t asked = questions_who_leads_;
+  for (int i = 0; i < 8; ++i) pass(std::chrono::seconds(1));
+  EXPECT_EQ(commands(), "");
+  EXPECT_GT(questions_who_leads_, asked) << "another may lead meanwhile";
+  for (int i = 0; i < 2; ++i) pass(std::chrono::seconds(1));
+  EXPECT_EQ(commands(), "publish");
+}
+
 TEST_F(CourierTest, AnIdleConsumerAsksRarelyAndSendsNothingItself) {
   const ConsumerKey consumer{.session = kSession, .link = 4};
   send(Attach{.consumer = consumer, .window = 10});

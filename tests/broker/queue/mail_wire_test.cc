@@ -112,6 +112,16 @@ TEST(MailWire, MessagesAreSlicesOfTheLetter) {
   EXPECT_TRUE(lies_in(std::get<Delivery>(mail.what).message, mail_bytes));
 }
 
+TEST(MailWire, WhatFollowsALargeMessageDoesNotMoveIt) {
+  const std::string body(8u << 20, 'x');
+  Parcel parcel{.queue = GroupId(65), .from = kExampleSession, .first = 1};
+  parcel.commands.push_back(Publish{.message = make_message("", "q", {}, as_bytes(body)), .seq = PublishSeq(1)});
+  parcel.commands.push_back(Settle{.consumer = kExampleConsumer, .ids = {{.first = 1, .last = 1}}});
+  std::vector<std::byte> out;
+  encode(parcel, out);
+  EXPECT_LT(out.capacity(), 2 * body.size()) << "it was copied to a buffer of twice the size";
+}
+
 TEST(MailWire, ATopologyStaysAtHome) {
   const Deleted deleted{.count = 7, .topology = std::make_shared<const cluster::Topology>()};
   SessionMail out;
