@@ -11,6 +11,11 @@
 #include "broker/amqp/reply_to.h"
 
 namespace quorate::amqp {
+namespace {
+
+constexpr std::string_view kDeleteTimedOut = "The operation to delete the queue from the metadata store timed out";
+
+}  // namespace
 
 Channel::Channel(Session& session, ChannelId id)
     : session_(session),
@@ -249,9 +254,30 @@ bool Channel::may_be_followed(const cluster::MetadataCommand& command) const {
   return std::holds_alternative<cluster::DeclareQueue>(command) || std::holds_alternative<cluster::Bind>(command);
 }
 
+/// RabbitMQ's words for what no majority of the nodes has done in time (features.md C001).
+std::string Channel::timed_out_text(const cluster::MetadataCommand& command) const {
+  constexpr std::string_view kWhy = " because the metadata store operation timed out";
+  if (const auto* declare = std::get_if<cluster::DeclareQueue>(&command)) {
+    return "Could not declare " + describe(auth::ResourceKind::queue, declare->queue.name) + std::string(kWhy);
+  }
+  if (const auto* declare = std::get_if<cluster::DeclareExchange>(&command)) {
+    return "Could not declare " + describe(auth::ResourceKind::exchange, declare->exchange.name) + std::string(kWhy);
+  }
+  if (std::holds_alternative<cluster::Bind>(command)) return "Could not add binding due to timeout";
+  if (std::holds_alternative<cluster::Unbind>(command)) return "Could not remove binding due to timeout";
+  if (std::holds_alternative<cluster::DeleteQueue>(command)) return std::string(kDeleteTimedOut);
+  return "The operation timed out in the metadata store";
+}
+
 void Channel::submit(cluster::MetadataCommand command, OnMetadata then) {
   CHECK(!is_waiting() || is_following_);
-  awaited_.push_back({.then = std::move(then), .method_id = method_id_, .may_be_followed = may_be_followed(command)});
+  auto unless_late = [this, then = std::move(then),
+                      text = timed_out_text(command)](const MetadataReply& reply) mutable -> Handled {
+    if (reply.timed_out) return refuse(ReplyCode::internal_error, std::move(text));
+    return then(reply);
+  };
+  awaited_.push_back(
+      {.then = std::move(unless_late), .method_id = method_id_, .may_be_followed = may_be_followed(command)});
   session_.surroundings_.submit(session_id_, std::move(command));
 }
 
@@ -330,6 +356,10 @@ void Channel::on_answer(queue::SessionMail& mail) {
 /// RabbitMQ's words for a queue whose node is down, and for one that has no majority.
 Handled Channel::unreachable(const cluster::Queue& queue) const {
   const std::string name = describe(auth::ResourceKind::queue, queue.name);
+  const bool is_here = queue.node == session_.surroundings_.node();
+  if (queue.type == cluster::QueueType::classic && is_here && method_id_ == MethodInfo<QueueDelete>::id) {
+    return refuse(ReplyCode::internal_error, std::string(kDeleteTimedOut));
+  }
   if (queue.type == cluster::QueueType::classic) {
     const cluster::ClusterNode* home = topology().find_node(queue.node);
     return refuse(ReplyCode::not_found, "home node '" + (home != nullptr ? home->name : std::string("unknown")) +

@@ -228,6 +228,7 @@ class Channel {
   const std::string& vhost() const { return session_.vhost(); }
   std::string describe(auth::ResourceKind kind, std::string_view name) const;
   Handled require(auth::Permission permission, auth::ResourceKind kind, std::string_view name);
+  std::string timed_out_text(const cluster::MetadataCommand& command) const;
   void submit(cluster::MetadataCommand command, OnMetadata then);
   bool may_be_followed(const cluster::MetadataCommand& command) const;
   /// `link` is the consumer that the request is about, or queue::kGetLink.

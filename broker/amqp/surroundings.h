@@ -54,7 +54,7 @@ struct Peer {
 struct MetadataReply {
   cluster::Outcome outcome = cluster::Outcome::done;
   cluster::TopologyPtr topology;
-  bool timed_out = false;  // of a fence: nobody could say what the newest version is
+  bool timed_out = false;  // no majority has done it or, of a fence, could say what the newest version is
 };
 
 /// One per shard; outlives its sessions.
@@ -95,7 +95,8 @@ class Surroundings {
   virtual void send(queue::SessionMail mail) = 0;
   /// The log is behind: publishers are not read until it has caught up.
   virtual bool is_congested() const = 0;
-  /// Answered by Session::on_metadata(from, …) once it is durable, after the shard has seen the new topology.
+  /// Answered by Session::on_metadata(from, …) once it is durable, after the shard has seen the new topology, or when
+  /// that has taken too long.
   virtual void submit(const queue::SessionId& from, cluster::MetadataCommand command) = 0;
   /// Other nodes or shards may know names that topology() does not know yet.
   virtual bool may_lag() const = 0;

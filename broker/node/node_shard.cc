@@ -267,9 +267,14 @@ queue::SessionId NodeShard::await_answer(std::move_only_function<void(queue::Ses
 }
 
 void NodeShard::submit(const queue::SessionId& from, cluster::MetadataCommand command) {
-  submit_command(std::move(command), [this, from](cluster::Outcome outcome, const cluster::TopologyPtr& topology) {
-    on_metadata(from, {.outcome = outcome, .topology = topology});
-  });
+  using Patience = cluster::MetadataHost::Patience;
+  const bool is_last = std::holds_alternative<cluster::ConnectionClosed>(command);  // nobody waits, and it must be done
+  submit_command(
+      std::move(command),
+      [this, from](cluster::Outcome outcome, const cluster::TopologyPtr& topology) {
+        on_metadata(from, {.outcome = outcome, .topology = topology ? topology : view_, .timed_out = !topology});
+      },
+      is_last ? Patience::endless : Patience::limited);
 }
 
 bool NodeShard::admit(Counted what, std::uint32_t limit) {
@@ -282,7 +287,12 @@ void NodeShard::remark(std::string text) { log::warn(log::Category::queue, "{}",
 
 void NodeShard::request_delete(GroupId queue) {
   if (stopping_) return;  // an auto-delete queue does not lose its last consumer because the node stops
-  submit_command(cluster::DeleteQueue{.id = queue}, [](cluster::Outcome, const cluster::TopologyPtr&) {});
+  submit_command(
+      cluster::DeleteQueue{.id = queue},
+      [this, queue](cluster::Outcome, const cluster::TopologyPtr& topology) {
+        if (!topology) queues_.on_delete_timed_out(queue);
+      },
+      cluster::MetadataHost::Patience::limited);
 }
 
 void NodeShard::report_placed(GroupId queue, std::vector<raft::ReplicaId> members) {
@@ -291,14 +301,18 @@ void NodeShard::report_placed(GroupId queue, std::vector<raft::ReplicaId> member
 }
 
 /// There and back: the command goes to the shard of the metadata, and `done` is called here.
-void NodeShard::submit_command(cluster::MetadataCommand command, cluster::MetadataHost::Done done) {
-  shard_.post(kMetadataShard, [this, command = std::move(command), done = std::move(done)]() mutable {
+void NodeShard::submit_command(cluster::MetadataCommand command, cluster::MetadataHost::Done done,
+                               cluster::MetadataHost::Patience patience) {
+  shard_.post(kMetadataShard, [this, command = std::move(command), done = std::move(done), patience]() mutable {
     cluster::Shard& metadata_shard = metadata_->shard();
-    metadata_->submit(std::move(command), [this, &metadata_shard, done = std::move(done)](
-                                              cluster::Outcome outcome, const cluster::TopologyPtr& topology) mutable {
-      metadata_shard.post(shard_.id(),
-                          [done = std::move(done), outcome, topology]() mutable { done(outcome, topology); });
-    });
+    metadata_->submit(
+        std::move(command),
+        [this, &metadata_shard, done = std::move(done)](cluster::Outcome outcome,
+                                                        const cluster::TopologyPtr& topology) mutable {
+          metadata_shard.post(shard_.id(),
+                              [done = std::move(done), outcome, topology]() mutable { done(outcome, topology); });
+        },
+        patience);
   });
 }
 

@@ -65,7 +65,8 @@ class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
   /// A session for one question to a queue: its answer goes to `answer`, on this shard.
   queue::SessionId await_answer(std::move_only_function<void(queue::SessionMail)> answer);
   /// `done` is called here, when the command is durable and published.
-  void submit_command(cluster::MetadataCommand command, cluster::MetadataHost::Done done);
+  void submit_command(cluster::MetadataCommand command, cluster::MetadataHost::Done done,
+                      cluster::MetadataHost::Patience patience = cluster::MetadataHost::Patience::endless);
 
   /// The node stops: what clients leave behind from now on is kept, and others are to lead what is led here. Every shard
   /// hears this before any client has to go.

@@ -253,6 +253,17 @@ void Queue::answer(const Asked& asked) {
   }
 }
 
+void Queue::on_delete_timed_out() {
+  if (!deleting_) return;
+  if (deleters_.empty()) return surroundings_.request_delete(definition_->id);  // its own end stays due
+  deleting_ = false;
+  // Those who are tracked hear it from their own node's courier.
+  for (const Deleter& deleter : std::exchange(deleters_, {})) {
+    if (!is_numbered(deleter.session)) send(deleter.session, Gone{.unreachable = true}, deleter.question);
+  }
+  surroundings_.mark_dirty(definition_->id);  // who asked for what would go with it
+}
+
 void Queue::on_deleted(const cluster::TopologyPtr& topology) {
   committed_ = std::max(committed_, machine_.applied());  // no log will contradict it any more
   for (Promised& promised : std::exchange(promised_, {})) post(std::move(promised.mail));

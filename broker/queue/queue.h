@@ -59,7 +59,7 @@ struct QueueSurroundings {
   std::function<void(GroupId, std::vector<raft::ReplicaId>)> report_placed;
   /// The shard's sessions number from now on, and these are consumers of theirs.
   std::function<void(ShardId, GroupId, std::vector<Adopted>)> adopt;
-  /// Asks the metadata to delete this queue; the answer is on_deleted().
+  /// Asks the metadata to delete this queue; the answer is on_deleted() or on_delete_timed_out().
   std::function<void(GroupId)> request_delete;
   /// This queue wants to be flushed at the end of the turn; the directory's to fill in, like what follows.
   std::function<void(GroupId)> mark_dirty;
@@ -107,6 +107,8 @@ class Queue final : public cluster::GroupClient {
 
   /// The metadata has deleted the queue. Everybody who waits or consumes is told; the log goes.
   void on_deleted(const cluster::TopologyPtr& topology);
+  /// The metadata has not done so, and will not.
+  void on_delete_timed_out();
 
   const cluster::Queue& definition() const { return *definition_; }
   const QueueMachine& machine() const { return machine_; }

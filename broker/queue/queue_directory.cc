@@ -208,4 +208,9 @@ bool QueueDirectory::on_turn_end() {
   return more;
 }
 
+void QueueDirectory::on_delete_timed_out(GroupId id) {
+  const auto at = queues_.find(id);
+  if (at != queues_.end() && std::ranges::find(dying_, id) == dying_.end()) at->second->on_delete_timed_out();
+}
+
 }  // namespace quorate::queue

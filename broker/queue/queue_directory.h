@@ -31,6 +31,9 @@ class QueueDirectory final : public cluster::TurnHook {
   /// See Queue::on_node_unreachable().
   void on_node_unreachable(NodeId node);
 
+  /// See Queue::on_delete_timed_out().
+  void on_delete_timed_out(GroupId id);
+
   void on_mail(QueueMail mail);
   void on_mail(Parcel parcel);
   void on_mail(const Numbering& numbering);

@@ -37,9 +37,8 @@ Result<void> MetadataHost::start(const Birth& birth) { return groups_.open(kMeta
 
 // --- commands become entries ---
 
-void MetadataHost::submit(MetadataCommand command, Done done) {
-  gathered_.push_back(std::move(command));
-  gathered_done_.push_back(std::move(done));
+void MetadataHost::submit(MetadataCommand command, Done done, Patience patience) {
+  gathered_.push_back({.command = std::move(command), .done = std::move(done), .patience = patience});
 }
 
 void MetadataHost::propose_once(MetadataCommand command) {
@@ -53,28 +52,49 @@ void MetadataHost::fence(Fenced done) { gathered_fences_.push_back(std::move(don
 bool MetadataHost::on_turn_end() {
   pursue_nodes();
   pack_gathered();
+  give_up_asked();
   const bool sent = send_unsent();
   return raise_fences() || sent;
 }
 
 void MetadataHost::pack_gathered() {
-  std::vector<MetadataCommand> commands = std::exchange(gathered_, {});
-  std::vector<Done> done = std::exchange(gathered_done_, {});
-  for (std::size_t i = 0; i < commands.size();) {
+  std::vector<Gathered> gathered = std::exchange(gathered_, {});
+  for (std::size_t i = 0; i < gathered.size();) {
     Asked asked{.number = ++last_number_};
+    const Patience patience = gathered[i].patience;
+    if (patience == Patience::limited) asked.give_up_at = shard_.now() + options_.patience;
     // What is under way may change what these commands are about.
     asked.transient = std::ranges::all_of(asked_, &Asked::transient);
-    MetadataEntry entry{.origin = Origin{.node = options_.node, .epoch = options_.epoch, .number = asked.number}};
-    std::size_t bytes = 0;
-    for (; i < commands.size() && entry.commands.size() < kMetadataCommandsMax && bytes < kPackBytes; ++i) {
-      bytes += arguments_size(commands[i]);
-      asked.transient = asked.transient && is_transient(*machine_.topology(), commands[i]);
-      entry.commands.push_back(std::move(commands[i]));
-      asked.done.push_back(std::move(done[i]));
+    std::vector<MetadataCommand> commands;
+    const auto has_room = [&](std::size_t bytes) {
+      return commands.size() < kMetadataCommandsMax && bytes < kPackBytes && gathered[i].patience == patience;
+    };
+    for (std::size_t bytes = 0; i < gathered.size() && has_room(bytes); ++i) {
+      bytes += arguments_size(gathered[i].command);
+      asked.transient = asked.transient && is_transient(*machine_.topology(), gathered[i].command);
+      commands.push_back(std::move(gathered[i].command));
+      asked.done.push_back(std::move(gathered[i].done));
     }
-    asked.entry = encode_entry(entry);
+    asked.entry = encode_asked(asked.number, std::move(commands));
     asked_.push_back(std::move(asked));
   }
+}
+
+Bytes MetadataHost::encode_asked(std::uint64_t number, std::vector<MetadataCommand> commands) const {
+  return encode_entry({.commands = std::move(commands),
+                       .origin = Origin{.node = options_.node, .epoch = options_.epoch, .number = number}});
+}
+
+/// The number stays, and stands for nothing, unless what stood under it is in a log already.
+void MetadataHost::give_up_asked() {
+  std::vector<Done> given_up;
+  for (Asked& asked : asked_) {
+    if (!asked.give_up_at || shard_.now() < *asked.give_up_at) continue;
+    asked.give_up_at.reset();
+    asked.entry = encode_asked(asked.number, {});
+    for (Done& done : std::exchange(asked.done, {})) given_up.push_back(std::move(done));
+  }
+  for (Done& done : given_up) done(Outcome::unknown, nullptr);
 }
 
 /// In order: an entry that overtakes another is refused by the machine.
@@ -97,7 +117,7 @@ bool MetadataHost::raise_fences() {
   if (!gathered_fences_.empty()) {
     fences_.emplace(
         ++last_fence_,
-        Fence{.done = std::exchange(gathered_fences_, {}), .ask_at = now, .give_up_at = now + options_.fence_patience});
+        Fence{.done = std::exchange(gathered_fences_, {}), .ask_at = now, .give_up_at = now + options_.patience});
   }
   if (fences_.empty()) return false;
   std::vector<std::uint64_t> due;

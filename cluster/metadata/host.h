@@ -23,6 +23,8 @@ class MetadataHost final : public GroupClient, public TurnHook {
   /// A committed version; called in order of the versions.
   using Publish = std::function<void(const TopologyPtr&, const QueueChanges&)>;
   using Done = std::move_only_function<void(Outcome, const TopologyPtr&)>;
+  /// How long a command is worth waiting for: until it is done, or as long as somebody waits for its answer.
+  enum class Patience : std::uint8_t { endless, limited };
   using Fenced = std::move_only_function<void(const TopologyPtr&)>;
   /// Takes an entry to the metadata group's replica on another node; may lose it.
   using Forward = std::function<void(NodeId leader, const Bytes& entry)>;
@@ -32,7 +34,7 @@ class MetadataHost final : public GroupClient, public TurnHook {
     Epoch epoch;
     MetadataMachine::IndexFactory make_index;
     Forward forward;  // not needed by a node that is alone
-    Duration fence_patience = std::chrono::seconds(30);
+    Duration patience = std::chrono::seconds(30);
   };
   MetadataHost(Shard& shard, GroupHost& groups, Options options);
 
@@ -42,12 +44,13 @@ class MetadataHost final : public GroupClient, public TurnHook {
   void set_publish(Publish publish) { publish_ = std::move(publish); }
 
   /// `done` is called when the command is committed, applied here, and its version has been published; not before there
-  /// is a leader.
-  void submit(MetadataCommand command, Done done);
+  /// is a leader. With limited patience it is called without a topology after `patience`, and the command is withdrawn;
+  /// only if it stands in a log already may it be carried out later.
+  void submit(MetadataCommand command, Done done, Patience patience = Patience::endless);
   /// Of a leader: into the log now, or never. For what must not be carried out late; nobody hears what became of it.
   void propose_once(MetadataCommand command);
   /// `done` is called when this replica has published everything that was committed anywhere before this was asked;
-  /// with nothing when nobody could say within `fence_patience` what that is.
+  /// with nothing when nobody could say within `patience` what that is.
   void fence(Fenced done);
   /// From another node: proposed if this replica leads; otherwise forgotten, for the sender repeats itself.
   void on_forwarded(const Bytes& entry);
@@ -78,9 +81,15 @@ class MetadataHost final : public GroupClient, public TurnHook {
   void mark_snapshot() override { reclaimable_bytes_ = 0; }
 
  private:
+  struct Gathered {
+    MetadataCommand command;
+    Done done;
+    Patience patience = Patience::endless;
+  };
   /// Sent under one number until it is applied.
   struct Asked {
     std::uint64_t number = 0;
+    std::optional<Instant> give_up_at;  // limited patience
     Bytes entry;
     std::vector<Done> done;
     bool transient = false;  // nothing of it outlives a restart of the only node
@@ -106,6 +115,8 @@ class MetadataHost final : public GroupClient, public TurnHook {
 
   void pursue_nodes();
   void pack_gathered();
+  Bytes encode_asked(std::uint64_t number, std::vector<MetadataCommand> commands) const;
+  void give_up_asked();
   bool raise_fences();
   void ask_for_target(std::uint64_t number);
   void ask_again();
@@ -123,8 +134,7 @@ class MetadataHost final : public GroupClient, public TurnHook {
   Publish publish_;
   bool leading_ = false;
   raft::ReplicaId leader_ = raft::kNoReplica;
-  std::vector<MetadataCommand> gathered_;  // in this turn
-  std::vector<Done> gathered_done_;
+  std::vector<Gathered> gathered_;  // in this turn
   std::uint64_t last_number_ = 0;
   std::deque<Asked> asked_;                // Invariant: consecutive numbers up to last_number_, none of them applied.
   std::deque<Applied> applied_;            // Invariant: ascending indexes, none of them told.

@@ -16,7 +16,7 @@ class MetadataFence : public HostWorld {
     for (auto& node : nodes_) {
       const NodeId id = node->id;
       MetadataHost::Options options{
-          .node = id, .epoch = Epoch(node->epoch), .make_index = &make_plain_index, .fence_patience = patience};
+          .node = id, .epoch = Epoch(node->epoch), .make_index = &make_plain_index, .patience = patience};
       options.forward = [this, id](NodeId leader, const Bytes& entry) {
         if (!cut_.contains(leader) && !cut_.contains(id)) host(leader.value()).on_forwarded(entry);
       };
@@ -136,6 +136,31 @@ TEST_F(ImpatientFence, WithoutALeaderItEndsWithNothing) {
   host(3).fence([&](const TopologyPtr& topology) { found = topology; });
   ASSERT_TRUE(eventually([&] { return found.has_value(); }));
   EXPECT_EQ(*found, nullptr);
+}
+
+// With cluster_partition_handling = ignore a queue.declare hung for as long as the majority was away.
+TEST_F(ImpatientFence, WhatNobodyDoesInTimeIsGivenUpAndNotDoneLater) {
+  put_vhost(1, "known");
+  ASSERT_TRUE(eventually([&] { return knows(3, "known"); }));
+  const auto submit = [&](const char* name, MetadataHost::Patience patience, std::string& said) {
+    host(3).submit(
+        PutVhost{.name = name},
+        [&said](Outcome, const TopologyPtr& topology) { said = topology != nullptr ? "done" : "given up"; }, patience);
+  };
+  cut_ = {NodeId(1), NodeId(2), NodeId(3)};
+  std::string first;
+  std::string second;
+  std::string third;
+  submit("hasty", MetadataHost::Patience::limited, first);
+  submit("patient", MetadataHost::Patience::endless, second);
+  submit("hasty too", MetadataHost::Patience::limited, third);
+  ASSERT_TRUE(eventually([&] { return first == "given up" && third == "given up"; }));
+  EXPECT_EQ(second, "");
+  cut_.clear();
+  ASSERT_TRUE(eventually([&] { return second == "done"; }));
+  put_vhost(3, "last");
+  EXPECT_TRUE(knows(3, "patient"));
+  EXPECT_FALSE(knows(3, "hasty") || knows(3, "hasty too"));
 }
 
 }  // namespace

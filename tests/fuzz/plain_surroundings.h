@@ -67,7 +67,7 @@ class PlainSurroundings final : public Surroundings {
     if (const auto* deletion = std::get_if<cluster::DeleteQueue>(&command)) gone_.insert(deletion->id);
     elsewhere_.push_back(std::move(command));
   }
-  /// From now on nobody can say what the newest metadata are.
+  /// From now on nobody can say what the newest metadata are, or change them.
   void have_no_majority() { has_majority_ = false; }
   /// Done before anything that was asked and is not answered yet.
   void do_first(cluster::MetadataCommand command) { apply(std::move(command)); }
@@ -89,8 +89,8 @@ class PlainSurroundings final : public Surroundings {
     }
     for (queue::SessionMail& mail : std::exchange(answers_, {})) session.on_mail(std::move(mail));
     for (auto& [from, command] : std::exchange(commands_, {})) {
-      const cluster::Outcome outcome = apply(std::move(command));
-      session.on_metadata(from, {.outcome = outcome, .topology = topology()});
+      const cluster::Outcome outcome = has_majority_ ? apply(std::move(command)) : cluster::Outcome::unknown;
+      session.on_metadata(from, {.outcome = outcome, .topology = topology(), .timed_out = !has_majority_});
     }
     for (const queue::QueueMail& mail : std::exchange(mail_, {})) {
       const auto answer = [&](decltype(queue::SessionMail::what) what) {

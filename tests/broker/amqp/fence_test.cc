@@ -126,6 +126,40 @@ TEST_F(Fence, WhatNobodyCanSayIsNotGuessed) {
                   "majority of the cluster answers\" class_id=50 method_id=10"});
 }
 
+class WithoutMajority : public OneClient {
+ protected:
+  /// What the client hears of `method`: a closed connection, which says `text`.
+  void expect_timeout(const Method& method, const std::string& text, const std::string& ids) {
+    surroundings_.have_no_majority();
+    send(method);
+    answer();
+    EXPECT_EQ(heard(), Lines{"connection.close reply_code=541 reply_text=\"INTERNAL_ERROR - " + text + "\" " + ids});
+  }
+};
+
+TEST_F(WithoutMajority, AQueueIsNotDeclared) {
+  expect_timeout(QueueDeclare{.queue = "q"},
+                 "Could not declare queue 'q' in vhost '/' because the metadata store operation timed out",
+                 "class_id=50 method_id=10");
+}
+TEST_F(WithoutMajority, AnExchangeIsNotDeclared) {
+  expect_timeout(ExchangeDeclare{.exchange = "x", .type = "fanout"},
+                 "Could not declare exchange 'x' in vhost '/' because the metadata store operation timed out",
+                 "class_id=40 method_id=10");
+}
+TEST_F(WithoutMajority, NothingIsBound) {
+  surroundings_.do_first(kDeclareQueue);
+  expect_timeout(QueueBind{.queue = "q", .exchange = "amq.fanout"}, "Could not add binding due to timeout",
+                 "class_id=50 method_id=20");
+}
+TEST_F(WithoutMajority, AQueueThatIsThereIsDeclaredAsItIs) {
+  surroundings_.do_first(kDeclareQueue);
+  surroundings_.have_no_majority();
+  send(QueueDeclare{.queue = "q", .durable = true});
+  answer();
+  EXPECT_EQ(heard(), Lines{"queue.declare-ok queue=q message_count=0 consumer_count=0"});
+}
+
 TEST_F(Fence, AChannelMayEndWhileItWaits) {
   send(QueueDeclare{.queue = "q", .passive = true});
   session_.on_disconnected();

@@ -549,6 +549,24 @@ TEST_F(QueueTest, AnAutoDeleteQueueAsksForItsEndWhenTheLastConsumerGoes) {
   send(1, Cancel{.consumer = consumer(1)}, kTransient);
   settle();
   EXPECT_EQ(delete_requests_, std::vector{kTransient});
+  directory_of_queues_->on_delete_timed_out(kTransient);
+  EXPECT_EQ(delete_requests_, (std::vector{kTransient, kTransient})) << "it stays due";
+}
+
+TEST_F(QueueTest, ADeletionThatTheMetadataHaveNotDoneInTimeIsOver) {
+  settle();
+  send(3, DeleteIf{});
+  settle();
+  send(4, Count{});
+  settle();
+  EXPECT_EQ(got(), "") << "it may be gone with the next word";
+  directory_of_queues_->on_delete_timed_out(kDurable);
+  settle();
+  EXPECT_EQ(got(), "gone0 counted0/0");
+  EXPECT_EQ(delete_requests_, std::vector{kDurable});
+  send(5, DeleteIf{});
+  settle();
+  EXPECT_EQ(delete_requests_, (std::vector{kDurable, kDurable}));
 }
 
 // --- policies ---
