@@ -3,6 +3,7 @@
 The scenarios follow one another on the same cluster and leave it as they found it.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -130,10 +131,17 @@ def one_name_for_the_cluster(cluster):
 @scenario
 def leaders_move_where_they_are_told(cluster):
     """transfer_leadership from any node, and rebalance spreads what one node leads"""
+
+    def is_moved(target):
+        with contextlib.suppress(RuntimeError):  # a member whose node has just been started may yet be behind
+            cluster.control("n2", "transfer_leadership", "q", f"rabbit@{target}")
+            return True
+        return False
+
     for target in ("n3", "n2", "n1"):
         if cluster.leader_of("q") == target:
             continue
-        cluster.control("n2", "transfer_leadership", "q", f"rabbit@{target}")
+        wait_until(lambda wanted=target: is_moved(wanted), SECONDS, f"{target} has taken over")
         equal(queue(cluster, target, "q")["leader"], f"rabbit@{target}", "once it has answered")
         wait_until(lambda wanted=target: cluster.leader_of("q") == wanted, SECONDS, f"everybody knows of {target}")
     here = cluster.leader_of("q")
