@@ -279,7 +279,8 @@ void Node::hand_over_leaders() {
     doors_->stop();
   });
   const auto shards = core_->shards();
-  // All of them before any client has to go: a consumer that goes on one shard may be the last one of a queue on another.
+  // All of them before any client has to go: a consumer that goes on one shard may be the last one of a queue on
+  // another.
   on_each(shards, [](NodeShard& shard) { shard.begin_to_stop(); });
   const Instant began = clock_.now();
   const Instant deadline = began + patience_with_others(kLeadersLeaveTimeout);
@@ -297,9 +298,8 @@ void Node::hand_over_leaders() {
 void Node::stop_clients() {
   const auto shards = core_->shards();
   const auto count = [&] { return sum_of(shards, [](NodeShard& shard) { return shard.connections().size(); }); };
-  on_each(shards, [](NodeShard& shard) {
-    shard.pause_clients("broker forced connection closure with reason 'shutdown'");
-  });
+  on_each(shards,
+          [](NodeShard& shard) { shard.pause_clients("broker forced connection closure with reason 'shutdown'"); });
   const Instant deadline = clock_.now() + patience_with_others(kClientsLeaveTimeout);
   while (count() > 0 && clock_.now() < deadline) pause();
   on_each(shards, [](NodeShard& shard) { shard.connections().drop_all(); });

@@ -68,8 +68,8 @@ class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
   void submit_command(cluster::MetadataCommand command, cluster::MetadataHost::Done done,
                       cluster::MetadataHost::Patience patience = cluster::MetadataHost::Patience::endless);
 
-  /// The node stops: what clients leave behind from now on is kept, and others are to lead what is led here. Every shard
-  /// hears this before any client has to go.
+  /// The node stops: what clients leave behind from now on is kept, and others are to lead what is led here. Every
+  /// shard hears this before any client has to go.
   void begin_to_stop() {
     stopping_ = true;
     evacuation_.begin_to_leave();

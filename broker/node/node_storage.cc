@@ -40,7 +40,8 @@ Result<void> NodeStorage::make_room() {
   const auto volume = storage::volume_of(data_dir_);
   if (!volume) return std::unexpected(volume.error());
   ballast_ = std::make_unique<storage::Ballast>(data_dir_, storage::Ballast::bytes_for(volume->size_bytes));
-  if (auto settled = ballast_->settle(storage::bytes_to_open(data_dir_)); !settled) return std::unexpected(settled.error());
+  const std::uint64_t needed = storage::bytes_to_open(data_dir_);
+  if (auto settled = ballast_->settle(needed); !settled) return std::unexpected(settled.error());
   return storage::check_room_to_open(data_dir_);
 }
 

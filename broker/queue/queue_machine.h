@@ -81,11 +81,13 @@ class QueueMachine {
     });
     return true;
   }
-  /// Calls `visit(key, last, cancelled, no_ack)` for each consumer and getter; `last` is the id of its last delivery, or
-  /// 0.
+  /// Calls `visit(key, last, cancelled, no_ack)` for each consumer and getter; `last` is the id of its last delivery,
+  /// or 0.
   template <class Visit>
   void for_each_consumer(Visit&& visit) const {
-    for (const auto& [key, consumer] : consumers_) visit(key, consumer->next_id - 1, consumer->cancelled, consumer->no_ack);
+    for (const auto& [key, consumer] : consumers_) {
+      visit(key, consumer->next_id - 1, consumer->cancelled, consumer->no_ack);
+    }
   }
   /// The node has consumers that are suspected, or that are not.
   bool has_consumers(NodeId node, bool suspected) const;

@@ -39,7 +39,8 @@ void Queue::bring_over(const std::vector<ShardId>& shards) {
     if (key.session.node != surroundings_.node) return;
     const auto next = owed.find(key);
     if (next != owed.end()) last = next->second - 1;
-    consumers[shard_of(key.session)].push_back({.consumer = key, .last = last, .cancelled = cancelled, .no_ack = no_ack});
+    consumers[shard_of(key.session)].push_back(
+        {.consumer = key, .last = last, .cancelled = cancelled, .no_ack = no_ack});
   });
   for (const ShardId shard : shards) surroundings_.adopt(shard, definition_->id, std::move(consumers[shard]));
   for (const ShardId shard : shards) {
