@@ -44,7 +44,7 @@ void Courier::on(Link& link, SessionMail& mail, Delivery& delivery) {
     return;
   }
   Received& received = link.consumers[delivery.link];
-  const bool is_next = delivery.id <= received.last + 1 + delivery.skips;
+  const bool is_next = delivery.id == received.last + 1;
   if (received.is_known && delivery.id <= received.last) return;
   // Of a consumer that was attached before the session was numbered what it has missed may exist nowhere any more.
   if (received.is_known && !is_next && !delivery.settled) {

@@ -1,7 +1,7 @@
 // The queue machine and its single active consumer (features.md E041): the one of the highest priority, the oldest of
 // them. A newcomer with a higher priority takes over when the active one has settled what it holds; until then nobody
-// is served, so that the order holds. For the same reason one whose node is silent loses what it has to its successor
-// and then waits like any other, as in RabbitMQ up to 4.2; 4.3 lets all of them wait for a minute.
+// is served, so that the order holds. Nor does anybody follow one whose node is silent before that one's messages have
+// come back, as in RabbitMQ 4.3.
 #include "broker/queue/queue_machine.h"
 
 namespace quorate::queue {
@@ -17,13 +17,12 @@ QueueMachine::Consumer* QueueMachine::best_candidate() {
   return best;
 }
 
-void QueueMachine::choose_active(Effects& out) {
+void QueueMachine::choose_active() {
   Consumer* best = best_candidate();
   Consumer* active = active_ ? find(*active_) : nullptr;
   if (active != nullptr && active->cancelled) active = nullptr;
   if (best != nullptr) {
-    const bool is_free = active == nullptr || active->suspected;
-    if (is_free && active != nullptr) take_away(*active, out);
+    const bool is_free = active == nullptr || (active->suspected && active->held.empty());
     if (is_free || (best->priority > active->priority && active->held.empty())) active = best;
   }
   active_.reset();

@@ -113,7 +113,6 @@ struct WhoLeads {
 struct Delivery {
   std::uint32_t link = 0;
   std::uint64_t id = 0;
-  std::uint64_t skips = 0;  // so many ids before it will not come: their messages were given to somebody else
   Message message;
   bool redelivered = false;
   bool settled = false;

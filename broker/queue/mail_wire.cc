@@ -251,7 +251,7 @@ bool get_list(LetterReader& r, std::size_t min_bytes, std::vector<T>& out, Get g
 
 void put_head(LetterWriter& w, const Delivery& d) {
   w.octet((d.redelivered ? kRedeliveredFlag : 0) | (d.settled ? kSettledFlag : 0) | (d.counts ? kCountsFlag : 0));
-  w.numbers(d.link, d.id, d.skips, d.delivery_count, d.acquired_count);
+  w.numbers(d.link, d.id, d.delivery_count, d.acquired_count);
 }
 bool get_head(LetterReader& r, Delivery& d) {
   std::uint8_t flags = 0;
@@ -259,7 +259,7 @@ bool get_head(LetterReader& r, Delivery& d) {
   d.redelivered = (flags & kRedeliveredFlag) != 0;
   d.settled = (flags & kSettledFlag) != 0;
   d.counts = (flags & kCountsFlag) != 0;
-  return r.numbers(d.link, d.id, d.skips, d.delivery_count, d.acquired_count);
+  return r.numbers(d.link, d.id, d.delivery_count, d.acquired_count);
 }
 
 void put(LetterWriter& w, const Delivery& d) {

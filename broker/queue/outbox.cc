@@ -72,7 +72,6 @@ bool Outbox::deliver(const Owed& owed) {
   const Position position = delivery.message.position;
   Delivery out{.link = delivery.consumer.link,
                .id = delivery.id,
-               .skips = owed.skips,
                .redelivered = delivery.message.redelivered,
                .settled = delivery.settled,
                .counts = surroundings_.machine.settings().quorum,

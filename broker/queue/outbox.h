@@ -35,7 +35,6 @@ struct Owed {
   std::uint64_t ready_left = 0;  // in the answer to a basic.get
   std::uint64_t number = 0;      // of the command that this answers
   bool whole = false;            // it has been sent in vain: not as a reference again
-  std::uint64_t skips = 0;       // see Delivery
   std::unique_ptr<SessionMail> relayed;
 
   /// What nobody can settle any more dies with its delivery; of anything else a dead message has been settled.

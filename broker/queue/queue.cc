@@ -112,12 +112,9 @@ void Queue::take(Parcel& parcel) {
   }
   packer_.end_parcel();
   for (const Resume& resume : parcel.resumes) {
-    std::uint64_t last = resume.received;
-    const auto owe = [&](const effect::Deliver& held) {
-      const std::uint64_t before = std::exchange(last, held.id);
-      outbox_.owe({.delivery = held, .whole = true, .skips = held.id - before - 1});
-    };
-    const bool is_known = machine_.held_by({.session = parcel.from, .link = resume.link}, resume.received, owe);
+    const bool is_known =
+        machine_.held_by({.session = parcel.from, .link = resume.link}, resume.received,
+                         [this](const effect::Deliver& held) { outbox_.owe({.delivery = held, .whole = true}); });
     if (!is_known) post({.to = parcel.from, .queue = parcel.queue, .what = Gone{.link = resume.link}, .tracked = true});
   }
   for (const Question& question : parcel.questions) ask(parcel.from, question);

@@ -34,7 +34,7 @@ Result<void> QueueMachine::apply(LogIndex index, WallTime ts, ByteView payload, 
     }
     if (senders_.is_in_run() && !has_its_turn(command, out)) continue;
     std::visit([&](const auto& c) { on(c, out); }, command);
-    if (settings_.single_active_consumer) choose_active(out);
+    if (settings_.single_active_consumer) choose_active();
     check_out(out);
     if (expiries_.is_due(now_)) expire_due(out);  // it came with no time to live
     if (drops_excess_) drop_excess(out);
@@ -104,10 +104,6 @@ void QueueMachine::on(const Cancel& command, Effects& out) {
   if (consumer == nullptr) return;
   cancel(*consumer, out);
   remove_if_done(command.consumer);
-}
-
-std::int64_t QueueMachine::window_bytes(const MessageRef& message) {
-  return static_cast<std::int64_t>(message.body_size) + limits::kMessageOverheadBytes;
 }
 
 void QueueMachine::on(const Credit& command, Effects&) {
@@ -183,15 +179,6 @@ void QueueMachine::return_all_and_remove(Consumers::iterator at, ReturnReason re
   } else {
     remove_if_done(consumer.key);
   }
-}
-
-/// Nothing of it is under way any more, or its session will give credit for it twice: that much more may be under way
-/// to it for once.
-void QueueMachine::take_away(Consumer& consumer, Effects& out) {
-  take_held(consumer, {{.first = 1, .last = consumer.next_id}}, [&](const MessageRef& message) {
-    consumer.window = std::min(consumer.window + window_bytes(message), kWindowMax);
-    give_back(message, ReturnReason::released, out);
-  });
 }
 
 void QueueMachine::cancel(Consumer& consumer, Effects& out) {
@@ -355,7 +342,7 @@ effect::Deliver QueueMachine::hand_to(Consumer& consumer, MessageRef message) {
                                  .settled = consumer.no_ack,
                                  .acquired_count = acquired_count(message)};
   if (!consumer.cancelled) {
-    consumer.window -= window_bytes(message);
+    consumer.window -= static_cast<std::int64_t>(message.body_size) + limits::kMessageOverheadBytes;
   }
   if (message.expires) expiries_.hold(message.position);
   if (!consumer.no_ack) {

@@ -164,7 +164,6 @@ class QueueMachine {
   void get_again(const Get& command, const Reply& reply, Effects& out) const;
 
   static std::int64_t clamp_window(std::uint64_t bytes);
-  static std::int64_t window_bytes(const MessageRef& message);
   bool is_servable(const Consumer& consumer) const;
   void enter_service(Consumer& consumer);
   Consumer* next_in_service();
@@ -194,9 +193,8 @@ class QueueMachine {
   void skip(const Enqueue& command);
   void drop_excess(Effects& out);
   Consumer* best_candidate();
-  void choose_active(Effects& out);
+  void choose_active();
   void return_all_and_remove(Consumers::iterator at, ReturnReason reason, Effects& out);
-  void take_away(Consumer& consumer, Effects& out);
   void suspect(NodeId node, Epoch epoch, bool suspected);
   void cancel(Consumer& consumer, Effects& out);
   void remove_if_done(const ConsumerKey& key);

@@ -90,8 +90,8 @@ using StateHashes = std::array<std::uint32_t, 10>;
 
 /// A new value is right when a command was meant to do something else, or a snapshot to be written otherwise; nodes of
 /// the version before then compute other states.
-inline constexpr StateHashes kExpectedHashes = {0xe7ec80fb, 0xbfbb106d, 0x6a81da6d, 0x1c29f3f6, 0x33bd5e8c,
-                                                0xed61d561, 0x00fa59f0, 0xb1d42aab, 0xaace0b11, 0xcfec402a};
+inline constexpr StateHashes kExpectedHashes = {0xe76a53d9, 0x7ac1db50, 0x56fd0139, 0xbfbf85a5, 0xa07c6ab0,
+                                                0x8121af17, 0x89d3364c, 0xd527e05b, 0x1bbfb6fd, 0x9ac87d04};
 
 /// After each kCommandsPerHash commands: over all effects and every so many states until then.
 inline StateHashes hash_random_commands() {

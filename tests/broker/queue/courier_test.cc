@@ -434,8 +434,6 @@ TEST_F(CourierTest, AnAdoptedConsumerGoesOnWhereItWas) {
   EXPECT_EQ(question[0].resumes[0].received, 7u);
   answer(Delivery{.link = 4, .id = 8, .message = example_message()});
   EXPECT_EQ(heard(), "delivered 8");
-  answer(Delivery{.link = 4, .id = 12, .skips = 3, .message = example_message()});
-  EXPECT_EQ(heard(), "delivered 12") << "what others have been given will not come";
   courier_.end(kSession);
   turn();
   const std::vector<Parcel> farewell = parcels();

@@ -64,7 +64,6 @@ inline Parcel full_parcel() {
 inline auto every_session_mail_body() {
   const Delivery delivery{.link = 4,
                           .id = 900,
-                          .skips = 300,
                           .message = example_message(),
                           .redelivered = true,
                           .settled = true,

@@ -202,7 +202,7 @@ TEST(MailWire, TheExamplesOfThePage) {
                        .delivery_count = 1,
                        .acquired_count = 2},
       .tracked = true};
-  EXPECT_EQ(bytes_of(delivery), mail_head() + octets(1, 1, 5, 1, 6, 0, 1, 2) + message);
+  EXPECT_EQ(bytes_of(delivery), mail_head() + octets(1, 1, 5, 1, 6, 1, 2) + message);
   EXPECT_EQ(bytes_of(Leadership{.queue = GroupId(9), .leader = NodeId(3), .term = Term(4)}), octets(1, 9, 4, 1, 3));
   EXPECT_EQ(bytes_of(WhoLeads{.queue = GroupId(300)}), octets(1, 0xac, 2));
 }
@@ -266,8 +266,8 @@ TEST(MailWire, UnknownMailAndFlagsAreRefused) {
   EXPECT_FALSE(decodes<SessionMail>(front + octets(0, 14)));
   EXPECT_FALSE(decodes<SessionMail>(front + octets(0, 255)));
 
-  EXPECT_TRUE(decodes<SessionMail>(front + octets(0, 1, 7, 1, 1, 0, 0, 0, 3, 0, 0, 0)));
-  EXPECT_FALSE(decodes<SessionMail>(front + octets(0, 1, 8, 1, 1, 0, 0, 0, 3, 0, 0, 0)));
+  EXPECT_TRUE(decodes<SessionMail>(front + octets(0, 1, 7, 1, 1, 0, 0, 3, 0, 0, 0)));
+  EXPECT_FALSE(decodes<SessionMail>(front + octets(0, 1, 8, 1, 1, 0, 0, 3, 0, 0, 0)));
   EXPECT_TRUE(decodes<SessionMail>(front + octets(0, 2, 1, 1, 1)));
   EXPECT_FALSE(decodes<SessionMail>(front + octets(0, 2, 2, 1, 1)));
   EXPECT_TRUE(decodes<SessionMail>(front + octets(0, 3, 1, 1)));

@@ -351,19 +351,12 @@ class NaiveQueue {
     yields_ = false;
     if (!attached.empty()) {
       const ConsumerKey best = *std::ranges::min_element(attached, {}, standing);
-      const bool is_free = now == ConsumerKey{} || consumers_[now].suspected;
-      if (is_free && now != ConsumerKey{}) take_away(consumers_[now]);
+      const bool is_free = now == ConsumerKey{} || (consumers_[now].suspected && consumers_[now].held.empty());
       const auto is_above_active = [&] { return consumers_[best].priority > consumers_[active_].priority; };
       if (is_free || (is_above_active() && consumers_[now].held.empty())) active_ = best;
       yields_ = is_above_active();
     }
     if (active_ != ConsumerKey{}) line_up(active_);
-  }
-  void take_away(Consumer& consumer) {
-    for (const auto& [id, message] : std::exchange(consumer.held, {})) {
-      consumer.window = add_window(consumer.window, message.body_size + 64);
-      give_back(message, ReturnReason::released);
-    }
   }
   bool is_let(const ConsumerKey& key) const {
     return !settings_.single_active_consumer || (key == active_ && !yields_);
