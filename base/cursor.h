@@ -101,6 +101,7 @@ class ByteWriter {
   }
   void write_bytes(ByteView view) { out_.insert(out_.end(), view.begin(), view.end()); }
   void write_sized(ByteView view) {
+    make_room_for_large(view.size());
     write_varint(view.size());
     write_bytes(view);
   }
@@ -116,6 +117,13 @@ class ByteWriter {
   std::size_t size() const { return out_.size(); }
 
  private:
+  /// What follows something large finds room, too, and does not move it. (What is not written to costs no memory.)
+  void make_room_for_large(std::size_t size) {
+    constexpr std::size_t kLargeBytes = 1u << 20;
+    const std::size_t needed = out_.size() + size;
+    if (size >= kLargeBytes && needed > out_.capacity()) out_.reserve(needed + needed / 4);
+  }
+
   std::vector<std::byte>& out_;
 };
 

@@ -7,7 +7,6 @@
 
 #include "base/check.h"
 #include "base/cursor.h"
-#include "base/make_room.h"
 #include "base/overloaded.h"
 
 namespace quorate::queue {
@@ -86,7 +85,7 @@ constexpr std::uint64_t kNumberMax = std::uint64_t{1} << 62;
 
 class LetterWriter : public ByteWriter {
  public:
-  explicit LetterWriter(std::vector<std::byte>& out) : ByteWriter(out), out_(out) { octet(kFormat); }
+  explicit LetterWriter(std::vector<std::byte>& out) : ByteWriter(out) { octet(kFormat); }
 
   void octet(unsigned value) { write(static_cast<std::uint8_t>(value)); }
   void number(std::unsigned_integral auto value) { write_varint(value); }
@@ -98,12 +97,8 @@ class LetterWriter : public ByteWriter {
   void numbers(const auto&... values) { (number(values), ...); }
   void message(const Message& message) {
     CHECK(!message.encoded().empty());
-    make_room(out_, message.encoded().size());
     write_sized(message.encoded().view());
   }
-
- private:
-  std::vector<std::byte>& out_;
 };
 
 class LetterReader : public ByteReader {

@@ -12,7 +12,6 @@
 #include "base/check.h"
 #include "base/cursor.h"
 #include "base/ids.h"
-#include "base/make_room.h"
 #include "base/time.h"
 #include "cluster/transport.h"
 #include "raft/configuration.h"
@@ -32,7 +31,7 @@ inline std::uint64_t milliseconds(WallTime time) { return static_cast<std::uint6
 class WireWriter {
  public:
   static constexpr bool kReads = false;
-  explicit WireWriter(std::vector<std::byte>& out) : buffer_(out), out_(out) {}
+  explicit WireWriter(std::vector<std::byte>& out) : out_(out) {}
 
   template <class... Fields>
   bool operator()(const Fields&... fields) {
@@ -49,7 +48,6 @@ class WireWriter {
       out_.write_varint(entry.term.value() - before.term.value());
       out_.write(static_cast<std::uint8_t>(entry.type));
       out_.write_varint(zigzag(milliseconds(entry.ts) - std::exchange(ts, milliseconds(entry.ts))));
-      make_room(buffer_, entry.payload.size());
       out_.write_sized(entry.payload.view());
       before = {.index = entry.index, .term = entry.term};
     }
@@ -95,7 +93,6 @@ class WireWriter {
     }
   }
 
-  std::vector<std::byte>& buffer_;
   ByteWriter out_;
 };
 
