@@ -175,9 +175,10 @@ class Workload:
         began = time.monotonic()
         deadline = began + DRAIN_SECONDS
         self.drained = {node[0]: 0 for node in self.nodes}
+        turns = itertools.cycle(self.nodes)
         while True:
             for queue in self.queues:
-                self.drain_queue(queue, deadline)
+                self.drain_queue(queue, turns, deadline)
             left = [(queue, node[0], self.count_left(node, queue)) for queue in self.queues for node in self.nodes]
             is_whole = not any(count for _, _, count in left) and not lost(self.history.events, self.routes)
             if is_whole or time.monotonic() > deadline:
@@ -188,13 +189,11 @@ class Workload:
             self.history.add("left", "drain", node, subject=queue, detail=count)
         self.attempt("queues removed", 30, self.remove)
 
-    def drain_queue(self, queue, deadline):
+    def drain_queue(self, queue, turns, deadline):
         """A few messages from each node in turn, until one after the other has seen it empty."""
         empty = 0  # nodes in a row that did
-        for turn in itertools.count():
-            if empty == len(self.nodes) or time.monotonic() > deadline:
-                return
-            node = self.nodes[turn % len(self.nodes)]
+        while empty < len(self.nodes) and time.monotonic() < deadline:
+            node = next(turns)
             count = self.drain_some(node, queue)
             empty = empty + 1 if count == 0 else 0
             self.drained[node[0]] += count or 0
