@@ -15,7 +15,7 @@ namespace quorate {
 namespace {
 
 constexpr auto kClientsLeaveTimeout = std::chrono::seconds(5);
-/// A thousand take about a second.
+/// What nobody has taken by then waits for an election.
 constexpr auto kLeadersLeaveTimeout = std::chrono::seconds(3);
 
 /// Between two looks at something that other threads are finishing.
