@@ -100,7 +100,7 @@ Result<void> Replica::load() {
   next_read_ = std::uint64_t{core.epoch.value()} << 32;
   auto found = host_.storage().load_snapshot(id_);
   if (!found) return std::unexpected(found.error());
-  auto is_usable = has_all_that_it_needs(*found);
+  auto is_usable = is_of_this_log(*found);
   if (!is_usable) return std::unexpected(is_usable.error());
   Result<storage::LogSummary> log = storage::LogSummary{};
   if (*is_usable) log = host_.storage().summarize(id_, *found ? (*found)->meta.last.index : LogIndex(0));
@@ -126,11 +126,12 @@ Result<void> Replica::load() {
   return {};
 }
 
-/// Of a replica that has lost entries: those that its snapshot names as live may be among them. Then neither snapshot
-/// nor log is worth keeping, and the leader's snapshot brings everything.
-Result<bool> Replica::has_all_that_it_needs(const std::optional<storage::Snapshot>& snapshot) const {
+/// Of a replica that has lost entries: those that its snapshot names as live may be among them, or in their places what
+/// was cut off before, when the cut is lost as well. Then neither snapshot nor log is worth keeping, and the leader's
+/// snapshot brings everything.
+Result<bool> Replica::is_of_this_log(const std::optional<storage::Snapshot>& snapshot) const {
   if (!snapshot || !row_.hard_state.recovering) return true;
-  return host_.storage().has_all(id_, snapshot->live);
+  return host_.storage().has_log_of(id_, *snapshot);
 }
 
 Result<void> Replica::restore(const std::optional<storage::Snapshot>& snapshot, raft::Core::Options& options) {

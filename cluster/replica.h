@@ -78,7 +78,7 @@ class Replica {
  private:
   // replica.cc
   Result<void> load();
-  Result<bool> has_all_that_it_needs(const std::optional<storage::Snapshot>& snapshot) const;
+  Result<bool> is_of_this_log(const std::optional<storage::Snapshot>& snapshot) const;
   Result<void> restore(const std::optional<storage::Snapshot>& snapshot, raft::Core::Options& options);
   Result<void> judge_loss(const raft::Core::Options& options, const storage::LogSummary& log);
   void begin_anew(const Birth& birth);

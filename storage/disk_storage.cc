@@ -1,23 +1,37 @@
 #include "storage/disk_storage.h"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
 namespace quorate::storage {
+namespace {
+
+/// What the log may not forget once `snapshot` is durable.
+std::shared_ptr<const LiveSet> needed_for(const Snapshot& snapshot, LogIndex kept_from) {
+  LiveSet needed = snapshot.live;
+  needed.keep_from(std::min(kept_from, snapshot.meta.last.index));
+  return std::make_shared<const LiveSet>(std::move(needed));
+}
+
+}  // namespace
 
 Result<std::optional<Snapshot>> DiskStorage::load_snapshot(GroupId group) const {
   auto snapshot = snapshots_.load(group);
   if (!snapshot) return snapshot;
-  const std::optional<Snapshot>& found = *snapshot;
-  if (found) log_.retain(group, std::make_shared<const LiveSet>(found->live));
+  if (const std::optional<Snapshot>& found = *snapshot) log_.retain(group, needed_for(*found, found->meta.last.index));
   return snapshot;
 }
 
-Result<bool> DiskStorage::has_all(GroupId group, const LiveSet& live) const {
-  for (const auto& [first, last] : live.live) {
+Result<bool> DiskStorage::has_log_of(GroupId group, const Snapshot& snapshot) const {
+  const raft::LogPosition& end = snapshot.meta.last;
+  std::vector<std::pair<LogIndex, LogIndex>> needed = snapshot.live.live;
+  needed.emplace_back(end.index, end.index);
+  for (const auto& [first, last] : needed) {
     LogIndex next = first;
     const auto scanned = log_.scan(group, first, last, [&](raft::Entry&& entry) {
-      if (entry.index != next) return false;
+      const bool is_of_another_log = entry.index == end.index && entry.term != end.term;
+      if (entry.index != next || is_of_another_log) return false;
       ++next;
       return true;
     });
@@ -45,10 +59,9 @@ void DiskStorage::save_snapshot(GroupId group, Snapshot snapshot, LogIndex kept_
 Result<void> DiskStorage::save_and_reclaim(GroupId group, Snapshot snapshot, LogIndex kept_from) const {
   auto saved = snapshots_.save(group, snapshot.meta, snapshot.live, snapshot.state);
   if (!saved) return saved;
-  snapshot.live.keep_from(kept_from);
-  const auto live = std::make_shared<const LiveSet>(std::move(snapshot.live));
-  log_.retain(group, live);
-  return log_.reclaim(group, live->live.empty() ? live->snapshot.plus(1) : live->live.front().first);
+  const auto needed = needed_for(snapshot, kept_from);
+  log_.retain(group, needed);
+  return log_.reclaim(group, needed->live.empty() ? needed->snapshot.plus(1) : needed->live.front().first);
 }
 
 void DiskStorage::fetch_snapshot(GroupId group, SnapshotRead done) {

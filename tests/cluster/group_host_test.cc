@@ -69,6 +69,25 @@ TEST_F(GroupHostTest, AReplicaDoesNotTakeForItsOwnWhatTheOneBeforeItLeft) {
   EXPECT_TRUE(node(3).machine->items.empty());
 }
 
+// What its snapshot calls live may be what another leader had put there (sim --nodes --seed=2005631).
+TEST_F(GroupHostTest, AReplicaThatLostTheEndOfItsLogKeepsNothingOfWhichItIsNotSure) {
+  propose_many(120);
+  ASSERT_TRUE(eventually([&] { return has_all(1) && has_all(2) && has_all(3); }));
+  stop(node(3));
+  {
+    const auto snapshots = std::move(*storage::SnapshotStore::open({.path = node(3).directory / "state"}));
+    const LogIndex end = (*snapshots->load(kGroup))->meta.last.index;
+    const auto log = std::move(*storage::LogStore::open({.path = node(3).directory / "log", .epoch = Epoch(50)}));
+    storage::GroupWrite loss{.group = kGroup, .truncate_from = end, .row = **log->row(kGroup)};
+    loss.row->hard_state.recovering = true;
+    ASSERT_TRUE(log->write({&loss, 1}, storage::Durability::synced));
+  }
+  node(3).epoch = 50;
+  start(node(3));
+  EXPECT_TRUE(node(3).machine->items.empty());
+  EXPECT_TRUE(eventually([&] { return has_all(3) && !node(3).host->replica(kGroup)->core().is_recovering(); }));
+}
+
 TEST_F(GroupHostTest, OneThatWasAwayTooLongGetsASnapshot) {
   propose_many(10);
   ASSERT_TRUE(eventually([&] { return leader() != nullptr && has_all(3); }));

@@ -93,7 +93,7 @@ std::vector<SnapshotOp> Disk::sync_snapshots() {
 void Disk::erase_dead(const SnapshotOp& op) {
   if (draw_chance(stage_.streams.disk, 0.3)) return;
   storage::LiveSet live = op.snapshot->live;
-  live.keep_from(op.kept_from);
+  live.keep_from(std::min(op.kept_from, live.snapshot));
   for (Image* image : {&current_, &synced_}) {
     const auto at = image->groups.find(op.group);
     if (at == image->groups.end()) continue;
@@ -186,12 +186,14 @@ bool Disk::lose_suffix(Random& random) {
   Image rest = *remembered_;
   const std::size_t kept = random.below(since_remembered_.size());
   for (std::size_t i = 0; i < kept; ++i) rest.apply(since_remembered_[i]);
-  for (auto& [group, image] : rest.groups) image.row.reset();
+  for (auto& [group, image] : rest.groups) {
+    if (!storage::is_staging(group)) image.row.reset();  // what is staged has no promises
+  }
   for (const auto& [group, image] : synced_.groups) {
-    if (!image.row) continue;
+    if (!image.row || storage::is_staging(group)) continue;
     auto& row = rest.groups[group].row;
     row = image.row;
-    row->hard_state.recovering = row->hard_state.recovering || !storage::is_staging(group);
+    row->hard_state.recovering = true;
   }
   rest.snapshots = synced_.snapshots;
   synced_ = rest;

@@ -65,13 +65,18 @@ Result<std::optional<storage::Snapshot>> OpenDisk::load_snapshot(GroupId group) 
   return *snapshot;
 }
 
-Result<bool> OpenDisk::has_all(GroupId group, const storage::LiveSet& live) const {
+Result<bool> OpenDisk::has_log_of(GroupId group, const storage::Snapshot& snapshot) const {
   const GroupImage* image = disk_.current().find(group);
-  for (const auto& [first, last] : live.live) {
+  if (image == nullptr) return false;
+  const auto is_whole = [&](LogIndex index) {
+    const auto at = image->entries.find(index);
+    return at != image->entries.end() && decode_stored(group, index, at->second);
+  };
+  const raft::LogPosition& end = snapshot.meta.last;
+  if (!is_whole(end.index) || image->entries.at(end.index).term != end.term) return false;
+  for (const auto& [first, last] : snapshot.live.live) {
     for (LogIndex index = first; index <= last; ++index) {
-      if (image == nullptr) return false;
-      const auto at = image->entries.find(index);
-      if (at == image->entries.end() || !decode_stored(group, index, at->second)) return false;
+      if (!is_whole(index)) return false;
     }
   }
   return true;
