@@ -76,8 +76,8 @@ class GroupStorage {
   virtual Result<std::optional<GroupRow>> row(GroupId group) const = 0;
   virtual Result<LogSummary> summarize(GroupId group, LogIndex after) const = 0;
   virtual Result<std::optional<Snapshot>> load_snapshot(GroupId group) const = 0;
-  /// Whether the log is the one that `snapshot` was taken of and has all that is live in it: the entry that it ends with
-  /// is there with its term, so what stands before it is the same as well (Log Matching; Raft, section 5.3).
+  /// Whether the log is the one that `snapshot` was taken of and has all that is live in it: the entry that it ends
+  /// with is there with its term, so what stands before it is the same as well (Log Matching; Raft, section 5.3).
   virtual Result<bool> has_log_of(GroupId group, const Snapshot& snapshot) const = 0;
 
   /// Never waits. `bytes` is what the submission weighs in pending_bytes(). Writes become durable in the order of

@@ -15,7 +15,7 @@ namespace {
 constexpr Duration kServeBound = 30s;
 constexpr Duration kAnswerBound = 30s;
 constexpr Duration kDrainBound = 180s;  // one entry at a time, 20 ms each: seed 2005502 takes 63 s
-constexpr Duration kAgreeBound = 60s;  // a member that has joined is promoted when it has kept pace for a while
+constexpr Duration kAgreeBound = 60s;   // a member that has joined is promoted when it has kept pace for a while
 
 }  // namespace
 
