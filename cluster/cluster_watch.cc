@@ -31,6 +31,7 @@ void ClusterWatch::set_others(const std::vector<NodeId>& others) {
 void ClusterWatch::receive(NodeId from, const Heartbeat& heartbeat) {
   liveness_.receive(from, heartbeat, shard_.now());
   count_majority();
+  consider_known();
 }
 
 void ClusterWatch::tick() {
@@ -61,11 +62,13 @@ void ClusterWatch::beat() {
   for (const auto& [node, state] : nodes_) surroundings_.send(node, heartbeat);
   liveness_.on_time(now);
   for (auto& [id, node] : nodes_) {
+    node.known = node.known || now - node.silent_since >= NodeLiveness::kSilenceMax;
     if (node.live || node.given_up || now - node.silent_since < kGiveUp) continue;
     node.given_up = true;
     surroundings_.on_given_up(id);
   }
   count_majority();
+  consider_known();
 }
 
 void ClusterWatch::on_change(NodeId id, ShardId shard, bool live) {
@@ -81,6 +84,7 @@ void ClusterWatch::settle(NodeId id, Node& node) {
   const bool live = node.live_shards == ~std::uint64_t{0};
   if (live == node.live) return;
   node.live = live;
+  node.known = true;
   node.given_up = false;
   node.silent_since = shard_.now();
   surroundings_.on_node_live(id, live);
@@ -93,6 +97,17 @@ void ClusterWatch::count_majority() {
   has_majority_ = has_majority;
   without_majority_since_ = has_majority ? std::nullopt : std::optional(shard_.now());
   surroundings_.on_majority(has_majority);
+}
+
+void ClusterWatch::when_known(std::function<void()> then) {
+  when_known_ = std::move(then);
+  consider_known();
+}
+
+void ClusterWatch::consider_known() {
+  const bool is_known = std::ranges::all_of(nodes_, [](const auto& entry) { return entry.second.known; });
+  if (!is_known || !when_known_) return;
+  std::exchange(when_known_, nullptr)();
 }
 
 }  // namespace quorate::cluster

@@ -46,6 +46,9 @@ class ClusterWatch {
   void receive(NodeId from, const Heartbeat& heartbeat);
   /// The connection to it has broken.
   void on_broken(NodeId node) { liveness_.on_broken(node); }
+  /// Calls `then`, once, when each of the others has been heard of or has had kSilenceMax to be: before that, who is
+  /// not live may only be late.
+  void when_known(std::function<void()> then);
   bool is_live(NodeId node) const { return nodes_.contains(node) && nodes_.at(node).live; }
   bool has_majority() const { return has_majority_; }
   /// nullopt: it is with a majority.
@@ -55,6 +58,7 @@ class ClusterWatch {
   struct Node {
     std::uint64_t live_shards = 0;
     bool live = false;
+    bool known = false;  // has been live, or silent for long enough
     bool given_up = false;
     Instant silent_since{};
   };
@@ -63,11 +67,13 @@ class ClusterWatch {
   void on_change(NodeId node, ShardId shard, bool live);
   void settle(NodeId id, Node& node);
   void count_majority();
+  void consider_known();
 
   Shard& shard_;
   Surroundings surroundings_;
   NodeLiveness liveness_;
   std::map<NodeId, Node> nodes_;
+  std::function<void()> when_known_;
   bool has_majority_ = true;
   std::optional<Instant> without_majority_since_;
   boost::asio::steady_timer timer_;

@@ -111,7 +111,10 @@ void NodeCore::create_defaults(const cluster::TopologyPtr& topology) {
                                          .tags = defaults.tags},
                                 .patterns = defaults.permissions});
   }
-  submit_all(std::move(commands), topology, [this](const cluster::TopologyPtr& now) { begin_to_serve(now); });
+  // Whoever serves sooner tells its first clients that the nodes it has not heard of yet are down.
+  submit_all(std::move(commands), topology, [this](const cluster::TopologyPtr&) {
+    watch_->when_known([this] { begin_to_serve(metadata_->published()); });
+  });
 }
 
 void NodeCore::begin_to_serve(const cluster::TopologyPtr& topology) {

@@ -59,6 +59,8 @@ class MetadataHost final : public GroupClient, public TurnHook {
 
   /// The newest version applied.
   const TopologyPtr& topology() const { return machine_.topology(); }
+  /// The newest version told: set_publish()'s hears of the next ones.
+  const TopologyPtr& published() const { return published_; }
   /// kNoReplica: none is known.
   raft::ReplicaId leader() const { return leader_; }
   bool is_leading() const { return leading_; }

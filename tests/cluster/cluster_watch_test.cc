@@ -117,5 +117,22 @@ TEST_F(ClusterWatchTest, ANodeThatLeavesTheClusterIsDownForEverybody) {
   EXPECT_EQ(told(), "") << "and nothing more is heard of it";
 }
 
+TEST_F(ClusterWatchTest, WhoIsSilentIsKnownToBeSoAfterAWhile) {
+  int times = 0;
+  const auto count = [&] { ++times; };
+  well_.watch().when_known(count);
+  EXPECT_EQ(times, 1) << "it has heard of everybody there is";
+  well_.watch().set_others({kSick, NodeId(3)});
+  well_.watch().when_known(count);
+  pass(NodeLiveness::kSilenceMax - NodeLiveness::kInterval);
+  EXPECT_EQ(times, 1) << "the third may only be late";
+  pass(2 * NodeLiveness::kInterval);
+  EXPECT_EQ(times, 2);
+  well_.watch().set_others({kSick, NodeId(4)});
+  well_.watch().when_known(count);
+  well_.watch().receive(NodeId(4), {.epoch = Epoch(1), .sequence = 1, .shards = ~std::uint64_t{0}});
+  EXPECT_EQ(times, 3);
+}
+
 }  // namespace
 }  // namespace quorate::cluster

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 
 import pika
 from support.broker import wait_until
@@ -62,6 +63,14 @@ def declare(cluster, name, *queues, kind="quorum", messages=0):
         for _ in range(messages):
             channel.basic_publish("", which, b"x", pika.BasicProperties(delivery_mode=2))
     connection.close()
+
+
+def accepts_connections(node):
+    try:
+        socket.create_connection((node.host, node.amqp_port), 1).close()
+    except ConnectionRefusedError:
+        return False
+    return True
 
 
 def await_members(cluster, which, members):
@@ -234,6 +243,27 @@ def a_node_that_stops_hands_over_what_it_leads(cluster):
     cluster.await_ready(["n1"])
     for name in names:
         cluster.control("n1", "delete_queue", name)
+
+
+@scenario
+def a_node_that_comes_back_takes_nobody_for_dead(cluster):
+    """its first client finds the classic queues of the others, however early it comes"""
+    homes = {"of-n1": "n1", "of-n2": "n2"}
+    for which, home in homes.items():
+        with connect_to(cluster, home) as connection:
+            here = {"x-queue-leader-locator": "client-local"}
+            connection.channel().queue_declare(which, durable=True, arguments=here)
+    for _ in range(5):
+        cluster.kill("n3")
+        cluster.start("n3")
+        wait_until(lambda: accepts_connections(cluster.nodes["n3"]), SECONDS, "n3 listens")
+        with connect_to(cluster, "n3") as early:
+            for which in homes:
+                early.channel().queue_declare(which, passive=True)
+    cluster.await_ready(["n3"])
+    with connect_to(cluster, "n1") as connection:
+        for which in homes:
+            connection.channel().queue_delete(which)
 
 
 @scenario
