@@ -240,6 +240,7 @@ void Replica::answer(const std::vector<raft::ReadReady>& reads) {
 }
 
 void Replica::write(raft::LogWrite&& append) {
+  if (append.truncate_from) forget_repairs(*append.truncate_from);
   storage::GroupWrite write{.group = id_, .truncate_from = append.truncate_from, .entries = std::move(append.entries)};
   if (append.hard_state) {
     row_.hard_state = *append.hard_state;

@@ -102,6 +102,7 @@ class Replica {
   bool is_live(LogIndex index) const;
   bool is_live_now(LogIndex index) const;
   void ask_for_repair();
+  void forget_repairs(LogIndex from);
   bool is_repair_hopeless(Instant now);
   void end_repairs();
   void consider_snapshot();

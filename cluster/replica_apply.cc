@@ -180,6 +180,11 @@ void Replica::ask_for_repair() {
   }
 }
 
+/// What was damaged there is cut off. Whoever waited goes on with the next asking.
+void Replica::forget_repairs(LogIndex from) {
+  if (repairs_) repairs_->indexes.erase(repairs_->indexes.lower_bound(from), repairs_->indexes.end());
+}
+
 std::optional<LogIndex> Replica::next_live(LogIndex index) const {
   const auto ranges = client_.live_entries();
   const auto at = std::ranges::find_if(ranges, [&](const auto& range) { return range.second >= index; });
