@@ -207,11 +207,13 @@ void Replica::carry_out() {
   }
   if (core_->is_recovering() && !was_recovering_) {
     was_recovering_ = true;
-    // Found out while running: what else is lost only a start can judge.
-    host_.fail({.code = ErrorCode::corruption,
-                .text = client_.describe() +
-                        ": the leader has proof that this disk lost what it had synced; the node " +
-                        "has to start again to recover"});
+    // Found out while running: what else is lost only a start can judge, and that one has to know of it.
+    host_.write({.group = id_, .row = row_}, [this] {
+      host_.fail({.code = ErrorCode::corruption,
+                  .text = client_.describe() +
+                          ": the leader has proof that this disk lost what it had synced; the node " +
+                          "has to start again to recover"});
+    });
   }
   for (const raft::ReplicaId peer : output_.lost_data) {
     log::error(log::Category::queue,

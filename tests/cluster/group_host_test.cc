@@ -88,6 +88,29 @@ TEST_F(GroupHostTest, AReplicaThatLostTheEndOfItsLogKeepsNothingOfWhichItIsNotSu
   EXPECT_TRUE(eventually([&] { return has_all(3) && !node(3).host->replica(kGroup)->core().is_recovering(); }));
 }
 
+TEST_F(GroupHostTest, WhoHearsFromItsLeaderWhatItLostKnowsItAtTheNextStart) {
+  propose_many(130);
+  ASSERT_TRUE(eventually([&] { return leader() != nullptr && has_all(1) && has_all(2) && has_all(3); }));
+  Node& loser = leader()->id == NodeId(3) ? node(2) : node(3);
+  const LogIndex last = loser.host->replica(kGroup)->core().log().last().index;
+  stop(loser);
+  {
+    const auto log = std::move(*storage::LogStore::open({.path = loser.directory / "log", .epoch = Epoch(50)}));
+    const storage::GroupWrite loss{.group = kGroup, .truncate_from = last};
+    ASSERT_TRUE(log->write({&loss, 1}, storage::Durability::synced));
+  }
+  loser.epoch = 50;
+  start(loser);
+  ASSERT_TRUE(eventually([&] { return !failures_.empty(); }));
+  EXPECT_NE(failures_[0].find("has to start again to recover"), std::string::npos) << failures_[0];
+  stop(loser);
+  start(loser);
+  EXPECT_TRUE(eventually([&] {
+    return has_all(loser.id.value()) && !loser.host->replica(kGroup)->core().is_recovering();
+  }));
+  EXPECT_EQ(failures_.size(), 1u);
+}
+
 TEST_F(GroupHostTest, OneThatWasAwayTooLongGetsASnapshot) {
   propose_many(10);
   ASSERT_TRUE(eventually([&] { return leader() != nullptr && has_all(3); }));
