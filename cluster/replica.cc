@@ -15,15 +15,6 @@ constexpr Duration kReadPatience = std::chrono::seconds(2);
 /// Placed on the same node later.
 bool is_newer(raft::ReplicaId a, raft::ReplicaId b) { return a > b; }
 
-/// A replica that came after another one of the same group on this node may have lost that it began anew: no promise of
-/// its own reaches as far as what it finds.
-bool is_of_one_before(const storage::GroupRow& row, const std::optional<storage::Snapshot>& snapshot,
-                      const storage::LogSummary& log) {
-  Term newest = snapshot ? snapshot->meta.last.term : Term(0);
-  if (!log.runs.empty()) newest = std::max(newest, log.runs.back().term);
-  return row.hard_state.recovering && newest > row.hard_state.term;
-}
-
 }  // namespace
 
 Replica::Replica(GroupId id, std::uint64_t incarnation, GroupClient& client, HostContext& host)
@@ -88,6 +79,8 @@ void Replica::begin_anew(const Birth& birth) {
 }
 
 Result<void> Replica::load() {
+  auto found = take_stock();
+  if (!found) return std::unexpected(found.error());
   const HostOptions& options = host_.options();
   raft::Core::Options core{.self = row_.self,
                            .seed = options.seed ^ (id_.value() * 0x9e3779b97f4a7c15) ^ row_.self.value(),
@@ -98,25 +91,13 @@ Result<void> Replica::load() {
                            .limits = options.limits,
                            .tells_commits_at_once = client_.is_followed_closely()};
   next_read_ = std::uint64_t{core.epoch.value()} << 32;
-  auto found = host_.storage().load_snapshot(id_);
-  if (!found) return std::unexpected(found.error());
-  auto is_usable = is_of_this_log(*found);
-  if (!is_usable) return std::unexpected(is_usable.error());
-  Result<storage::LogSummary> log = storage::LogSummary{};
-  if (*is_usable) log = host_.storage().summarize(id_, *found ? (*found)->meta.last.index : LogIndex(0));
-  if (!log) return std::unexpected(log.error());
-  if (!*is_usable || is_of_one_before(row_, *found, *log)) {
-    found->reset();
-    *log = {};
-    host_.write({.group = id_, .drop = true, .row = row_}, std::nullopt, storage::Durability::synced);
-    host_.storage().drop_snapshot(id_, [](Result<void>) {});
-  }
-  if (auto restored = restore(*found, core); !restored) return restored;
-  if (auto judged = judge_loss(core, *log); !judged) return judged;
-  core.last = log->last;
-  core.runs = std::move(log->runs);
-  core.configurations = std::move(log->configurations);
-  if (core.last > core.snapshot.index) core.last_ts = log->last_ts;
+  if (auto restored = restore(found->snapshot, core); !restored) return restored;
+  storage::LogSummary& log = found->log;
+  if (auto judged = judge_loss(core, log); !judged) return judged;
+  core.last = log.last;
+  core.runs = std::move(log.runs);
+  core.configurations = std::move(log.configurations);
+  if (core.last > core.snapshot.index) core.last_ts = log.last_ts;
   core.hard_state = row_.hard_state;
   machine_version_ = core.configuration.machine_version;
   core_ = std::make_unique<raft::Core>(core, host_.shard().now());
@@ -124,14 +105,6 @@ Result<void> Replica::load() {
   announce_live_nodes();
   host_.mark_dirty(id_);
   return {};
-}
-
-/// Of a replica that has lost entries: those that its snapshot names as live may be among them, or in their places what
-/// was cut off before, when the cut is lost as well. Then neither snapshot nor log is worth keeping, and the leader's
-/// snapshot brings everything.
-Result<bool> Replica::is_of_this_log(const std::optional<storage::Snapshot>& snapshot) const {
-  if (!snapshot || !row_.hard_state.recovering) return true;
-  return host_.storage().has_log_of(id_, *snapshot);
 }
 
 Result<void> Replica::restore(const std::optional<storage::Snapshot>& snapshot, raft::Core::Options& options) {
@@ -142,24 +115,6 @@ Result<void> Replica::restore(const std::optional<storage::Snapshot>& snapshot, 
   options.last_ts = applied_ts_ = snapshot->meta.ts;
   applied_ = snapshot_ = snapshot->meta.last.index;
   snapshot_bytes_ = snapshot->state.size();
-  return {};
-}
-
-/// A replica that has lost entries recovers through the others, if there are any (raft.md §2.15).
-Result<void> Replica::judge_loss(const raft::Core::Options& options, const storage::LogSummary& log) {
-  if (!log.damaged && !row_.hard_state.recovering) return {};
-  const raft::Configuration& newest =
-      log.configurations.empty() ? options.configuration : log.configurations.back().second;
-  const std::string what = log.damaged ? "log entry " + std::to_string(log.damaged->value()) + " is damaged or missing"
-                                       : "the disk has lost writes that were synced";
-  if (newest.is_alone(row_.self)) return failure(ErrorCode::corruption, what);
-  if (row_.hard_state.recovering && !log.damaged) return {};  // known since an earlier start
-  log::warn(log::Category::queue,
-            "group.recovering group=\"{}\" error=\"{}\" consequence=\"does not count until a leader "
-            "has sent what is missing\"",
-            client_.describe(), what);
-  row_.hard_state.recovering = true;
-  host_.write({.group = id_, .truncate_from = log.damaged, .row = row_}, std::nullopt, storage::Durability::synced);
   return {};
 }
 

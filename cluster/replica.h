@@ -78,9 +78,7 @@ class Replica {
  private:
   // replica.cc
   Result<void> load();
-  Result<bool> is_of_this_log(const std::optional<storage::Snapshot>& snapshot) const;
   Result<void> restore(const std::optional<storage::Snapshot>& snapshot, raft::Core::Options& options);
-  Result<void> judge_loss(const raft::Core::Options& options, const storage::LogSummary& log);
   void begin_anew(const Birth& birth);
   void announce_live_nodes();
   raft::LogPosition configuration_position() const;
@@ -89,6 +87,16 @@ class Replica {
   void tell_leadership();
   void answer(const std::vector<raft::ReadReady>& reads);
   void write(raft::LogWrite&& append);
+
+  // replica_remains.cc
+  struct Remains {
+    std::optional<storage::Snapshot> snapshot;
+    storage::LogSummary log;
+  };
+  Result<Remains> take_stock();
+  Result<bool> is_of_this_log(const storage::Snapshot& snapshot) const;
+  Remains begin_again(const std::string& why);
+  Result<void> judge_loss(const raft::Core::Options& options, const storage::LogSummary& log);
 
   // replica_apply.cc
   Result<void> apply_ready(bool& is_budget_spent);
@@ -114,6 +122,7 @@ class Replica {
 
   // replica_transfer.cc: snapshots on their way, out and in
   void begin_sending(raft::ReplicaId to);
+  void replace_snapshot(const Error& why);
   void offer(raft::ReplicaId to, SnapshotSending& sending);
   void send_part(const SnapshotWant& want, SnapshotSending& sending);
   void on_part_read(const SnapshotWant& want, std::uint64_t serial, LogIndex read_to,

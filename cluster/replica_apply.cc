@@ -275,11 +275,18 @@ bool Replica::is_pinned() const {
   });
 }
 
-/// The client may need entries that are not applied yet as well; those stand behind the snapshot anyway.
+/// The client may need entries that are not applied yet as well; those stand behind the snapshot anyway. The one that
+/// the snapshot ends with stays, because it tells the log that the snapshot was taken of from another.
 std::vector<std::pair<LogIndex, LogIndex>> Replica::live_up_to_here() const {
   auto live = client_.live_entries();
   while (!live.empty() && live.back().first > applied_) live.pop_back();
   if (!live.empty()) live.back().second = std::min(live.back().second, applied_);
+  const bool is_next = !live.empty() && live.back().second.plus(1) >= applied_;
+  if (is_next) {
+    live.back().second = applied_;
+  } else {
+    live.emplace_back(applied_, applied_);
+  }
   return live;
 }
 

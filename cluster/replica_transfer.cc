@@ -44,10 +44,22 @@ void Replica::begin_sending(raft::ReplicaId to) {
                  const auto at = sending_.find(to);
                  if (at == sending_.end() || at->second.serial != serial) return;
                  const bool is_usable = found && *found && (*found)->meta.last.index >= core_->log().base().index;
-                 if (!is_usable) return end_sending(to, false, LogIndex(0));
+                 if (!is_usable) {
+                   if (!found) replace_snapshot(found.error());
+                   return end_sending(to, false, LogIndex(0));
+                 }
                  at->second.snapshot = std::move(*found);
                  offer(to, at->second);
                }));
+}
+
+/// It cannot be read: another one takes its place, even if nothing has happened since.
+void Replica::replace_snapshot(const Error& why) {
+  log::warn(log::Category::storage, "group.snapshot_damaged group=\"{}\" error=\"{}\" consequence=\"another is taken\"",
+            client_.describe(), why.text);
+  snapshot_ = LogIndex(0);
+  snapshot_wanted_ = true;
+  host_.mark_dirty(id_);
 }
 
 void Replica::offer(raft::ReplicaId to, SnapshotSending& sending) {

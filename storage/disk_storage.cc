@@ -1,17 +1,15 @@
 #include "storage/disk_storage.h"
 
-#include <algorithm>
 #include <memory>
 #include <utility>
 
 namespace quorate::storage {
 namespace {
 
-/// What the log may not forget once `snapshot` is durable.
-std::shared_ptr<const LiveSet> needed_for(const Snapshot& snapshot, LogIndex kept_from) {
-  LiveSet needed = snapshot.live;
-  needed.keep_from(std::min(kept_from, snapshot.meta.last.index));
-  return std::make_shared<const LiveSet>(std::move(needed));
+/// Nothing to find is no failure here, nor is what cannot be read.
+Result<bool> unless_damaged(const Error& error, bool verdict) {
+  if (error.code != ErrorCode::corruption) return std::unexpected(error);
+  return verdict;
 }
 
 }  // namespace
@@ -19,24 +17,33 @@ std::shared_ptr<const LiveSet> needed_for(const Snapshot& snapshot, LogIndex kep
 Result<std::optional<Snapshot>> DiskStorage::load_snapshot(GroupId group) const {
   auto snapshot = snapshots_.load(group);
   if (!snapshot) return snapshot;
-  if (const std::optional<Snapshot>& found = *snapshot) log_.retain(group, needed_for(*found, found->meta.last.index));
+  const std::optional<Snapshot>& found = *snapshot;
+  if (found) log_.retain(group, std::make_shared<const LiveSet>(found->live));
   return snapshot;
 }
 
-Result<bool> DiskStorage::has_log_of(GroupId group, const Snapshot& snapshot) const {
+Result<bool> DiskStorage::has_end_of(GroupId group, const Snapshot& snapshot) const {
   const raft::LogPosition& end = snapshot.meta.last;
-  std::vector<std::pair<LogIndex, LogIndex>> needed = snapshot.live.live;
-  needed.emplace_back(end.index, end.index);
-  for (const auto& [first, last] : needed) {
+  bool is_there = false;
+  const auto scanned = log_.scan(group, end.index, end.index, [&](raft::Entry&& entry) {
+    is_there = entry.term == end.term;
+    return true;
+  });
+  if (!scanned) return unless_damaged(scanned.error(), true);
+  return is_there;
+}
+
+Result<bool> DiskStorage::has_log_of(GroupId group, const Snapshot& snapshot) const {
+  if (auto has_end = has_end_of(group, snapshot); !has_end || !*has_end) return has_end;
+  for (const auto& [first, last] : snapshot.live.live) {
     LogIndex next = first;
     const auto scanned = log_.scan(group, first, last, [&](raft::Entry&& entry) {
-      const bool is_of_another_log = entry.index == end.index && entry.term != end.term;
-      if (entry.index != next || is_of_another_log) return false;
+      if (entry.index != next) return false;
       ++next;
       return true;
     });
-    if (!scanned && scanned.error().code != ErrorCode::corruption) return std::unexpected(scanned.error());
-    if (!scanned || next != last.plus(1)) return false;
+    if (!scanned) return unless_damaged(scanned.error(), false);
+    if (next != last.plus(1)) return false;
   }
   return true;
 }
@@ -59,9 +66,10 @@ void DiskStorage::save_snapshot(GroupId group, Snapshot snapshot, LogIndex kept_
 Result<void> DiskStorage::save_and_reclaim(GroupId group, Snapshot snapshot, LogIndex kept_from) const {
   auto saved = snapshots_.save(group, snapshot.meta, snapshot.live, snapshot.state);
   if (!saved) return saved;
-  const auto needed = needed_for(snapshot, kept_from);
-  log_.retain(group, needed);
-  return log_.reclaim(group, needed->live.empty() ? needed->snapshot.plus(1) : needed->live.front().first);
+  snapshot.live.keep_from(kept_from);
+  const auto live = std::make_shared<const LiveSet>(std::move(snapshot.live));
+  log_.retain(group, live);
+  return log_.reclaim(group, live->live.empty() ? live->snapshot.plus(1) : live->live.front().first);
 }
 
 void DiskStorage::fetch_snapshot(GroupId group, SnapshotRead done) {

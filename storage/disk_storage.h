@@ -29,6 +29,7 @@ class DiskStorage final : public GroupStorage {
   Result<LogSummary> summarize(GroupId group, LogIndex after) const override { return log_.summarize(group, after); }
   /// From now on the log may forget what the snapshot does not need, as after save_snapshot().
   Result<std::optional<Snapshot>> load_snapshot(GroupId group) const override;
+  Result<bool> has_end_of(GroupId group, const Snapshot& snapshot) const override;
   Result<bool> has_log_of(GroupId group, const Snapshot& snapshot) const override;
 
   void submit(std::vector<GroupWrite> writes, std::size_t bytes, Durability durability, Done done) override;

@@ -76,8 +76,10 @@ class GroupStorage {
   virtual Result<std::optional<GroupRow>> row(GroupId group) const = 0;
   virtual Result<LogSummary> summarize(GroupId group, LogIndex after) const = 0;
   virtual Result<std::optional<Snapshot>> load_snapshot(GroupId group) const = 0;
-  /// Whether the log is the one that `snapshot` was taken of and has all that is live in it: the entry that it ends
-  /// with is there with its term, so what stands before it is the same as well (Log Matching; Raft, section 5.3).
+  /// Whether the log has the entry that `snapshot` ends with, of its term: then what stands before it is what the
+  /// snapshot was taken of (Log Matching; Raft, section 5.3). Damage of that entry is no proof that it is another.
+  virtual Result<bool> has_end_of(GroupId group, const Snapshot& snapshot) const = 0;
+  /// The same, and everything that is live in it is there and whole.
   virtual Result<bool> has_log_of(GroupId group, const Snapshot& snapshot) const = 0;
 
   /// Never waits. `bytes` is what the submission weighs in pending_bytes(). Writes become durable in the order of
@@ -90,8 +92,8 @@ class GroupStorage {
   /// missing. A damaged one is ErrorCode::corruption if it is the first, else it ends the answer.
   virtual void read(GroupId group, LogIndex from, LogIndex to, std::size_t bytes_max, ReadDone done) = 0;
 
-  /// Durable when `done` is called; from then on the log may forget what stands before `kept_from` and is not live, but
-  /// for the entry that the snapshot ends with, by which has_log_of() knows the log.
+  /// Durable when `done` is called; from then on the log may forget what the snapshot does not need and what stands
+  /// before `kept_from`.
   virtual void save_snapshot(GroupId group, Snapshot snapshot, LogIndex kept_from, Done done) = 0;
   /// The newest durable one.
   virtual void fetch_snapshot(GroupId group, SnapshotRead done) = 0;

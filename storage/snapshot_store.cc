@@ -70,8 +70,8 @@ class GroupChunks {
 
 Error snapshot_damage(GroupId group, const std::string& what) {
   return {.code = ErrorCode::corruption,
-          .text = fmt::format("the snapshot of group {} is damaged: {}. This replica has to be replaced through the "
-                              "other members, or the data directory restored",
+          .text = fmt::format("the snapshot of group {} is damaged: {}; only other members or a copy of the data "
+                              "directory have what it held",
                               group.value(), what)};
 }
 

@@ -69,46 +69,95 @@ TEST_F(GroupHostTest, AReplicaDoesNotTakeForItsOwnWhatTheOneBeforeItLeft) {
   EXPECT_TRUE(node(3).machine->items.empty());
 }
 
-// What its snapshot calls live may be what another leader had put there (sim --nodes --seed=2005631).
-TEST_F(GroupHostTest, AReplicaThatLostTheEndOfItsLogKeepsNothingOfWhichItIsNotSure) {
-  propose_many(120);
-  ASSERT_TRUE(eventually([&] { return has_all(1) && has_all(2) && has_all(3); }));
-  stop(node(3));
-  {
-    const auto snapshots = std::move(*storage::SnapshotStore::open({.path = node(3).directory / "state"}));
-    const LogIndex end = (*snapshots->load(kGroup))->meta.last.index;
-    const auto log = std::move(*storage::LogStore::open({.path = node(3).directory / "log", .epoch = Epoch(50)}));
-    storage::GroupWrite loss{.group = kGroup, .truncate_from = end, .row = **log->row(kGroup)};
-    loss.row->hard_state.recovering = true;
+/// What a disk does to the replica of a node that is down.
+class DiskLossTest : public HostWorld {
+ protected:
+  DiskLossTest() {
+    propose(kLarge);
+    next_ = 1;
+    propose_many(130);
+    EXPECT_TRUE(eventually([&] { return leader() != nullptr && has_all(1) && has_all(2) && has_all(3); }));
+    propose_many(5);  // behind the last snapshot
+    EXPECT_TRUE(eventually([&] { return has_all(1) && has_all(2) && has_all(3); }));
+    loser_ = leader()->id == NodeId(3) ? &node(2) : &node(3);
+    end_ = loser_->host->replica(kGroup)->core().log().last().index;
+    stop(*loser_);
+  }
+  LogIndex end_of_snapshot() {
+    const auto snapshots = std::move(*storage::SnapshotStore::open({.path = loser_->directory / "state"}));
+    return (*snapshots->load(kGroup))->meta.last.index;
+  }
+  /// Of a loss that is not known as one the row says nothing.
+  void lose_from(LogIndex index, bool is_known) {
+    const Epoch epoch(++loser_->epoch);
+    const auto log = std::move(*storage::LogStore::open({.path = loser_->directory / "log", .epoch = epoch}));
+    storage::GroupWrite loss{.group = kGroup, .truncate_from = index};
+    if (is_known) {
+      loss.row = **log->row(kGroup);
+      loss.row->hard_state.recovering = true;
+    }
     ASSERT_TRUE(log->write({&loss, 1}, storage::Durability::synced));
   }
-  node(3).epoch = 50;
-  start(node(3));
-  EXPECT_TRUE(node(3).machine->items.empty());
-  EXPECT_TRUE(eventually([&] { return has_all(3) && !node(3).host->replica(kGroup)->core().is_recovering(); }));
+  /// What a start has moved out of the write-ahead log.
+  void rot_snapshots(const Node& node) {
+    for (const std::string& blobs : storage::files_ending(node.directory / "state", ".blob")) {
+      if (storage::file_content(blobs).contains(kLarge)) storage::damage_text(blobs, kLarge);
+    }
+  }
+  bool has_recovered() { return has_all(loser_->id.value()) && !loser_->host->replica(kGroup)->core().is_recovering(); }
+
+  const std::string kLarge = std::string(70'000, 'x');
+  Node* loser_ = nullptr;
+  LogIndex end_;
+};
+
+// What its snapshot calls live may be what another leader had put there (sim --nodes --seed=2005631).
+TEST_F(DiskLossTest, AReplicaKeepsNothingOfWhichItIsNotSure) {
+  for (const bool is_known : {true, false}) {
+    lose_from(end_of_snapshot(), is_known);
+    start(*loser_);
+    EXPECT_TRUE(loser_->machine->items.empty()) << is_known;
+    EXPECT_TRUE(loser_->host->replica(kGroup)->core().is_recovering()) << is_known;
+    EXPECT_TRUE(eventually([&] { return has_recovered(); })) << is_known;
+    stop(*loser_);
+  }
+  EXPECT_TRUE(failures_.empty());
 }
 
-TEST_F(GroupHostTest, WhoHearsFromItsLeaderWhatItLostKnowsItAtTheNextStart) {
-  propose_many(130);
-  ASSERT_TRUE(eventually([&] { return leader() != nullptr && has_all(1) && has_all(2) && has_all(3); }));
-  Node& loser = leader()->id == NodeId(3) ? node(2) : node(3);
-  const LogIndex last = loser.host->replica(kGroup)->core().log().last().index;
-  stop(loser);
-  {
-    const auto log = std::move(*storage::LogStore::open({.path = loser.directory / "log", .epoch = Epoch(50)}));
-    const storage::GroupWrite loss{.group = kGroup, .truncate_from = last};
-    ASSERT_TRUE(log->write({&loss, 1}, storage::Durability::synced));
-  }
-  loser.epoch = 50;
-  start(loser);
+TEST_F(DiskLossTest, WhoHearsOfItFromItsLeaderKnowsItAtTheNextStart) {
+  ASSERT_GT(end_, end_of_snapshot());
+  lose_from(end_, false);
+  start(*loser_);
   ASSERT_TRUE(eventually([&] { return !failures_.empty(); }));
   EXPECT_NE(failures_[0].find("has to start again to recover"), std::string::npos) << failures_[0];
-  stop(loser);
-  start(loser);
-  EXPECT_TRUE(eventually([&] {
-    return has_all(loser.id.value()) && !loser.host->replica(kGroup)->core().is_recovering();
-  }));
+  stop(*loser_);
+  start(*loser_);
+  EXPECT_TRUE(eventually([&] { return has_recovered(); }));
   EXPECT_EQ(failures_.size(), 1u);
+}
+
+TEST_F(DiskLossTest, ADamagedSnapshotIsMadeGoodByTheLeader) {
+  ASSERT_TRUE(storage::SnapshotStore::open({.path = loser_->directory / "state"}));
+  rot_snapshots(*loser_);
+  start(*loser_);
+  EXPECT_TRUE(loser_->host->replica(kGroup)->core().is_recovering());
+  EXPECT_TRUE(eventually([&] { return has_recovered(); }));
+  EXPECT_TRUE(failures_.empty());
+}
+
+TEST_F(DiskLossTest, ALeaderTakesAnotherSnapshotForOneThatItCannotRead) {
+  propose_many(200);
+  Node& leading = *leader();
+  ASSERT_TRUE(eventually([&] { return leading.host->replica(kGroup)->core().log().base().index > end_; }));
+  stop(leading);
+  start(leading);
+  ASSERT_TRUE(eventually([&] { return leader() != nullptr; }));
+  leader()->host->transfer(kGroup, replica(leading.id.value()));
+  ASSERT_TRUE(eventually([&] { return leader() == &leading; }));
+  rot_snapshots(leading);
+  start(*loser_);
+  EXPECT_TRUE(eventually([&] { return has_all(loser_->id.value()); }));
+  EXPECT_TRUE(failures_.empty());
 }
 
 TEST_F(GroupHostTest, OneThatWasAwayTooLongGetsASnapshot) {
@@ -121,6 +170,7 @@ TEST_F(GroupHostTest, OneThatWasAwayTooLongGetsASnapshot) {
   start(away);
   EXPECT_TRUE(eventually([&] { return has_all(away.id.value()); }));
   EXPECT_GE(away.machine->restored, 1);
+  EXPECT_TRUE(*away.disk->has_log_of(kGroup, **away.disk->load_snapshot(kGroup))) << "its last entry came along";
   propose_many(5);
   EXPECT_TRUE(eventually([&] { return has_all(1) && has_all(2) && has_all(3); }));
   EXPECT_TRUE(failures_.empty());

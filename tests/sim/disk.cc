@@ -93,7 +93,7 @@ std::vector<SnapshotOp> Disk::sync_snapshots() {
 void Disk::erase_dead(const SnapshotOp& op) {
   if (draw_chance(stage_.streams.disk, 0.3)) return;
   storage::LiveSet live = op.snapshot->live;
-  live.keep_from(std::min(op.kept_from, live.snapshot));
+  live.keep_from(op.kept_from);
   for (Image* image : {&current_, &synced_}) {
     const auto at = image->groups.find(op.group);
     if (at == image->groups.end()) continue;

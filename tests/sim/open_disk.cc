@@ -65,18 +65,19 @@ Result<std::optional<storage::Snapshot>> OpenDisk::load_snapshot(GroupId group) 
   return *snapshot;
 }
 
-Result<bool> OpenDisk::has_log_of(GroupId group, const storage::Snapshot& snapshot) const {
-  const GroupImage* image = disk_.current().find(group);
-  if (image == nullptr) return false;
-  const auto is_whole = [&](LogIndex index) {
-    const auto at = image->entries.find(index);
-    return at != image->entries.end() && decode_stored(group, index, at->second);
-  };
+Result<bool> OpenDisk::has_end_of(GroupId group, const storage::Snapshot& snapshot) const {
   const raft::LogPosition& end = snapshot.meta.last;
-  if (!is_whole(end.index) || image->entries.at(end.index).term != end.term) return false;
+  const GroupImage* image = disk_.current().find(group);
+  return image != nullptr && image->entries.contains(end.index) && image->entries.at(end.index).term == end.term;
+}
+
+Result<bool> OpenDisk::has_log_of(GroupId group, const storage::Snapshot& snapshot) const {
+  if (auto has_end = has_end_of(group, snapshot); !*has_end) return has_end;
+  const GroupImage& image = *disk_.current().find(group);
   for (const auto& [first, last] : snapshot.live.live) {
     for (LogIndex index = first; index <= last; ++index) {
-      if (!is_whole(index)) return false;
+      const auto at = image.entries.find(index);
+      if (at == image.entries.end() || !decode_stored(group, index, at->second)) return false;
     }
   }
   return true;

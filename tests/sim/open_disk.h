@@ -71,6 +71,7 @@ class OpenDisk final : public storage::GroupStorage {
   std::size_t pending_bytes() const override { return pending_bytes_; }
   void read(GroupId group, LogIndex from, LogIndex to, std::size_t bytes_max, ReadDone done) override;
   void save_snapshot(GroupId group, storage::Snapshot snapshot, LogIndex kept_from, Done done) override;
+  Result<bool> has_end_of(GroupId group, const storage::Snapshot& snapshot) const override;
   Result<bool> has_log_of(GroupId group, const storage::Snapshot& snapshot) const override;
   void fetch_snapshot(GroupId group, SnapshotRead done) override;
   void drop_snapshot(GroupId group, Done done) override;

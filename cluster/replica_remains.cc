@@ -1,0 +1,87 @@
+// What a start finds of a replica, and whether it is worth keeping. Snapshot and log lie in two databases, and a disk
+// may have lost the end of one of them; what the others have is worth more than what is in doubt here (raft.md §2.15).
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "base/log.h"
+#include "cluster/replica.h"
+
+namespace quorate::cluster {
+namespace {
+
+/// A replica that came after another one of the same group on this node may have lost that it began anew: no promise of
+/// its own reaches as far as what it finds.
+bool is_of_one_before(const storage::GroupRow& row, const std::optional<storage::Snapshot>& snapshot,
+                      const storage::LogSummary& log) {
+  Term newest = snapshot ? snapshot->meta.last.term : Term(0);
+  if (!log.runs.empty()) newest = std::max(newest, log.runs.back().term);
+  return row.hard_state.recovering && newest > row.hard_state.term;
+}
+
+}  // namespace
+
+Result<Replica::Remains> Replica::take_stock() {
+  const storage::GroupStorage& storage = host_.storage();
+  auto snapshot = storage.load_snapshot(id_);
+  if (!snapshot) {
+    const bool others_have_it =
+        snapshot.error().code == ErrorCode::corruption && !row_.configuration.is_alone(row_.self);
+    if (!others_have_it) return std::unexpected(snapshot.error());
+    return begin_again(snapshot.error().text);
+  }
+  const std::optional<storage::Snapshot>& found = *snapshot;
+  Result<bool> fits = true;
+  if (found) fits = is_of_this_log(*found);
+  if (!fits) return std::unexpected(fits.error());
+  if (!*fits) {
+    row_.configuration = found->meta.configuration;
+    const std::string what = "the disk has lost writes that were synced";
+    if (row_.configuration.is_alone(row_.self)) return failure(ErrorCode::corruption, what);
+    return begin_again(what);
+  }
+  auto log = storage.summarize(id_, found ? found->meta.last.index : LogIndex(0));
+  if (!log) return std::unexpected(log.error());
+  if (is_of_one_before(row_, found, *log)) return begin_again("a replica was here before");
+  return Remains{.snapshot = std::move(*snapshot), .log = std::move(*log)};
+}
+
+/// What a snapshot calls live may have been lost, or stand in the log as what was cut off before, when the cut is lost
+/// as well. Snapshots from before they named their own end are believed unless there is another reason for doubt.
+Result<bool> Replica::is_of_this_log(const storage::Snapshot& snapshot) const {
+  if (row_.hard_state.recovering) return host_.storage().has_log_of(id_, snapshot);
+  if (!snapshot.live.contains(snapshot.meta.last.index)) return true;
+  return host_.storage().has_end_of(id_, snapshot);
+}
+
+/// Neither snapshot nor log is worth keeping: the leader's snapshot brings everything.
+Replica::Remains Replica::begin_again(const std::string& why) {
+  log::warn(log::Category::queue,
+            "group.recovering group=\"{}\" error=\"{}\" consequence=\"does not count until a leader "
+            "has sent everything\"",
+            client_.describe(), why);
+  row_.hard_state.recovering = true;
+  host_.write({.group = id_, .drop = true, .row = row_}, std::nullopt, storage::Durability::synced);
+  host_.storage().drop_snapshot(id_, [](Result<void>) {});
+  return {};
+}
+
+/// A replica that has lost entries recovers through the others, if there are any (raft.md §2.15).
+Result<void> Replica::judge_loss(const raft::Core::Options& options, const storage::LogSummary& log) {
+  if (!log.damaged && !row_.hard_state.recovering) return {};
+  const raft::Configuration& newest =
+      log.configurations.empty() ? options.configuration : log.configurations.back().second;
+  const std::string what = log.damaged ? "log entry " + std::to_string(log.damaged->value()) + " is damaged or missing"
+                                       : "the disk has lost writes that were synced";
+  if (newest.is_alone(row_.self)) return failure(ErrorCode::corruption, what);
+  if (row_.hard_state.recovering && !log.damaged) return {};  // known since an earlier start
+  log::warn(log::Category::queue,
+            "group.recovering group=\"{}\" error=\"{}\" consequence=\"does not count until a leader "
+            "has sent what is missing\"",
+            client_.describe(), what);
+  row_.hard_state.recovering = true;
+  host_.write({.group = id_, .truncate_from = log.damaged, .row = row_}, std::nullopt, storage::Durability::synced);
+  return {};
+}
+
+}  // namespace quorate::cluster
