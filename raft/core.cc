@@ -147,10 +147,16 @@ bool Core::accept_term(const Message& message, Output& out) {
   return true;
 }
 
-/// Whoever believes in an old term learns the new one, or it would never take part again.
+/// Whoever believes in an old term learns the new one, or it would never take part again. It may lead in the new one
+/// too, by now: what it is told of this log must be true.
 void Core::answer_stale(const Message& message, Output& out) {
   if (const auto* append = std::get_if<Append>(&message.body)) {
-    hold(message.from, AppendReply{.rejected = true, .index = append->prev.index, .round = 0, .ordinal = ++ordinal_},
+    hold(message.from,
+         AppendReply{.rejected = true,
+                     .index = append->prev.index,
+                     .hint = log_.last(),
+                     .ordinal = ++ordinal_,
+                     .machine_version = machine_version_},
          LogIndex(0), out);
   } else if (is<Vote>(message)) {
     hold(message.from, VoteReply{.granted = false}, LogIndex(0), out);

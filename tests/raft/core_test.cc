@@ -139,4 +139,32 @@ TEST_F(CoreRestart, CommitsTheOldLogWithTheFirstEntryOfItsTerm) {
   EXPECT_EQ(core.commit_index(), LogIndex(11));
 }
 
+/// The same as one of three.
+class CoreOfThree : public CoreTest {
+ protected:
+  static Core::Options found() {
+    Core::Options options;
+    options.self = ReplicaId(1);
+    options.configuration.voters = {ReplicaId(1), ReplicaId(2), ReplicaId(3)};
+    options.hard_state = {.term = Term(3), .voted_for = ReplicaId(2)};
+    options.snapshot = {.index = LogIndex(4), .term = Term(2)};
+    options.runs = {{.first = LogIndex(5), .term = Term(3)}};
+    options.last = LogIndex(10);
+    return options;
+  }
+  CoreOfThree() : CoreTest(found()) {}
+};
+
+// The sender may lead in the new term too, and takes a refusal below what it knows to be here for proof of a loss
+// (sim --seed=539).
+TEST_F(CoreOfThree, TellsWhoseWordsAreOldWhatItHas) {
+  const Append late{.prev = {.index = LogIndex(5), .term = Term(2)}};
+  const Output out = step(Receive{{.from = ReplicaId(2), .to = ReplicaId(1), .term = Term(2), .body = late}});
+  ASSERT_EQ(out.messages.size(), 1u);
+  const auto& reply = std::get<AppendReply>(out.messages[0].body);
+  EXPECT_TRUE(reply.rejected);
+  EXPECT_EQ(reply.hint, (LogPosition{.index = LogIndex(10), .term = Term(3)}));
+  EXPECT_EQ(out.messages[0].term, Term(3));
+}
+
 }  // namespace quorate::raft
