@@ -143,6 +143,7 @@ class HostWorld : public ::testing::Test {
       other->host->on_node_live(node.id, true);
       node.host->on_node_live(other->id, true);
     }
+    moved_at_ = real_clock_.now();  // what the disk took is no time of the others'
   }
   /// As a process that ends: what it has submitted is written, nothing is answered.
   void stop(Node& node) {
