@@ -96,6 +96,7 @@ class Replica {
   Result<Remains> take_stock();
   Result<bool> is_of_this_log(const storage::Snapshot& snapshot) const;
   Remains begin_again(const std::string& why);
+  void begin_recovery(const std::string& why);
   Result<void> judge_loss(const raft::Core::Options& options, const storage::LogSummary& log);
 
   // replica_apply.cc

@@ -280,13 +280,9 @@ bool Replica::is_pinned() const {
 std::vector<std::pair<LogIndex, LogIndex>> Replica::live_up_to_here() const {
   auto live = client_.live_entries();
   while (!live.empty() && live.back().first > applied_) live.pop_back();
-  if (!live.empty()) live.back().second = std::min(live.back().second, applied_);
-  const bool is_next = !live.empty() && live.back().second.plus(1) >= applied_;
-  if (is_next) {
-    live.back().second = applied_;
-  } else {
-    live.emplace_back(applied_, applied_);
-  }
+  const bool reaches_here = !live.empty() && live.back().second.plus(1) >= applied_;
+  if (!reaches_here) live.emplace_back(applied_, applied_);
+  live.back().second = applied_;
   return live;
 }
 

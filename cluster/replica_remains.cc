@@ -10,6 +10,8 @@
 namespace quorate::cluster {
 namespace {
 
+constexpr const char* kLostWrites = "the disk has lost writes that were synced";
+
 /// A replica that came after another one of the same group on this node may have lost that it began anew: no promise of
 /// its own reaches as far as what it finds.
 bool is_of_one_before(const storage::GroupRow& row, const std::optional<storage::Snapshot>& snapshot,
@@ -36,9 +38,8 @@ Result<Replica::Remains> Replica::take_stock() {
   if (!fits) return std::unexpected(fits.error());
   if (!*fits) {
     row_.configuration = found->meta.configuration;
-    const std::string what = "the disk has lost writes that were synced";
-    if (row_.configuration.is_alone(row_.self)) return failure(ErrorCode::corruption, what);
-    return begin_again(what);
+    if (row_.configuration.is_alone(row_.self)) return failure(ErrorCode::corruption, kLostWrites);
+    return begin_again(kLostWrites);
   }
   auto log = storage.summarize(id_, found ? found->meta.last.index : LogIndex(0));
   if (!log) return std::unexpected(log.error());
@@ -56,14 +57,18 @@ Result<bool> Replica::is_of_this_log(const storage::Snapshot& snapshot) const {
 
 /// Neither snapshot nor log is worth keeping: the leader's snapshot brings everything.
 Replica::Remains Replica::begin_again(const std::string& why) {
-  log::warn(log::Category::queue,
-            "group.recovering group=\"{}\" error=\"{}\" consequence=\"does not count until a leader "
-            "has sent everything\"",
-            client_.describe(), why);
-  row_.hard_state.recovering = true;
+  begin_recovery(why);
   host_.write({.group = id_, .drop = true, .row = row_}, std::nullopt, storage::Durability::synced);
   host_.storage().drop_snapshot(id_, [](Result<void>) {});
   return {};
+}
+
+void Replica::begin_recovery(const std::string& why) {
+  log::warn(log::Category::queue,
+            "group.recovering group=\"{}\" error=\"{}\" consequence=\"does not count until a leader "
+            "has sent what is missing\"",
+            client_.describe(), why);
+  row_.hard_state.recovering = true;
 }
 
 /// A replica that has lost entries recovers through the others, if there are any (raft.md §2.15).
@@ -71,15 +76,11 @@ Result<void> Replica::judge_loss(const raft::Core::Options& options, const stora
   if (!log.damaged && !row_.hard_state.recovering) return {};
   const raft::Configuration& newest =
       log.configurations.empty() ? options.configuration : log.configurations.back().second;
-  const std::string what = log.damaged ? "log entry " + std::to_string(log.damaged->value()) + " is damaged or missing"
-                                       : "the disk has lost writes that were synced";
+  const std::string what =
+      log.damaged ? "log entry " + std::to_string(log.damaged->value()) + " is damaged or missing" : kLostWrites;
   if (newest.is_alone(row_.self)) return failure(ErrorCode::corruption, what);
-  if (row_.hard_state.recovering && !log.damaged) return {};  // known since an earlier start
-  log::warn(log::Category::queue,
-            "group.recovering group=\"{}\" error=\"{}\" consequence=\"does not count until a leader "
-            "has sent what is missing\"",
-            client_.describe(), what);
-  row_.hard_state.recovering = true;
+  if (row_.hard_state.recovering && !log.damaged) return {};  // known already
+  begin_recovery(what);
   host_.write({.group = id_, .truncate_from = log.damaged, .row = row_}, std::nullopt, storage::Durability::synced);
   return {};
 }

@@ -6,7 +6,7 @@
 namespace quorate::storage {
 namespace {
 
-/// Nothing to find is no failure here, nor is what cannot be read.
+/// What cannot be read answers a question, too: with `verdict`.
 Result<bool> unless_damaged(const Error& error, bool verdict) {
   if (error.code != ErrorCode::corruption) return std::unexpected(error);
   return verdict;
