@@ -106,9 +106,13 @@ class DiskLossTest : public HostWorld {
   }
   /// What a start has moved out of the write-ahead log.
   void rot_snapshots(const Node& node) {
+    int damaged = 0;
     for (const std::string& blobs : storage::files_ending(node.directory / "state", ".blob")) {
-      if (storage::file_content(blobs).contains(kLarge)) storage::damage_text(blobs, kLarge);
+      if (!storage::file_content(blobs).contains(kLarge)) continue;
+      storage::damage_text(blobs, kLarge);
+      ++damaged;
     }
+    ASSERT_GT(damaged, 0);
   }
   /// With who leads now: what another leader had not committed may be gone.
   bool agrees(const Node& node) {

@@ -115,18 +115,19 @@ TEST_F(CoreTest, ForgetsEntriesThatNobodyMayAskFor) {
   EXPECT_LT(core.memory_bytes(), 10'000u);
 }
 
-/// As found on a disk: entries 5 to 10 of term 3 behind a snapshot.
+/// Entries 5 to 10 of term 3 behind a snapshot.
+Core::Options found_on_disk() {
+  Core::Options options = alone();
+  options.hard_state = {.term = Term(3), .voted_for = ReplicaId(1)};
+  options.snapshot = {.index = LogIndex(4), .term = Term(2)};
+  options.runs = {{.first = LogIndex(5), .term = Term(3)}};
+  options.last = LogIndex(10);
+  return options;
+}
+
 class CoreRestart : public CoreTest {
  protected:
-  static Core::Options found() {
-    Core::Options options = alone();
-    options.hard_state = {.term = Term(3), .voted_for = ReplicaId(1)};
-    options.snapshot = {.index = LogIndex(4), .term = Term(2)};
-    options.runs = {{.first = LogIndex(5), .term = Term(3)}};
-    options.last = LogIndex(10);
-    return options;
-  }
-  CoreRestart() : CoreTest(found()) {}
+  CoreRestart() : CoreTest(found_on_disk()) {}
 };
 
 TEST_F(CoreRestart, CommitsTheOldLogWithTheFirstEntryOfItsTerm) {
@@ -142,17 +143,12 @@ TEST_F(CoreRestart, CommitsTheOldLogWithTheFirstEntryOfItsTerm) {
 /// The same as one of three.
 class CoreOfThree : public CoreTest {
  protected:
-  static Core::Options found() {
-    Core::Options options;
-    options.self = ReplicaId(1);
+  static Core::Options one_of_three() {
+    Core::Options options = found_on_disk();
     options.configuration.voters = {ReplicaId(1), ReplicaId(2), ReplicaId(3)};
-    options.hard_state = {.term = Term(3), .voted_for = ReplicaId(2)};
-    options.snapshot = {.index = LogIndex(4), .term = Term(2)};
-    options.runs = {{.first = LogIndex(5), .term = Term(3)}};
-    options.last = LogIndex(10);
     return options;
   }
-  CoreOfThree() : CoreTest(found()) {}
+  CoreOfThree() : CoreTest(one_of_three()) {}
 };
 
 // The sender may lead in the new term too, and takes a refusal below what it knows to be here for proof of a loss
