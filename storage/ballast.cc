@@ -66,9 +66,9 @@ Result<std::uint64_t> Ballast::settle(std::uint64_t needed) {
   return without_reserve(state_, after->free_bytes);
 }
 
-/// Thrown away when only half of it is left besides; taken in when that leaves as much again.
+/// However small the volume and what is held on it: what is flushed is as large as elsewhere.
 bool Ballast::is_due(State state, std::uint64_t free, std::uint64_t needed) const {
-  return state == State::held ? free < std::max(bytes_ / 2, needed) : free >= bytes_ + std::max(bytes_, needed);
+  return state == State::held ? free < std::max(kLow, needed) : free >= bytes_ + std::max(2 * kLow, needed);
 }
 
 std::uint64_t Ballast::without_reserve(State state, std::uint64_t free) const {

@@ -21,6 +21,8 @@ class Ballast {
   /// As much as the log's memtables may flush at once, or this share of a small volume.
   static constexpr std::uint64_t kBytesMax = 256ull << 20;
   static constexpr std::uint64_t kVolumeShare = 8;
+  /// Thrown away when less is free besides; taken in where twice as much remains.
+  static constexpr std::uint64_t kLow = kBytesMax / 2;
   /// What a volume of this size should have.
   static std::uint64_t bytes_for(std::uint64_t volume_bytes);
 

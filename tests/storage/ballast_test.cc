@@ -35,13 +35,12 @@ TEST_F(BallastTest, IsTakenInWhereThereIsPlentyAndFoundAgain) {
 
 TEST_F(BallastTest, IsNotTakenInWhereItWouldLeaveLittleAndItsRoomIsNotFree) {
   const std::uint64_t before = free();
-  const std::uint64_t bytes = before / 3 * 2;
-  Ballast ballast(directory_.path(), bytes);
+  Ballast ballast(directory_.path(), before - Ballast::kLow);
   const auto left = ballast.settle(0);
   ASSERT_TRUE(left);
   EXPECT_FALSE(ballast.is_held());
   EXPECT_FALSE(is_there());
-  EXPECT_LT(*left, before - bytes + before / 10);  // others write to this volume, too
+  EXPECT_LT(*left, Ballast::kLow + before / 10);  // others write to this volume, too
   ballast.stop();
 }
 
