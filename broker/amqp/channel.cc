@@ -318,7 +318,7 @@ void Channel::on_mail(queue::SessionMail mail) {
   if (std::holds_alternative<queue::Forgotten>(mail.what)) return on_forgotten(mail.queue);
   if (is_answer(mail)) return on_answer(mail);
   const auto* gone = std::get_if<queue::Gone>(&mail.what);
-  if (gone != nullptr && consumers_.contains(gone->link)) on_consumer_gone(gone->link);
+  if (gone != nullptr && consumers_.contains(gone->link)) on_consumer_gone(*gone);
 }
 
 /// This node was cut off for so long that a queue gave the channel up: what was unsettled went to others.

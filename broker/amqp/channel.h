@@ -185,7 +185,7 @@ class Channel {
   void deliver(GroupId queue, queue::Delivery delivery);
   void write_delivery(Consumer& consumer, GroupId queue, const queue::Delivery& delivery);
   void send_content(const queue::Delivery& delivery);
-  void on_consumer_gone(std::uint32_t link);
+  void on_consumer_gone(const queue::Gone& gone);
   void forget_consumer(std::uint32_t link);
   void release_held();
   void drop_held_of(std::uint32_t link);

@@ -160,13 +160,13 @@ Handled Channel::on(const BasicCancel& method) {
 /// The answer to a cancellation that we have announced: nothing is left to do.
 Handled Channel::on(const BasicCancelOk&) { return {}; }
 
-/// The queue has ended under its consumer.
-void Channel::on_consumer_gone(std::uint32_t link) {
-  const Consumer& consumer = consumers_.at(link);
+/// The queue has ended under its consumer, or is out of reach; then what is unsettled goes back to it when it returns.
+void Channel::on_consumer_gone(const queue::Gone& gone) {
+  const Consumer& consumer = consumers_.at(gone.link);
   if (!consumer.attached) return;  // its answer is on the way
   const std::string tag = consumer.tag;
-  queues_touched_.erase(consumer.queue);
-  forget_consumer(link);
+  if (!gone.unreachable) queues_touched_.erase(consumer.queue);
+  forget_consumer(gone.link);
   if (session_.can_cancel_notify_) send(BasicCancel{.consumer_tag = tag, .no_wait = true});
 }
 

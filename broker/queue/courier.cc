@@ -290,8 +290,12 @@ bool Courier::look_after(GroupId queue, Route& route, Instant now) {
   bool is_needed = false;
   bool is_stuck = false;
   const bool is_down = this->is_down(route);
+  if (!is_down) route.down_since.reset();
+  if (is_down && !route.down_since) route.down_since = now;
+  const bool is_long_down = is_down && now - *route.down_since >= kRequestPatience;
   for (const LinkKey& key : route.links) {
     Link& link = links_.at(key);
+    if (is_long_down) give_up_consumers(link);
     if (link.kept.empty() && link.questions.empty()) {
       is_stuck = is_refresh_due(link, now) || is_stuck;
       continue;

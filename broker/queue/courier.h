@@ -14,6 +14,7 @@
 // A request that cannot be answered is given up: at once if the queue's only node is down, after kRequestPatience if
 // nobody leads it. It is not carried out later, unless it has been already. Publications wait as long as it takes, but
 // for those to a queue whose only node is down: what has not left yet is refused at once, the rest after the same time.
+// Then its consumers, too, are told that it has gone, so that a node which restarts meanwhile costs nobody a consumer.
 //
 // Concurrency: the shard's thread.
 #pragma once
@@ -115,8 +116,9 @@ class Courier final : public cluster::TurnHook {
   /// What this shard knows of a queue that it sends mail to.
   struct Route {
     bool tracked = false;
-    bool gone = false;                // deleted, and links are left that wait to hear how many messages went with it
-    std::optional<NodeId> only_home;  // of a queue that has one replica
+    bool gone = false;                  // deleted, and links are left that wait to hear how many messages went with it
+    std::optional<NodeId> only_home;    // of a queue that has one replica
+    std::optional<Instant> down_since;  // that home, as far as is known here
     std::optional<NodeId> leader;
     Term term;  // of the last leader
     std::optional<Instant> asked_at;
@@ -146,6 +148,7 @@ class Courier final : public cluster::TurnHook {
   bool is_down(const Route& route) const;
   void give_up_requests(Link& link, Instant asked_before);
   void refuse_publications(Link& link, Instant sent_before);
+  void give_up_consumers(Link& link);
   static void withdraw(const Link& link, Sent& sent);
   void look_after(Instant now);
   void give_up_gone(Instant now);

@@ -1,4 +1,4 @@
-// Courier: what becomes of requests and publications that nobody takes.
+// Courier: what becomes of requests, publications and consumers when nobody is there for them.
 #include <algorithm>
 #include <utility>
 
@@ -63,6 +63,16 @@ void Courier::refuse_publications(Link& link, Instant sent_before) {
          .what = Taken{
              .seq = publish->seq, .bytes = limits::kReplicatedFlightWeight * flight_bytes(*publish), .refused = true}});
     withdraw(link, sent);
+  }
+}
+
+/// If the queue comes back, it hears that they have been cancelled.
+void Courier::give_up_consumers(Link& link) {
+  for (auto& [consumer, received] : link.consumers) {
+    if (link.ended || std::exchange(received.cancelled, true)) continue;
+    keep(link, Cancel{.consumer = {.session = link.session, .link = consumer}});
+    link.kept.back().answered = true;
+    given_up_.push_back({.to = link.session, .queue = link.queue, .what = Gone{.link = consumer, .unreachable = true}});
   }
 }
 

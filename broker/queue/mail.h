@@ -165,7 +165,7 @@ struct Deleted {
 /// The queue went away while the session had a request or a consumer there. With `link`: that consumer has ended.
 struct Gone {
   std::uint32_t link = 0;
-  bool unreachable = false;  // it is there, but nobody leads it: said by the courier alone, and of a request
+  bool unreachable = false;  // it may come back, but is not to be reached: said by the courier alone
 };
 
 /// The session's commands from `first` to `number` are carried out and will stay so, and what there is to say about

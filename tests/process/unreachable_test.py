@@ -84,3 +84,38 @@ def a_dead_nodes_classic_queues(cluster):
         for queue in QUEUES:
             wait_until(lambda q=queue: refused(other, lambda channel: depth(other, q)) is None, 10, f"{queue} answers")
             equal(depth(other, queue), MESSAGES + (queue == "published"), queue)
+
+
+@scenario
+def a_dead_nodes_consumers(cluster):
+    """a node that restarts costs nobody a consumer; of one that stays away consumers hear, and what they held comes back"""
+    with connect_to(cluster, "n3") as home:
+        home.channel().queue_declare("consumed", durable=True)
+        home.channel().basic_publish("", "consumed", b"held", PERSISTENT)
+    with connect_to(cluster, "n1") as other:
+        channel = other.channel()
+        held = []
+        channel.basic_consume("consumed", lambda _, method, __, body: held.append((method.delivery_tag, body)))
+        cancelled = []
+        channel.add_on_cancel_callback(lambda frame: cancelled.append(frame.method.consumer_tag))
+
+        def happens(condition):
+            other.process_data_events(time_limit=0.1)
+            return condition()
+
+        wait_until(lambda: happens(lambda: held), 10, "a delivery")
+        cluster.kill("n3")
+        cluster.start("n3")
+        cluster.await_ready(["n3"])
+        other.channel().basic_publish("", "consumed", b"after", PERSISTENT)
+        wait_until(lambda: happens(lambda: len(held) == 2), 10, "a delivery after the restart")
+        equal(cancelled, [])
+        cluster.kill("n3")
+        wait_until(lambda: happens(lambda: cancelled), 60, "basic.cancel")
+        channel.basic_ack(held[0][0])  # it is held all the same
+        cluster.start("n3")
+        cluster.await_ready(["n3"])
+        wait_until(lambda: refused(other, lambda _: depth(other, "consumed")) is None, 10, "the queue answers")
+        channel.close()
+        wait_until(lambda: depth(other, "consumed") == 1, 10, "what was not acknowledged is back")
+        equal(other.channel().basic_get("consumed")[2], b"after")

@@ -563,6 +563,43 @@ TEST_F(CourierTest, WhatMayHaveArrivedOnANodeThatIsDownIsRefusedInTheEnd) {
   EXPECT_EQ(commands(), "-");
 }
 
+TEST_F(CourierTest, AConsumerHearsThatItsNodeIsDownWhenThatLasts) {
+  have_one_replica();
+  send(Attach{.consumer = {.session = kSession, .link = 1}});
+  lead();
+  answer(Attached{.link = 1}, 1);
+  answer(Through{.first = 1, .number = 1});
+  heard();
+  for (int time = 0; time < 2; ++time) {
+    down_ = kLeader;
+    pass(std::chrono::milliseconds(1100));
+    pass(Courier::kRequestPatience / 2);
+    EXPECT_EQ(heard(), "") << "it may come back soon";
+    down_ = NodeId();
+    pass(std::chrono::milliseconds(1100));
+  }
+  down_ = kLeader;
+  pass(std::chrono::milliseconds(1100));
+  pass(Courier::kRequestPatience);
+  EXPECT_EQ(heard(), "unreachable");
+  pass(Courier::kRequestPatience);
+  EXPECT_EQ(heard(), "") << "it is said once";
+  parcels();
+  down_ = NodeId();
+  pass(std::chrono::milliseconds(1100));
+  const std::vector<Parcel> sent = parcels();
+  ASSERT_FALSE(sent.empty());
+  ASSERT_EQ(sent.back().commands.size(), 1u);
+  EXPECT_TRUE(std::holds_alternative<Cancel>(sent.back().commands[0]));
+  EXPECT_EQ(sent.back().resumes.size(), 1u) << "what it holds is asked for";
+  answer(Cancelled{.link = 1}, 2);
+  answer(Through{.first = 2, .number = 2});
+  answer(Gone{.link = 1});
+  EXPECT_EQ(heard(), "");
+  delete_queue();
+  EXPECT_EQ(heard(), "");
+}
+
 TEST_F(CourierTest, WhatASessionAskedForIsNotCarriedOutAfterItsEnd) {
   send(Purge{.session = kSession});
   publish(1);

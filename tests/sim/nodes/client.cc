@@ -17,6 +17,11 @@ constexpr ChannelId kChannel{1};
 constexpr std::uint16_t kBasicClass = 60;
 constexpr std::uint32_t kFrameMax = 131'072;
 
+std::vector<std::byte> capabilities() {
+  const Table known{{{"consumer_cancel_notify", Value(true)}}};
+  return amqp::encode_table(Table{{{"capabilities", Value(known)}}});
+}
+
 std::optional<std::int64_t> delivery_count_in(ByteView properties) {
   const auto parsed = amqp::PropertiesView::parse(properties);
   if (!parsed || !parsed->headers()) return std::nullopt;
@@ -178,7 +183,9 @@ void Client::on_frame_method(const amqp::Method& method, ByteView payload) {
 void Client::on_handshake(const amqp::Method& method) {
   if (std::holds_alternative<amqp::ConnectionStart>(method)) {
     constexpr std::string_view kGuest("\0guest\0guest", 12);
-    send(amqp::ConnectionStartOk{.mechanism = "PLAIN", .response = kGuest, .locale = "en_US"});
+    static const std::vector<std::byte> kCapabilities = capabilities();
+    send(amqp::ConnectionStartOk{
+        .client_properties = {kCapabilities}, .mechanism = "PLAIN", .response = kGuest, .locale = "en_US"});
   } else if (std::holds_alternative<amqp::ConnectionTune>(method)) {
     send(amqp::ConnectionTuneOk{.channel_max = 10, .frame_max = kFrameMax, .heartbeat = 0});
     send(amqp::ConnectionOpen{.virtual_host = "/"});
