@@ -13,10 +13,11 @@ constexpr std::size_t kRepliesWaitingMaxBytes = 64u << 20;
 
 }  // namespace
 
-/// Declaring the pseudo queue, or an address made from it, only asks whether it is there.
+/// Declaring the pseudo queue, or an address made from it, only asks whether it is there. Who answers requests does not
+/// begin with one whose client has gone; when in doubt it is there.
 Handled Channel::declare_reply_to(std::string_view name, bool no_wait) {
   const auto address = parse_reply_address(name);
-  const bool is_known = name == kReplyTo || (address && address->session.epoch == session_.surroundings_.epoch());
+  const bool is_known = name == kReplyTo || (address && !session_.surroundings_.has_ended(address->session));
   if (!is_known) return no_such(auth::ResourceKind::queue, name, vhost());
   if (!no_wait) send(QueueDeclareOk{.queue = name, .message_count = 0, .consumer_count = 1});
   return {};

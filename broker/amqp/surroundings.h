@@ -66,7 +66,6 @@ class Surroundings {
   virtual const policy::PolicyBook& policies() const = 0;
   virtual Random& random() = 0;
   virtual NodeId node() const = 0;
-  virtual Epoch epoch() const = 0;
 
   /// A new session id, whose mail and replies go to `session` until end().
   virtual queue::SessionId begin(Session& session) = 0;
@@ -85,6 +84,10 @@ class Surroundings {
   virtual NodeId choose_leader(cluster::QueueType type, const std::vector<NodeId>& members) = 0;
   /// More than half of the cluster answers this node, but no majority of the members of this quorum queue does.
   virtual bool has_lost_majority(const cluster::Queue& queue) const = 0;
+
+  /// That session has ended, as far as this shard knows: of the other shards it knows nothing, of other nodes only
+  /// whether they answer.
+  virtual bool has_ended(const queue::SessionId& session) const = 0;
 
   /// Something an operator should know about what a client does; goes to the log.
   virtual void remark(std::string text) = 0;

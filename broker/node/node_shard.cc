@@ -144,6 +144,12 @@ bool NodeShard::has_lost_majority(const cluster::Queue& queue) const {
   return live_nodes * 2 > view_->nodes.size() && static_cast<std::size_t>(live) * 2 <= queue.members.size();
 }
 
+bool NodeShard::has_ended(const queue::SessionId& session) const {
+  if (session.node != options_.node) return !is_live(session.node);
+  if (session.epoch != options_.epoch) return true;
+  return queue::shard_of(session) == shard_.id() && !sessions_.contains(session.serial);
+}
+
 Placement::Fitness NodeShard::fitness_of(NodeId node) const {
   if (!is_live(node)) return Placement::Fitness::silent;
   const cluster::ClusterNode* row = view_->find_node(node);

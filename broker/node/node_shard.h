@@ -110,7 +110,6 @@ class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
   const policy::PolicyBook& policies() const override { return policies_; }
   Random& random() override { return random_; }
   NodeId node() const override { return options_.node; }
-  Epoch epoch() const override { return options_.epoch; }
   queue::SessionId begin(amqp::Session& session) override;
   void end(const queue::SessionId& id) override;
   std::size_t send(queue::QueueMail mail) override { return courier_.send(std::move(mail)); }
@@ -123,6 +122,7 @@ class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
   std::size_t initial_quorum_size() const override { return options_.initial_quorum_size; }
   NodeId choose_leader(cluster::QueueType type, const std::vector<NodeId>& members) override;
   bool has_lost_majority(const cluster::Queue& queue) const override;
+  bool has_ended(const queue::SessionId& session) const override;
   void submit(const queue::SessionId& from, cluster::MetadataCommand command) override;
   bool may_lag() const override { return view_->nodes.size() > 1 || shard_.shard_count() > 1; }
   void fence(const queue::SessionId& from) override;

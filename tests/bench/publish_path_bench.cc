@@ -46,7 +46,7 @@ class OneShard final : public Surroundings, public queue::MailReceiver {
     shard_.connect({&shard_});
     switchboard_.connect({this});
     groups_ = std::make_unique<cluster::GroupHost>(shard_, *storage_, nullptr,
-                                                   cluster::HostOptions{.node = node(), .epoch = epoch()},
+                                                   cluster::HostOptions{.node = node(), .epoch = Epoch(1)},
                                                    [](const Error&) { CHECK(false); });
     apply(cluster::PutVhost{.name = "/"});
     apply(cluster::PutUser{.name = "guest", .password_hash = auth::hash_password("guest", auth::Salt{}), .tags = {}});
@@ -61,7 +61,7 @@ class OneShard final : public Surroundings, public queue::MailReceiver {
                                          .cache_budget = budget_,
                                          .transient_bodies = transient_bodies_,
                                          .node = node(),
-                                         .epoch = epoch(),
+                                         .epoch = Epoch(1),
                                          .health_of = [](NodeId) { return queue::NodeHealth::live; },
                                          .settings_of = [](const cluster::Queue&) { return queue::Configure{}; },
                                          .topology = [this]() -> const cluster::Topology& { return *topology(); },
@@ -99,9 +99,8 @@ class OneShard final : public Surroundings, public queue::MailReceiver {
   const policy::PolicyBook& policies() const override { return policies_; }
   Random& random() override { return random_; }
   NodeId node() const override { return NodeId(1); }
-  Epoch epoch() const override { return Epoch(1); }
   queue::SessionId begin(Session&) override {
-    return {.node = node(), .epoch = epoch(), .serial = queue::make_serial(ShardId(0), ++last_serial_)};
+    return {.node = node(), .epoch = Epoch(1), .serial = queue::make_serial(ShardId(0), ++last_serial_)};
   }
   void end(const queue::SessionId&) override {}
   bool admit(Counted, std::uint32_t) override { return true; }
@@ -111,6 +110,7 @@ class OneShard final : public Surroundings, public queue::MailReceiver {
   std::size_t initial_quorum_size() const override { return 1; }
   NodeId choose_leader(cluster::QueueType, const std::vector<NodeId>& members) override { return members.front(); }
   bool has_lost_majority(const cluster::Queue&) const override { return false; }
+  bool has_ended(const queue::SessionId&) const override { return false; }
   bool is_congested() const override { return false; }
   std::size_t send(queue::QueueMail mail) override {
     const std::size_t bytes = queue::flight_bytes(mail.what);

@@ -31,9 +31,8 @@ class PlainSurroundings final : public Surroundings {
   const policy::PolicyBook& policies() const override { return policies_; }
   Random& random() override { return random_; }
   NodeId node() const override { return NodeId(1); }
-  Epoch epoch() const override { return Epoch(1); }
   queue::SessionId begin(Session&) override {
-    return {.node = node(), .epoch = epoch(), .serial = queue::make_serial(ShardId(0), ++last_serial_)};
+    return {.node = node(), .epoch = Epoch(1), .serial = queue::make_serial(ShardId(0), ++last_serial_)};
   }
   void end(const queue::SessionId&) override {}
   bool admit(Counted, std::uint32_t limit) override {
@@ -47,6 +46,7 @@ class PlainSurroundings final : public Surroundings {
   std::size_t initial_quorum_size() const override { return 1; }
   NodeId choose_leader(cluster::QueueType, const std::vector<NodeId>& members) override { return members.front(); }
   bool has_lost_majority(const cluster::Queue&) const override { return false; }
+  bool has_ended(const queue::SessionId&) const override { return false; }
   bool is_congested() const override { return false; }
   std::size_t send(queue::QueueMail mail) override {
     mail_.push_back(std::move(mail));

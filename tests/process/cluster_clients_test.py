@@ -51,6 +51,21 @@ def receive(channel, queue):
 
 
 @scenario
+def an_answer_finds_its_way_to_another_node(cluster):
+    """direct reply-to: whoever answers may ask first whether somebody waits for it, and then answers without a queue"""
+    with connect_to(cluster, "n1") as first, connect_to(cluster, "n2") as second:
+        asking, answering = first.channel(), second.channel()
+        answers = []
+        asking.queue_declare("requests", durable=True)
+        asking.basic_consume("amq.rabbitmq.reply-to", lambda _, __, ___, body: answers.append(body), auto_ack=True)
+        asking.basic_publish("", "requests", b"?", pika.BasicProperties(reply_to="amq.rabbitmq.reply-to"))
+        address = receive(answering, "requests")[1].reply_to
+        answering.queue_declare(address, passive=True)
+        answering.basic_publish("", address, b"!")
+        wait_until(lambda: first.process_data_events(0.1) or answers == [b"!"], 10, "the answer")
+
+
+@scenario
 def deliveries_are_counted(cluster):
     """a quorum queue led by another node says how often it handed a message out"""
     with connect_to(cluster, "n1") as first, connect_to(cluster, "n3") as third:

@@ -104,7 +104,6 @@ constexpr std::array<std::string_view, kSeenCount> kNames = {
     "returned",
     "discarded",
     "cancelled",
-    "cancelled_by_broker",
     "purged",
     "got",
     "session down",

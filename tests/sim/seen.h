@@ -109,7 +109,6 @@ enum class Seen : std::uint8_t {
   returned,
   discarded,
   cancelled,
-  cancelled_by_broker,
   purged,
   got,
   session_down,

@@ -150,10 +150,6 @@ void Consumer::grow_restless() {
 }
 
 void Consumer::on_method(const amqp::Method& method) {
-  if (std::holds_alternative<amqp::BasicCancel>(method)) {
-    stage_.seen(Seen::cancelled_by_broker);
-    return hang_up();
-  }
   if (take_answer(method)) return;
   if (std::holds_alternative<amqp::QueueDeclareOk>(method) || std::holds_alternative<amqp::BasicCancelOk>(method)) {
     answered();
