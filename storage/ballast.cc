@@ -6,9 +6,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "base/check.h"
 #include "base/log.h"
+#include "storage/files.h"
 #include "storage/volume.h"
 
 namespace quorate::storage {
@@ -34,7 +36,7 @@ Ballast::Ballast(const std::string& directory, std::uint64_t bytes)
       path_(directory + "/ballast"),
       bytes_(bytes),
       state_(is_whole(path_, bytes) ? State::held : State::away) {
-  if (state_ == State::away) throw_away();  // a part of it helps nobody
+  if (state_ == State::away) static_cast<void>(throw_away());  // a part of it helps nobody
 }
 
 Ballast::~Ballast() { CHECK(stopped_); }
@@ -75,30 +77,47 @@ std::uint64_t Ballast::without_reserve(State state, std::uint64_t free) const {
   return state == State::held ? free : free - std::min(free, bytes_);
 }
 
-void Ballast::change(State from) {
-  if (from == State::held) {
-    throw_away();
-    log::warn(log::Category::storage,
-              "storage.ballast_released path={} bytes={} reason=\"the volume is nearly full\" effect=\"room for what "
-              "must still be written; publishers do not get it\"",
-              path_, bytes_);
-    state_ = State::away;
-    return;
-  }
-  const bool is_there = take_in();
-  if (is_there) log::info(log::Category::storage, "storage.ballast_held path={} size={}MiB", path_, bytes_ / kMiB);
-  state_ = is_there ? State::held : State::away;
+void Ballast::change(State from) { from == State::held ? change_to_away() : change_to_held(); }
+
+void Ballast::change_to_away() {
+  const auto thrown = throw_away();
+  note(thrown, "its room cannot be used");
+  state_ = thrown ? State::away : State::held;
+  if (!thrown) return;
+  log::warn(log::Category::storage,
+            "storage.ballast_released path={} bytes={} reason=\"the volume is nearly full\" effect=\"room for what "
+            "must still be written; publishers do not get it\"",
+            path_, bytes_);
 }
 
-bool Ballast::take_in() const {
+void Ballast::change_to_held() {
+  const auto taken = take_in();
+  note(taken, "no reserve for a full disk, and its size counts as used");
+  state_ = taken ? State::held : State::away;
+  if (taken) log::info(log::Category::storage, "storage.ballast_held path={} size={}MiB", path_, bytes_ / kMiB);
+}
+
+/// It is tried again and again; what is the same each time is logged once.
+void Ballast::note(const Result<void>& result, std::string_view effect) {
+  const std::string fault = result ? "" : result.error().text;
+  if (std::exchange(fault_, fault) == fault || fault.empty()) return;
+  log::error(log::Category::storage, "storage.ballast_stuck reason=\"{}\" effect=\"{}\"", fault, effect);
+}
+
+Result<void> Ballast::take_in() const {
   const int fd = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0640);
-  if (fd < 0) return false;
-  const bool is_there = ::posix_fallocate(fd, 0, static_cast<off_t>(bytes_)) == 0;
+  if (fd < 0) return refused_by_system("create", path_);
+  errno = ::posix_fallocate(fd, 0, static_cast<off_t>(bytes_));
+  Result<void> taken;
+  if (errno != 0) taken = refused_by_system("take room for", path_);
   ::close(fd);
-  if (!is_there) throw_away();
-  return is_there;
+  if (!taken) static_cast<void>(throw_away());
+  return taken;
 }
 
-void Ballast::throw_away() const { ::unlink(path_.c_str()); }
+Result<void> Ballast::throw_away() const {
+  if (::unlink(path_.c_str()) != 0 && errno != ENOENT) return refused_by_system("remove", path_);
+  return {};
+}
 
 }  // namespace quorate::storage

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 #include "storage/worker.h"
@@ -43,14 +44,18 @@ class Ballast {
   bool is_due(State state, std::uint64_t free, std::uint64_t needed) const;
   std::uint64_t without_reserve(State state, std::uint64_t free) const;
   void change(State from);
-  bool take_in() const;
-  void throw_away() const;
+  void change_to_away();
+  void change_to_held();
+  void note(const Result<void>& result, std::string_view effect);
+  Result<void> take_in() const;
+  Result<void> throw_away() const;
 
   const std::string directory_;
   const std::string path_;
   const std::uint64_t bytes_;
   std::atomic<State> state_;     // the worker's while it is `changing`
   std::uint64_t last_free_ = 0;  // what free_bytes() said before the change
+  std::string fault_;            // the last one; belongs to who changes the state
   bool stopped_ = false;
   Worker worker_;
 };
