@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <future>
-#include <thread>
 #include <utility>
 
 #include "base/check.h"
@@ -114,13 +113,13 @@ Result<void> Node::meet_others(std::optional<std::uint64_t> own_cluster) {
 Result<void> Node::recover() {
   startup_ = std::make_shared<Startup>(core_->shards().size());
   running_ = true;
-  for (NodeShard* shard : core_->shards()) shard->shard().start();
   core_->first_shard().post_from_outside([this] {
     doors_->start();
     core_->watch().start();
     core_->begin();
   });
-  link_->open(record_, epoch());
+  link_->open(record_, epoch());  // before the shards run: begin() tells it which nodes there are by now
+  for (NodeShard* shard : core_->shards()) shard->shard().start();
   if (!stands_alone_) link_->take_in_newcomers();
   const std::stop_callback on_stop(stop_.get_token(), [startup = startup_] {
     startup->report(failure(ErrorCode::unavailable, "stopped before a majority of the cluster was there"));
