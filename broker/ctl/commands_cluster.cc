@@ -159,14 +159,16 @@ void set_cluster_name(BrokerView& view, const Arguments& arguments, Done done) {
 void drain(BrokerView& view, const Arguments&, Done done) {
   const auto node = find_node(view, view.node_name());
   if (!node) return fail(done, Exit::unavailable, "this node is still starting");
-  view.submit(cluster::DrainNode{.id = node->id, .drained = true},
-              [&view, done = std::move(done)](MetadataOutcome) mutable {
-                view.when_leading_nothing([done = std::move(done)](std::size_t left) mutable {
-                  std::string text;
-                  if (left > 0) text = fmt::format("{} queues have no other member that can lead them now", left);
-                  done(Answer{.data = json::object{{"leaders_left", left}}, .text = std::move(text)});
-                });
-              });
+  view.submit(
+      cluster::DrainNode{.id = node->id, .drained = true}, [&view, done = std::move(done)](MetadataOutcome) mutable {
+        view.when_leading_nothing([done = std::move(done)](std::size_t left) mutable {
+          std::string text;
+          if (left > 0)
+            text = fmt::format(
+                "{} queues are still led here: nobody else can lead them now, or they are yet being moved", left);
+          done(Answer{.data = json::object{{"leaders_left", left}}, .text = std::move(text)});
+        });
+      });
 }
 
 void revive(BrokerView& view, const Arguments&, Done done) {

@@ -222,7 +222,8 @@ class BrokerView {
   virtual void when_placed(GroupId queue, Duration limit, Done<bool> done) = 0;
   /// `done`, within seconds: whether the node does not answer (any more).
   virtual void when_silent(NodeId node, Done<bool> done) = 0;
-  /// `done`: how many replicated queues this node still leads; when there is none, or nothing can be done about them.
+  /// `done`: how many replicated queues this node still leads; when nobody else can lead what is left, or the limit is
+  /// over.
   virtual void when_leading_nothing(Done<std::size_t> done) = 0;
 
   // Collected:

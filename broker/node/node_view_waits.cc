@@ -98,7 +98,10 @@ void NodeView::when_leading_nothing(Done<std::size_t> done) {
         const cluster::Queue* definition = topology()->find_queue(queue.counts.id);
         return queue.leads && definition != nullptr && definition->members.size() > 1;
       }));
-      leads_nothing(*led == 0);
+      gather<std::size_t>([](NodeShard& shard) { return std::vector{shard.count_left_to_lead()}; },
+                          [leads_nothing = std::move(leads_nothing)](const std::vector<std::size_t>& left) mutable {
+                            leads_nothing(std::ranges::all_of(left, [](std::size_t count) { return count == 0; }));
+                          });
     });
   };
   wait_until(home().shard(), look, kEvacuationLimit, [led, done = std::move(done)](bool) mutable { done(*led); });
@@ -128,6 +131,9 @@ void NodeView::transfer_leadership(GroupId queue, NodeId to, Done<Result<void>> 
 Result<void> NodeView::begin_transfer(NodeShard& shard, GroupId queue, NodeId to) {
   const cluster::Replica* replica = shard.groups().replica(queue);
   if (replica == nullptr) return failure(ErrorCode::not_found, "the queue has no member on its leader's node any more");
+  if (!replica->is_open()) {
+    return failure(ErrorCode::unavailable, "the queue's member on its leader's node is still starting");
+  }
   const std::vector<raft::ReplicaId>& voters = replica->core().configuration().voters;
   const auto heir = std::ranges::find(voters, to, raft::node_of);
   if (heir == voters.end()) return failure(ErrorCode::not_found, "the queue has no member on that node that votes");
