@@ -5,7 +5,6 @@
 
 #include "base/check.h"
 #include "base/limits.h"
-#include "base/overloaded.h"
 
 namespace quorate::queue {
 namespace {
@@ -277,9 +276,7 @@ void Courier::give_up_gone(Instant now) {
     for (const LinkKey& key : std::vector<LinkKey>(routes_.at(queue).links)) {
       const Link& link = links_.at(key);
       if (now - link.progress_at < kPatience) continue;
-      for (std::size_t i = 0; i < link.questions.size(); ++i) {
-        surroundings_.deliver({.to = link.session, .queue = queue, .what = Gone{}});
-      }
+      tell_askers_gone(link);
       remove(key);
     }
   }
@@ -379,10 +376,14 @@ void Courier::drop_queue(GroupId queue) {
       link.progress_at = shard_.now();
       continue;
     }
-    for (std::size_t i = 0; i < link.questions.size(); ++i) {
-      surroundings_.deliver({.to = link.session, .queue = queue, .what = Gone{}});
-    }
+    tell_askers_gone(link);
     remove(key);
+  }
+}
+
+void Courier::tell_askers_gone(const Link& link) {
+  for (std::size_t i = 0; i < link.questions.size(); ++i) {
+    surroundings_.deliver({.to = link.session, .queue = link.queue, .what = Gone{}});
   }
 }
 

@@ -150,6 +150,7 @@ class Courier final : public cluster::TurnHook {
   void refuse_publications(Link& link, Instant sent_before);
   void give_up_consumers(Link& link);
   static void withdraw(const Link& link, Sent& sent);
+  static SessionMail taken(const Link& link, const Publish& publish, bool refused);
   void look_after(Instant now);
   void give_up_gone(Instant now);
   bool look_after(GroupId queue, Route& route, Instant now);
@@ -166,10 +167,11 @@ class Courier final : public cluster::TurnHook {
   void on(Link& link, SessionMail& mail, Answer& answer);
   static Sent* find_sent(Link& link, std::uint64_t number);
   static void forget_done(Link& link);
-  bool take_answered(Link& link, std::uint64_t number);
+  bool close_question(Link& link, std::uint64_t number);
   void tell_taken(Link& link, Sent& sent);
   void drop_queue(GroupId queue);
   void close(Link& link);
+  void tell_askers_gone(const Link& link);
 
   cluster::Shard& shard_;
   Surroundings surroundings_;

@@ -3,9 +3,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "base/check.h"
 #include "base/limits.h"
-#include "base/overloaded.h"
 #include "broker/queue/courier.h"
 
 namespace quorate::queue {
@@ -92,11 +90,14 @@ void Courier::forget_done(Link& link) {
 void Courier::tell_taken(Link& link, Sent& sent) {
   const auto* publish = std::get_if<Publish>(&sent.what);
   if (publish == nullptr || std::exchange(sent.answered, true)) return;
-  surroundings_.deliver({.to = link.session,
-                         .queue = link.queue,
-                         .what = Taken{.seq = publish->seq,
-                                       .bytes = limits::kReplicatedFlightWeight * flight_bytes(*publish),
-                                       .refused = sent.refused}});
+  surroundings_.deliver(taken(link, *publish, sent.refused));
+}
+
+/// Brings back the bytes that send() gave.
+SessionMail Courier::taken(const Link& link, const Publish& publish, bool refused) {
+  const std::size_t bytes = limits::kReplicatedFlightWeight * flight_bytes(publish);
+  return {
+      .to = link.session, .queue = link.queue, .what = Taken{.seq = publish.seq, .bytes = bytes, .refused = refused}};
 }
 
 /// Null when it is not kept any more.
@@ -125,7 +126,7 @@ void Courier::on(Link& link, SessionMail&, Gone& gone) {
 }
 
 /// False when the question is not open: its answer has come before.
-bool Courier::take_answered(Link& link, std::uint64_t number) {
+bool Courier::close_question(Link& link, std::uint64_t number) {
   const auto at = std::ranges::find(link.questions, number, [](const Asked& asked) { return asked.question.number; });
   if (at == link.questions.end()) return false;
   link.questions.erase(at);
@@ -134,11 +135,11 @@ bool Courier::take_answered(Link& link, std::uint64_t number) {
 }
 
 void Courier::on(Link& link, SessionMail& mail, Counted&) {
-  if (take_answered(link, mail.answers)) surroundings_.deliver(std::move(mail));
+  if (close_question(link, mail.answers)) surroundings_.deliver(std::move(mail));
 }
 
 void Courier::on(Link& link, SessionMail& mail, Deleted& deleted) {
-  if (!take_answered(link, mail.answers)) return;
+  if (!close_question(link, mail.answers)) return;
   const bool is_over = routes_.at(link.queue).gone;
   if (deleted.outcome == DeleteOutcome::deleted && !is_over) {
     link.deleted = std::move(mail);

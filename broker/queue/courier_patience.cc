@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/limits.h"
 #include "broker/queue/courier.h"
 
 namespace quorate::queue {
@@ -57,11 +56,7 @@ void Courier::refuse_publications(Link& link, Instant sent_before) {
     const auto* publish = std::get_if<Publish>(&sent.what);
     const bool may_have_arrived = sent.repeated || i < sent_count;
     if (publish == nullptr || sent.answered || (may_have_arrived && sent.since > sent_before)) continue;
-    given_up_.push_back(
-        {.to = link.session,
-         .queue = link.queue,
-         .what = Taken{
-             .seq = publish->seq, .bytes = limits::kReplicatedFlightWeight * flight_bytes(*publish), .refused = true}});
+    given_up_.push_back(taken(link, *publish, true));
     withdraw(link, sent);
   }
 }

@@ -34,7 +34,6 @@ QueueDirectory::QueueDirectory(cluster::Shard& shard, QueueSurroundings surround
 
 Result<void> QueueDirectory::recover(const cluster::TopologyPtr& topology) {
   topology_ = topology;
-  Result<void> result;
   std::vector<cluster::QueuePtr> mine;
   topology->queues_by_id.for_each([&](std::uint64_t, const cluster::QueuePtr& queue) {
     if (is_mine(*queue)) mine.push_back(queue);
@@ -46,7 +45,7 @@ Result<void> QueueDirectory::recover(const cluster::TopologyPtr& topology) {
     queues_.emplace(definition->id, std::move(queue));
   }
   deliver_early();
-  return result;
+  return {};
 }
 
 /// Whether a replicated one is ready does not depend on this node alone.

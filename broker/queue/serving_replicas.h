@@ -2,7 +2,6 @@
 // (raft.md §2.14). A node does as long as its replica is a voter that keeps up: what is committed, it has a moment
 // later. One that falls behind is asked again only after a rest.
 #pragma once
-#include <optional>
 #include <vector>
 
 #include "base/ids.h"
