@@ -35,11 +35,6 @@ std::string body_of(std::string_view node, Outcome outcome) {
   return json::serialize(body);
 }
 
-std::string text_at(const json::object& object, std::string_view key) {
-  const json::value* value = object.if_contains(key);
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
-}
-
 Outcome mistake(Exit exit, std::string text) {
   return std::unexpected(CommandError{.exit = exit, .text = std::move(text)});
 }
@@ -49,8 +44,9 @@ std::optional<Wish> read_wish(std::string_view words) {
   const auto object = parse_object(words);
   const json::value* arguments = object ? object->if_contains("arguments") : nullptr;
   if (arguments == nullptr || !arguments->is_object()) return std::nullopt;
-  return Wish{
-      .command = text_at(*object, "command"), .node = text_at(*object, "node"), .arguments = arguments->get_object()};
+  return Wish{.command = http::text_at(*object, "command"),
+              .node = http::text_at(*object, "node"),
+              .arguments = arguments->get_object()};
 }
 
 /// The arguments without secrets, and without what only the tool understands.
@@ -131,13 +127,14 @@ Heard read_reply(std::string_view body) {
     return {.node = "",
             .outcome = std::unexpected(CommandError{.exit = Exit::software, .text = "the node's answer is no JSON"})};
   }
-  Heard heard{.node = text_at(*object, "node"), .outcome = Answer{}};
+  Heard heard{.node = http::text_at(*object, "node"), .outcome = Answer{}};
   if (const json::value* exit = object->if_contains("exit"); exit != nullptr) {
     const int code = exit->is_int64() ? static_cast<int>(exit->get_int64()) : static_cast<int>(Exit::software);
-    heard.outcome = std::unexpected(CommandError{.exit = static_cast<Exit>(code), .text = text_at(*object, "error")});
+    heard.outcome =
+        std::unexpected(CommandError{.exit = static_cast<Exit>(code), .text = http::text_at(*object, "error")});
     return heard;
   }
-  heard.outcome->text = text_at(*object, "text");
+  heard.outcome->text = http::text_at(*object, "text");
   if (const json::value* data = object->if_contains("data"); data != nullptr) heard.outcome->data = *data;
   return heard;
 }

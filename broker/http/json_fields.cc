@@ -131,6 +131,11 @@ json::array json_strings(const std::vector<std::string>& texts) {
   return array;
 }
 
+std::string text_at(const json::object& object, std::string_view key) {
+  const json::value* value = object.if_contains(key);
+  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
+}
+
 void put_counter(json::object& to, std::string_view key, std::uint64_t value) {
   to[key] = value;
   to[std::string(key) + "_details"] = json::object{{"rate", 0}};

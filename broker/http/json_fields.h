@@ -16,6 +16,9 @@ std::string json_text(std::string_view octets);
 
 boost::json::array json_strings(const std::vector<std::string>& texts);
 
+/// The text of a field; empty when it is not there, or something else.
+std::string text_at(const boost::json::object& object, std::string_view key);
+
 /// RabbitMQ's `key` and `key_details` of a number whose rate is not kept.
 void put_counter(boost::json::object& to, std::string_view key, std::uint64_t value);
 

@@ -221,12 +221,12 @@ class Server::Listener final : public Door {
     acceptor_.async_accept([this, shared = shared_](error_code error, typename Protocol::socket socket) {
       if (shared->stopped) return;
       if (!error) {
-        if (shared->open.size() < kConnectionsMax) {
-          std::make_shared<ClientConnection<Protocol, Shared>>(std::move(socket), shared)->read();
-        }
+        const bool is_full = shared->open.size() >= kConnectionsMax;
+        note(is_full ? "too many HTTP clients" : "");
+        if (!is_full) std::make_shared<ClientConnection<Protocol, Shared>>(std::move(socket), shared)->read();
         return accept();
       }
-      log::error(log::Category::connection, "HTTP client not accepted reason=\"{}\"", error.message());
+      note(error.message());
       pause_.expires_after(kAcceptPause);
       pause_.async_wait([this](error_code cancelled) {
         if (!cancelled) accept();
@@ -241,9 +241,18 @@ class Server::Listener final : public Door {
   }
 
  private:
+  /// What is the same each time is logged once; empty: all is well.
+  void note(const std::string& fault) {
+    if (std::exchange(fault_, fault) == fault || fault.empty()) return;
+    error_code ignored;
+    log::error(log::Category::connection, "listener.not_accepting address={} reason=\"{}\"",
+               print(acceptor_.local_endpoint(ignored)), fault);
+  }
+
   typename Protocol::acceptor acceptor_;
   asio::steady_timer pause_;
   std::shared_ptr<Shared> shared_;
+  std::string fault_;
 };
 
 Server::Server(asio::io_context& io, Handler handler) : io_(io), shared_(std::make_shared<Shared>()) {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "cluster/plane/plane_options.h"
 
 namespace quorate {
 namespace {
@@ -19,8 +20,7 @@ using boost::system::error_code;
 constexpr auto kAcceptPause = std::chrono::milliseconds(100);
 
 std::string print(const tcp::endpoint& endpoint) {
-  const std::string host = endpoint.address().to_string();
-  return (endpoint.address().is_v6() ? "[" + host + "]" : host) + ":" + std::to_string(endpoint.port());
+  return cluster::print_address(endpoint.address().to_string(), endpoint.port());
 }
 
 /// All addresses of a host name.
@@ -55,6 +55,7 @@ struct Listeners::Listener {
   tcp::acceptor acceptor;
   asio::steady_timer pause;
   bool is_tls = false;
+  bool is_refusing = false;
 };
 
 Listeners::Listeners(const Config& config, std::vector<NodeShard*> shards, Lookup lookup)
@@ -183,11 +184,18 @@ void Listeners::accept(Listener& listener) {
   listener.acceptor.async_accept([this, &listener, start = starts_](const error_code& error, tcp::socket socket) {
     if (stopped_ || start != starts_) return;
     if (!error) {
+      listener.is_refusing = false;
       on_accepted(listener, std::move(socket));
       accept(listener);
       return;
     }
-    log::error(log::Category::connection, "not accepted reason=\"{}\"", error.message());
+    if (!std::exchange(listener.is_refusing, true)) {
+      log::error(
+          log::Category::connection,
+          "listener.not_accepting address={} reason=\"{}\" effect=\"clients wait\" do=\"if files are meant, raise "
+          "LimitNOFILE or lower max_connections\"",
+          print(listener.endpoint), error.message());
+    }
     listener.pause.expires_after(kAcceptPause);
     listener.pause.async_wait([this, &listener](const error_code& cancelled) {
       if (!cancelled) accept(listener);

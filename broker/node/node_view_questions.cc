@@ -4,17 +4,13 @@
 #include <memory>
 #include <utility>
 
+#include "broker/http/json_fields.h"
 #include "broker/node/node_view.h"
 
 namespace quorate {
 namespace {
 
 namespace json = boost::json;
-
-std::string text_at(const json::object& object, std::string_view key) {
-  const json::value* value = object.if_contains(key);
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
-}
 
 std::uint64_t number_at(const json::object& object, std::string_view key) {
   const json::value* value = object.if_contains(key);
@@ -69,7 +65,7 @@ void NodeView::on_question(const Bytes& words, cluster::AnswerFunction reply) {
   if (!question || !question->is_object()) {
     return reply(failure(ErrorCode::invalid_argument, "the question cannot be read"));
   }
-  if (text_at(question->get_object(), "what") == "queues") return answer_queues(std::move(reply));
+  if (http::text_at(question->get_object(), "what") == "queues") return answer_queues(std::move(reply));
   answer(question->get_object(), [reply = std::move(reply)](Result<json::value> value) mutable {
     if (!value) return reply(std::unexpected(value.error()));
     reply(words_of(*value));
@@ -91,7 +87,7 @@ void NodeView::answer_queues(cluster::AnswerFunction reply) {
 }
 
 void NodeView::answer(const json::object& question, Answer done) {
-  const std::string what = text_at(question, "what");
+  const std::string what = http::text_at(question, "what");
   const GroupId queue(number_at(question, "queue"));
   if (what == "node") return done(to_json(this_node()));
   if (what == "queue") {
@@ -126,7 +122,7 @@ void NodeView::answer(const json::object& question, Answer done) {
     });
   }
   if (what == "close_connections") {
-    return close_here(text_at(question, "name"), text_at(question, "reason"),
+    return close_here(http::text_at(question, "name"), http::text_at(question, "reason"),
                       [done = std::move(done)](std::size_t count) mutable { done(json::value(count)); });
   }
   done(failure(ErrorCode::invalid_argument, "no such question: " + what));

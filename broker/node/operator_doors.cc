@@ -7,16 +7,9 @@
 #include "broker/ctl/commands.h"
 #include "broker/ctl/door.h"
 #include "broker/http/endpoints.h"
+#include "cluster/plane/plane_options.h"
 
 namespace quorate {
-namespace {
-
-std::string print(const boost::asio::ip::tcp::endpoint& endpoint) {
-  const std::string host = endpoint.address().to_string();
-  return (endpoint.address().is_v6() ? "[" + host + "]" : host) + ":" + std::to_string(endpoint.port());
-}
-
-}  // namespace
 
 OperatorDoors::OperatorDoors(const Config& config, http::BrokerView& view, boost::asio::io_context& io)
     : config_(config),
@@ -38,7 +31,7 @@ Result<void> OperatorDoors::open() {
     if (!endpoint) return std::unexpected(endpoint.error());
     rows_.push_back(
         {.protocol = "http", .address = endpoint->address().to_string(), .port = endpoint->port(), .is_tls = false});
-    names_.push_back(print(*endpoint) + " (http)");
+    names_.push_back(cluster::print_address(endpoint->address().to_string(), endpoint->port()) + " (http)");
   }
   return {};
 }
