@@ -56,9 +56,9 @@ void ClusterWatch::beat() {
   Heartbeat heartbeat = liveness_.beat(now);
   // Shards that this node does not have are as well as can be: nodes may differ in their number.
   const std::size_t shards = shard_.shard_count();
-  const std::uint64_t others = shards < NodeLiveness::kShardsMax ? ~std::uint64_t{0} << shards : 0;
-  surroundings_.on_beat(~(liveness_.moving_shards(now) | others));
-  heartbeat.shards |= others;
+  const std::uint64_t absent_shards = shards < NodeLiveness::kShardsMax ? ~std::uint64_t{0} << shards : 0;
+  surroundings_.on_beat(~(liveness_.moving_shards(now) | absent_shards));
+  heartbeat.shards |= absent_shards;
   for (const auto& [node, state] : nodes_) surroundings_.send(node, heartbeat);
   liveness_.on_time(now);
   for (auto& [id, node] : nodes_) {

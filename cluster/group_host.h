@@ -40,7 +40,8 @@ class GroupHost final : public TurnHook, public HostContext {
   Result<void> open(GroupId group, GroupClient& client, const Birth& birth);
   /// A group of one on this node.
   Result<void> open(GroupId group, GroupClient& client);
-  /// The group is gone for good: log, promises and snapshot are deleted. The client hears nothing more.
+  /// The replica here goes with its log, promises and snapshot. The client hears nothing more. The group may be opened
+  /// here again, as another replica.
   void drop(GroupId group);
   /// As drop(), of a group whose id never comes again.
   void forget(GroupId group);
@@ -79,8 +80,8 @@ class GroupHost final : public TurnHook, public HostContext {
 
   /// For tests and status: nullptr when the group is not open.
   const Replica* replica(GroupId group) const;
-  /// Groups that something is known of.
-  std::size_t known_count() const { return replicas_.size() + reopened_.size(); }
+  /// For tests: nothing is known of any group.
+  bool is_empty() const { return replicas_.empty() && reopened_.empty(); }
 
  private:
   struct Mark {

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/check.h"
 #include "base/crc32c.h"
 #include "base/log.h"
 #include "cluster/replica.h"

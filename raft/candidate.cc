@@ -1,7 +1,6 @@
 // Standing for election, and voting in others'.
 #include <algorithm>
 
-#include "base/check.h"
 #include "raft/core.h"
 #include "raft/quorum.h"
 

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/check.h"
 #include "raft/configuration.h"
 #include "raft/core.h"
 #include "raft/quorum.h"

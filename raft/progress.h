@@ -42,6 +42,7 @@ class Progress {
   void sent(LogIndex last, std::size_t bytes, bool has_entries);
   /// A snapshot at `index` was accepted, or what was under way is lost.
   void continue_behind(LogIndex index);
+  void renew_probe() { probe_sent_ = false; }
   /// It has what the leader had `lag_max` ago. Asked again and again, at intervals below `lag_max`.
   bool keeps_up(Instant now, LogIndex leader_last, Duration lag_max);
 
@@ -81,9 +82,6 @@ class Progress {
   std::size_t flight_bytes_ = 0;
   Instant catch_up_since_{};  // while replicating: when this round began
   LogIndex catch_up_target_;  // the leader's last index at that time
-
- public:
-  void renew_probe() { probe_sent_ = false; }
 };
 
 }  // namespace quorate::raft

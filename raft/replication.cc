@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/check.h"
 #include "raft/core.h"
 
 namespace quorate::raft {

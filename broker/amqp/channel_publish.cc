@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/check.h"
 #include "base/limits.h"
 #include "broker/amqp/channel.h"
 #include "broker/amqp/expiration.h"

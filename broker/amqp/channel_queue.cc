@@ -1,5 +1,4 @@
 // The class queue (features.md P100-P113).
-#include <array>
 #include <utility>
 
 #include "base/check.h"

@@ -67,11 +67,13 @@ void submit(http::BrokerView& view, cluster::MetadataCommand command, std::strin
       case cluster::Outcome::exists:
         return fail(done, Exit::dataerr, "it exists already");
       case cluster::Outcome::not_found:
-        return fail(done, Exit::dataerr, "the user or virtual host does not exist any more");
+        return fail(done, Exit::dataerr, "it does not exist any more");
       case cluster::Outcome::in_use:
         return fail(done, Exit::unavailable, "it is in use");
       case cluster::Outcome::refused:
-        return fail(done, Exit::unavailable, "this version of the cluster does not know the command");
+        return fail(
+            done, Exit::unavailable,
+            "it cannot be done: what it is about has changed meanwhile, or its version does not know the command");
     }
   });
 }

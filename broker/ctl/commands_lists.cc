@@ -119,9 +119,7 @@ void list_bindings(BrokerView& view, const Arguments& arguments, Done done) {
                                 {"routing_key", full.at("routing_key")},
                                 {"arguments", full.at("arguments")}});
   });
-  std::stable_sort(rows.begin(), rows.end(), [](const json::value& a, const json::value& b) {
-    return a.as_object().at("destination_name").as_string() < b.as_object().at("destination_name").as_string();
-  });
+  sort_rows(rows, "destination_name");
   answer_rows(done, std::move(rows), "source_name");
 }
 

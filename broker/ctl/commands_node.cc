@@ -285,7 +285,7 @@ void check_port_connectivity(BrokerView& view, const Arguments&, Done done) {
 namespace {
 
 /// `texts` in order, with commas between them.
-std::string join(std::vector<std::string> texts) {
+std::string join_sorted(std::vector<std::string> texts) {
   std::ranges::sort(texts);
   return fmt::format("{}", fmt::join(texts, ", "));
 }
@@ -300,7 +300,7 @@ void check_port_listener(BrokerView& view, const Arguments& arguments, Done done
     return fail(done, Exit::unavailable,
                 fmt::format("No listener for port {} is active on node {}. Found listeners that use the following "
                             "ports: {}",
-                            port, view.node_name(), join(std::move(ports))));
+                            port, view.node_name(), join_sorted(std::move(ports))));
   }
   done(Answer{.data = json::object{{"result", "ok"}, {"node", view.node_name()}, {"port", port}},
               .text = fmt::format("A listener for port {} is running on node {}.", port, view.node_name())});
@@ -315,7 +315,7 @@ void check_protocol_listener(BrokerView& view, const Arguments& arguments, Done 
     return fail(done, Exit::unavailable,
                 fmt::format("No listener for protocol {} is active on node {}. Found listeners for the following "
                             "protocols: {}",
-                            protocol, view.node_name(), join(std::move(protocols))));
+                            protocol, view.node_name(), join_sorted(std::move(protocols))));
   }
   done(Answer{.data = json::object{{"result", "ok"}, {"node", view.node_name()}, {"protocol", protocol}},
               .text = fmt::format("A listener for protocol {} is running on node {}.", protocol, view.node_name())});

@@ -69,8 +69,8 @@ NodeShard::NodeShard(cluster::Shard& shard, storage::GroupStorage& storage, cons
       connections_(shard, *this, sessions),
       recovery_(*this),
       evacuation_(*this) {
-  // The order of a turn: what sessions and queues sent is delivered, queues pack it into entries, groups apply them and
-  // hand them to the log, and what came of it is flushed to the clients.
+  // The order of a round: what clients are owed leaves first; then mail goes out, queues pack it into entries, groups
+  // apply them and hand them to the log. What comes of that reaches the clients with the next round.
   shard_.add_hook(connections_);
   shard_.add_hook(courier_);
   shard_.add_hook(switchboard_);

@@ -2,7 +2,6 @@
 
 #include <charconv>
 #include <filesystem>
-#include <vector>
 
 #include "base/log.h"
 #include "base/random.h"

@@ -144,10 +144,10 @@ using MetadataCommand =
 enum class Outcome : std::uint8_t {
   done,
   exists,     // a declaration met the same name; compare and decide
-  not_found,  // the vhost, user, source or destination is missing
-  in_use,     // if_unused, and bindings are there
-  refused,    // the type of the exchange is unknown to this version
-  unknown,    // carried out, but the answer is lost: look at the topology
+  not_found,  // something that it names is missing
+  in_use,     // if_unused, and bindings are there; or another change of the queue's members is under way
+  refused,    // it cannot be done as it stands, or this version does not know how
+  unknown,    // carried out, but the answer is lost: look at the topology. Without one: given up, and nobody can tell
 };
 
 /// One entry holds no more commands than this; decode_commands() refuses it.
