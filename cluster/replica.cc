@@ -32,11 +32,12 @@ Result<void> Replica::open(const Birth& birth) {
         "this disk has forgotten votes: its replicas must not act again, replace the node through the others");
   }
   auto leftover = *row ? Result<std::optional<storage::Snapshot>>() : host_.storage().load_snapshot(id_);
-  if (!leftover) return std::unexpected(leftover.error());
+  const bool is_rotten = !leftover && leftover.error().code == ErrorCode::corruption;  // one all the same
+  if (!leftover && !is_rotten) return std::unexpected(leftover.error());
   auto leftover_log = *row ? Result<storage::LogSummary>() : host_.storage().summarize(id_, LogIndex(0));
   if (!leftover_log) return std::unexpected(leftover_log.error());
   const bool is_outlived = *row && (*row)->self != birth.self && is_newer(birth.self, (*row)->self);
-  const bool has_leftovers = *leftover || leftover_log->damaged || leftover_log->last > LogIndex(0);
+  const bool has_leftovers = is_rotten || *leftover || leftover_log->damaged || leftover_log->last > LogIndex(0);
   if (is_outlived || has_leftovers) {
     begin_anew(birth);
     return {};
@@ -81,6 +82,10 @@ void Replica::begin_anew(const Birth& birth) {
 Result<void> Replica::load() {
   auto found = take_stock();
   if (!found) return std::unexpected(found.error());
+  return begin_with(std::move(*found));
+}
+
+Result<void> Replica::begin_with(Remains&& found) {
   const HostOptions& options = host_.options();
   raft::Core::Options core{.self = row_.self,
                            .seed = options.seed ^ (id_.value() * 0x9e3779b97f4a7c15) ^ row_.self.value(),
@@ -91,8 +96,8 @@ Result<void> Replica::load() {
                            .limits = options.limits,
                            .tells_commits_at_once = client_.is_followed_closely()};
   next_read_ = std::uint64_t{core.epoch.value()} << 32;
-  if (auto restored = restore(found->snapshot, core); !restored) return restored;
-  storage::LogSummary& log = found->log;
+  if (auto restored = restore(found.snapshot, core); !restored) return restored;
+  storage::LogSummary& log = found.log;
   if (auto judged = judge_loss(core, log); !judged) return judged;
   core.last = log.last;
   core.runs = std::move(log.runs);

@@ -76,8 +76,14 @@ class Replica {
   std::optional<Instant> armed_for;  // stands in the host's timers
 
  private:
+  struct Remains {
+    std::optional<storage::Snapshot> snapshot;
+    storage::LogSummary log;
+  };
+
   // replica.cc
   Result<void> load();
+  Result<void> begin_with(Remains&& found);
   Result<void> restore(const std::optional<storage::Snapshot>& snapshot, raft::Core::Options& options);
   void begin_anew(const Birth& birth);
   void announce_live_nodes();
@@ -89,10 +95,6 @@ class Replica {
   void write(raft::LogWrite&& append);
 
   // replica_remains.cc
-  struct Remains {
-    std::optional<storage::Snapshot> snapshot;
-    storage::LogSummary log;
-  };
   Result<Remains> take_stock();
   Result<bool> is_of_this_log(const storage::Snapshot& snapshot) const;
   Remains begin_again(const std::string& why);
@@ -140,12 +142,12 @@ class Replica {
 
   // replica_install.cc: the steps of a snapshot's swap, each durable before the next begins
   void begin_install(const raft::Install& install);
-  void keep_staged_snapshot();
   void commit_install();
   void move_staged_entries(LogIndex from);
   void promote_snapshot();
   void finish_install();
   void resume_install(const raft::LogPosition& position);
+  void abandon_install(const Error& why);
   void discard_staging();
 
   /// A completion for storage that does nothing when this replica is gone.

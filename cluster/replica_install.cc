@@ -5,7 +5,8 @@
 //   3. the staged entries move into the group's log
 //   4. the snapshot is saved under the group's own name
 //   5. the row forgets `installing`, and the staging group goes
-// A crash before 2 leaves nothing but rubbish, which open() removes; a crash after it is continued from 3 by open().
+// A crash before 2 leaves nothing but rubbish, which open() removes; a crash after it is continued from 3 by open(),
+// or, when the disk has damaged what was staged, answered by beginning again: who was sent a snapshot is not alone.
 #include <utility>
 
 #include "base/check.h"
@@ -44,7 +45,7 @@ void Replica::move_staged_entries(LogIndex from) {
   const LogIndex last = installing_->what.meta.last.index;
   if (from > last) return promote_snapshot();
   const auto moved = [this, last](Result<std::vector<raft::Entry>> entries) {
-    if (!entries) return host_.fail(entries.error());
+    if (!entries) return abandon_install(entries.error());
     if (entries->empty()) return promote_snapshot();
     const LogIndex next = entries->back().index.plus(1);
     host_.write({.group = id_, .entries = std::move(*entries)}, [this, next] { move_staged_entries(next); });
@@ -92,17 +93,34 @@ void Replica::resume_install(const raft::LogPosition& position) {
   installing_ = std::make_unique<Installing>();
   installing_->is_resumed = true;
   auto own = host_.storage().load_snapshot(id_);
-  if (!own) return host_.fail(own.error());
-  if (*own && (*own)->meta.last.index >= position.index) return finish_install();
+  if (!own && own.error().code != ErrorCode::corruption) return host_.fail(own.error());
+  if (own && *own && (*own)->meta.last.index >= position.index) return finish_install();
   auto staged = host_.storage().load_snapshot(storage::staging_of(id_));
-  if (!staged || !*staged || (*staged)->meta.last != position) {
-    return host_.fail({.code = ErrorCode::corruption,
-                       .text = client_.describe() + ": the snapshot that was being installed at log entry " +
-                               std::to_string(position.index.value()) + " is gone; replace this node"});
+  if (!staged) return abandon_install(staged.error());
+  if (!*staged || (*staged)->meta.last != position) {
+    return abandon_install({.code = ErrorCode::corruption,
+                            .text = "the snapshot that was being installed at log entry " +
+                                    std::to_string(position.index.value()) + " is gone"});
   }
   installing_->snapshot = std::move(**staged);
   installing_->what.meta = installing_->snapshot.meta;
   move_staged_entries(LogIndex(0));
+}
+
+/// What was staged cannot be read. What it contradicts is cut off already, so this replica begins again; but it does so
+/// before it has a core and a machine, at a start.
+void Replica::abandon_install(const Error& why) {
+  if (why.code != ErrorCode::corruption) return host_.fail(why);
+  if (!installing_->is_resumed) {
+    return host_.fail({.code = why.code,
+                       .text = client_.describe() + ": a snapshot that was being installed is damaged: " + why.text +
+                               "; the node has to start again to recover"});
+  }
+  installing_.reset();
+  row_.installing.reset();
+  Remains nothing = begin_again(why.text);
+  discard_staging();
+  if (auto begun = begin_with(std::move(nothing)); !begun) host_.fail(begun.error());
 }
 
 void Replica::discard_staging() {

@@ -55,11 +55,12 @@ Result<bool> Replica::is_of_this_log(const storage::Snapshot& snapshot) const {
   return host_.storage().has_end_of(id_, snapshot);
 }
 
-/// Neither snapshot nor log is worth keeping: the leader's snapshot brings everything.
+/// Neither snapshot nor log is worth keeping: the leader's snapshot brings everything. The snapshot goes when the row
+/// that says so is durable: without it a log that does not begin at its beginning would be all that a start finds.
 Replica::Remains Replica::begin_again(const std::string& why) {
   begin_recovery(why);
-  host_.write({.group = id_, .drop = true, .row = row_}, std::nullopt, storage::Durability::synced);
-  host_.storage().drop_snapshot(id_, [](Result<void>) {});
+  host_.write({.group = id_, .drop = true, .row = row_},
+              [this] { host_.storage().drop_snapshot(id_, [](Result<void>) {}); });
   return {};
 }
 

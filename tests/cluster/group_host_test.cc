@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 
 #include "tests/cluster/host_world.h"
 
@@ -177,6 +178,89 @@ TEST_F(DiskLossTest, ALeaderTakesAnotherSnapshotForOneThatItCannotRead) {
   start(*loser_);
   EXPECT_TRUE(eventually([&] { return agrees(*loser_); }));
   EXPECT_TRUE(failures_.empty());
+}
+
+/// A node that stopped when everything was staged of a snapshot and nothing had moved.
+class InterruptedSwapTest : public DiskLossTest {
+ protected:
+  void SetUp() override {
+    for (int i = 0; i < 10; ++i) propose(kLive);  // the machine needs one of them for ever
+    propose_many(200);
+    const auto is_sendable = [&] { return leader()->host->replica(kGroup)->core().log().base().index > end_.plus(12); };
+    ASSERT_TRUE(eventually(is_sendable));
+  }
+  void stage() {
+    const storage::Snapshot sent = **leader()->snapshots->load(kGroup);
+    storage::GroupWrite staged{
+        .group = storage::staging_of(kGroup),
+        .row = storage::GroupRow{.self = replica(loser_->id.value()), .configuration = sent.meta.configuration}};
+    ASSERT_TRUE(leader()->log->scan(kGroup, end_.plus(1), sent.meta.last.index, [&](raft::Entry&& entry) {
+      if (sent.live.contains(entry.index)) staged.entries.push_back(std::move(entry));
+      return true;
+    }));
+    const auto log = open_log();
+    storage::GroupWrite begun{.group = kGroup, .truncate_from = end_.plus(1), .row = **log->row(kGroup)};
+    begun.row->installing = sent.meta.last;
+    begun.row->hard_state = {.term = leader()->host->replica(kGroup)->core().term()};
+    const std::array writes{std::move(staged), std::move(begun)};
+    ASSERT_TRUE(log->write(writes, storage::Durability::synced));
+    ASSERT_TRUE(open_snapshots()->save(storage::staging_of(kGroup), sent.meta, sent.live, sent.state));
+  }
+  void rot_staged_entry() {
+    open_log();  // moves it out of the write-ahead log
+    int damaged = 0;
+    for (const std::string& blobs : storage::files_ending(loser_->directory / "log", ".blob")) {
+      if (!storage::file_content(blobs).contains(kLive)) continue;
+      storage::damage_text(blobs, kLive);
+      ++damaged;
+    }
+    ASSERT_GT(damaged, 0);
+  }
+  std::unique_ptr<storage::LogStore> open_log() {
+    const Epoch epoch(++loser_->epoch);
+    return std::move(*storage::LogStore::open({.path = loser_->directory / "log", .epoch = epoch}));
+  }
+  std::unique_ptr<storage::SnapshotStore> open_snapshots() {
+    return std::move(*storage::SnapshotStore::open({.path = loser_->directory / "state"}));
+  }
+  void expect_recovery() {
+    start(*loser_);
+    EXPECT_TRUE(eventually([&] { return loser_->host->replica(kGroup)->is_open() && has_recovered(); }));
+    EXPECT_TRUE(failures_.empty()) << failures_[0];
+  }
+
+  const std::string kLive = std::string(70'000, 'y');
+};
+
+TEST_F(InterruptedSwapTest, IsTakenUp) {
+  stage();
+  expect_recovery();
+}
+
+TEST_F(InterruptedSwapTest, NeedsNothingOfTheSnapshotThatItReplaces) {
+  open_snapshots();
+  rot_snapshots(*loser_);
+  stage();
+  expect_recovery();
+}
+
+TEST_F(InterruptedSwapTest, BeginsAgainWhenAStagedEntryIsDamaged) {
+  stage();
+  rot_staged_entry();
+  expect_recovery();
+}
+
+TEST_F(InterruptedSwapTest, BeginsAgainWhenTheStagedSnapshotIsDamaged) {
+  stage();
+  open_snapshots();
+  rot_snapshots(*loser_);
+  expect_recovery();
+}
+
+TEST_F(InterruptedSwapTest, BeginsAgainWhenTheStagedSnapshotIsGone) {
+  stage();
+  ASSERT_TRUE(open_snapshots()->drop(storage::staging_of(kGroup)));
+  expect_recovery();
 }
 
 TEST_F(GroupHostTest, OneThatWasAwayTooLongGetsASnapshot) {

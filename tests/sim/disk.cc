@@ -42,7 +42,7 @@ void Image::apply(const StoredWrite& write) {
 
 void Image::apply(const SnapshotOp& op) {
   if (op.snapshot) {
-    snapshots[op.group] = op.snapshot;
+    snapshots[op.group] = {.content = op.snapshot};
   } else {
     snapshots.erase(op.group);
   }
@@ -55,7 +55,12 @@ const GroupImage* Image::find(GroupId group) const {
 
 const storage::Snapshot* Image::snapshot(GroupId group) const {
   const auto at = snapshots.find(group);
-  return at == snapshots.end() ? nullptr : at->second.get();
+  return at == snapshots.end() ? nullptr : at->second.content.get();
+}
+
+bool Image::is_snapshot_rotten(GroupId group) const {
+  const auto at = snapshots.find(group);
+  return at != snapshots.end() && at->second.is_rotten;
 }
 
 std::optional<Term> Image::term_at(GroupId group, LogIndex index) const {
@@ -162,6 +167,23 @@ bool Disk::rot(Random& random, GroupId group) {
   return true;
 }
 
+bool Disk::rot_snapshot(GroupId group) {
+  const auto at = synced_.snapshots.find(group);
+  const bool is_the_same = at != synced_.snapshots.end() && current_.snapshot(group) == at->second.content.get();
+  if (!is_the_same || at->second.is_rotten) return false;
+  at->second.is_rotten = current_.snapshots[group].is_rotten = true;
+  rotten_snapshots_.insert(group);
+  return true;
+}
+
+bool Disk::is_damaged(GroupId group) const {
+  if (rotten(group) > 0 || synced_.is_snapshot_rotten(group)) return true;
+  const GroupImage* image = synced_.find(group);
+  const bool is_in_swap = image != nullptr && image->row && image->row->installing;
+  const GroupId staging = storage::staging_of(group);
+  return is_in_swap && (rotten(staging) > 0 || synced_.is_snapshot_rotten(staging));
+}
+
 std::size_t Disk::rotten(GroupId group) const {
   const auto known = rotten_.find(group);
   const GroupImage* image = synced_.find(group);
@@ -230,6 +252,7 @@ void Disk::wipe() {
   remembered_.reset();
   since_remembered_.clear();
   rotten_.clear();
+  rotten_snapshots_.clear();
   loss_ = storage::Loss::none;
 }
 

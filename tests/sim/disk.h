@@ -2,6 +2,7 @@
 // groups) and the snapshots. Each has what is synced and, in front of it, what is only written and may vanish when the
 // power fails. Entries are kept as the bytes of the real log format, so that rot meets the real checksum.
 #pragma once
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -31,6 +32,10 @@ struct StoredWrite {
 /// What is written in one piece: all of it or nothing.
 using LogOp = std::vector<StoredWrite>;
 using SnapshotPtr = std::shared_ptr<const storage::Snapshot>;
+struct StoredSnapshot {
+  SnapshotPtr content;
+  bool is_rotten = false;
+};
 struct SnapshotOp {
   GroupId group;
   SnapshotPtr snapshot;  // none: dropped
@@ -46,7 +51,7 @@ struct GroupImage {
 };
 struct Image {
   std::map<GroupId, GroupImage> groups;
-  std::map<GroupId, SnapshotPtr> snapshots;
+  std::map<GroupId, StoredSnapshot> snapshots;
 
   void apply(const StoredWrite& write);
   void apply(const LogOp& op) {
@@ -54,7 +59,9 @@ struct Image {
   }
   void apply(const SnapshotOp& op);
   const GroupImage* find(GroupId group) const;
+  /// What was saved, whether or not it can be read any more.
   const storage::Snapshot* snapshot(GroupId group) const;
+  bool is_snapshot_rotten(GroupId group) const;
   /// The term of an entry, or of the snapshot's last one.
   std::optional<Term> term_at(GroupId group, LogIndex index) const;
 };
@@ -77,6 +84,7 @@ class Disk {
       for (const StoredWrite& write : op) {
         before(write);
         synced_.apply(write);
+        if (write.row && write.row->installing && on_swap_) std::exchange(on_swap_, nullptr)(write.group);
       }
       if (remembered_) since_remembered_.push_back(std::move(op));
     }
@@ -95,6 +103,7 @@ class Disk {
 
   // Damage. Each returns whether there was anything to damage.
   bool rot(Random& random, GroupId group);
+  bool rot_snapshot(GroupId group);
   bool lose_suffix(Random& random);
   bool roll_back();
   void wipe();
@@ -102,11 +111,21 @@ class Disk {
   void forget(GroupId group);
   /// The image that roll_back() and lose_suffix() go back to.
   void remember();
+  /// `then` follows once, when a group has begun to exchange its log for what is staged, durably.
+  void await_swap(std::move_only_function<void(GroupId)> then) { on_swap_ = std::move(then); }
+  /// `then` follows once, when somebody is about to read a group's snapshot in order to send it.
+  void await_fetch(std::move_only_function<void(GroupId)> then) { on_fetch_ = std::move(then); }
+  void note_fetch(GroupId group) {
+    if (on_fetch_) std::exchange(on_fetch_, nullptr)(group);
+  }
 
   storage::Loss loss() const { return loss_; }
   /// Entries of `group` that fail their checksum.
   std::size_t rotten(GroupId group) const;
+  /// Something that the group still needs has rotted: an entry, the snapshot, or what is staged for a swap under way.
+  bool is_damaged(GroupId group) const;
   bool has_ever_rotted(GroupId group) const { return rotten_.contains(group) && !rotten_.at(group).empty(); }
+  bool has_snapshot_ever_rotted(GroupId group) const { return rotten_snapshots_.contains(group); }
   /// Every group of a disk that has lost entries says so itself by now.
   void note_recovery();
 
@@ -127,6 +146,9 @@ class Disk {
   std::vector<LogOp> since_remembered_;
   storage::Loss loss_ = storage::Loss::none;
   std::map<GroupId, std::set<LogIndex>> rotten_;
+  std::set<GroupId> rotten_snapshots_;
+  std::move_only_function<void(GroupId)> on_swap_;
+  std::move_only_function<void(GroupId)> on_fetch_;
 };
 
 }  // namespace quorate::sim

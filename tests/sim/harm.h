@@ -21,7 +21,7 @@ class Harm {
 
   /// Whether a replica has everything again, on this disk; `core` is null while it is not open.
   static bool is_whole(GroupId group, const Disk& disk, const raft::Core* core) {
-    if (core == nullptr || disk.loss() != storage::Loss::none || disk.rotten(group) > 0) return false;
+    if (core == nullptr || disk.loss() != storage::Loss::none || disk.is_damaged(group)) return false;
     return !core->is_recovering() && !core->durable_hard_state().recovering;
   }
 

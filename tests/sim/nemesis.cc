@@ -25,6 +25,8 @@ const Nemesis::Row Nemesis::kRows[] = {
     {Fault::disk_failed_sync, &Nemesis::fail_sync},
     {Fault::disk_full, &Nemesis::fill_disk},
     {Fault::disk_bit_rot, &Nemesis::rot},
+    {Fault::disk_snapshot_rot, &Nemesis::rot_snapshot},
+    {Fault::disk_staging_rot, &Nemesis::rot_staging},
     {Fault::disk_lost_suffix, &Nemesis::lose_suffix},
     {Fault::disk_rolled_back, &Nemesis::roll_back},
     {Fault::disk_wiped, &Nemesis::wipe},
@@ -190,6 +192,60 @@ void Nemesis::rot(Random& random) {
     victims_.note_harm(id, group);
     stage_.seen(Seen::rot_written);
     stage_.tell([&] { return fmt::format("node {}: an entry of group {} rots", id.value(), group.value()); });
+  }
+}
+
+/// A start is to meet it, or whoever sends it, or whoever comes first.
+void Nemesis::rot_snapshot(Random& random) {
+  const NodeId id = draw_node(random);
+  const std::vector<GroupId> groups = victims_.groups_on_disks();
+  if (groups.empty()) return;
+  const GroupId group = draw_one(random, groups);
+  switch (random.below(3)) {
+    case 0:
+      if (rot_snapshot_of(id, group)) victims_.stop_for(id, Death::kill, draw_exponential(random, 1s));
+      return;
+    case 1:
+      for (const NodeId node : victims_.nodes()) {
+        victims_.disk(node).await_fetch([this, node](GroupId sent) { rot_snapshot_of(node, sent); });
+      }
+      return;
+    default:
+      rot_snapshot_of(id, group);
+  }
+}
+
+bool Nemesis::rot_snapshot_of(NodeId id, GroupId group) {
+  if (stopped_ || !victims_.may_harm(id, group) || !victims_.disk(id).rot_snapshot(group)) return false;
+  victims_.note_harm(id, group);
+  stage_.seen(Seen::snapshot_rot_written);
+  stage_.tell([&] { return fmt::format("node {}: the snapshot of group {} rots", id.value(), group.value()); });
+  return true;
+}
+
+/// Lies in wait for a snapshot that is being installed, on every node.
+void Nemesis::rot_staging(Random& random) {
+  for (const NodeId id : victims_.nodes()) {
+    victims_.disk(id).await_swap([this, &random, id](GroupId group) {
+      if (stopped_ || !victims_.may_harm(id, group) || !rot_swap_of(random, id, group)) return;
+      victims_.note_harm(id, group);
+      stage_.seen(Seen::staged_rot_written);
+      stage_.tell([&] { return fmt::format("node {}: what group {} installs rots", id.value(), group.value()); });
+    });
+  }
+}
+
+/// Of what is read in the middle of a swap: the staged entries, the staged snapshot, and the one that it replaces.
+bool Nemesis::rot_swap_of(Random& random, NodeId id, GroupId group) {
+  Disk& disk = victims_.disk(id);
+  const GroupId staging = storage::staging_of(group);
+  switch (random.below(3)) {
+    case 0:
+      return disk.rot(random, staging);
+    case 1:
+      return disk.rot_snapshot(staging);
+    default:
+      return disk.rot_snapshot(group);
   }
 }
 

@@ -42,6 +42,10 @@ class Nemesis {
   void fail_sync(Random& random);
   void fill_disk(Random& random);
   void rot(Random& random);
+  void rot_snapshot(Random& random);
+  bool rot_snapshot_of(NodeId id, GroupId group);
+  void rot_staging(Random& random);
+  bool rot_swap_of(Random& random, NodeId id, GroupId group);
   void lose_suffix(Random& random);
   void roll_back(Random& random);
   void wipe(Random& random);

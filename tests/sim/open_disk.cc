@@ -11,6 +11,12 @@ namespace quorate::sim {
 
 using namespace std::chrono_literals;
 
+namespace {
+
+std::unexpected<Error> snapshot_damage() { return failure(ErrorCode::corruption, "the snapshot fails its digest"); }
+
+}  // namespace
+
 void OpenDisk::later(Duration delay, std::move_only_function<void()> task) {
   stage_.schedule.after(delay, [this, alive = alive_, task = std::move(task)]() mutable {
     if (!*alive) return;
@@ -62,6 +68,10 @@ Result<storage::LogSummary> OpenDisk::summarize(GroupId group, LogIndex after) c
 Result<std::optional<storage::Snapshot>> OpenDisk::load_snapshot(GroupId group) const {
   const storage::Snapshot* snapshot = disk_.current().snapshot(group);
   if (snapshot == nullptr) return std::nullopt;
+  if (disk_.current().is_snapshot_rotten(group)) {
+    stage_.seen(storage::is_staging(group) ? Seen::staged_rot_read : Seen::snapshot_rot_found_at_start);
+    return snapshot_damage();
+  }
   return *snapshot;
 }
 
@@ -184,7 +194,7 @@ Result<std::vector<raft::Entry>> OpenDisk::read_now(GroupId group, LogIndex from
   for (auto at = image->entries.lower_bound(from); at != image->entries.end() && at->first <= to; ++at) {
     auto entry = decode_stored(group, at->first, at->second);
     if (!entry && entries.empty()) {
-      stage_.seen(Seen::rot_read);
+      stage_.seen(storage::is_staging(group) ? Seen::staged_rot_read : Seen::rot_read);
       return failure(ErrorCode::corruption, "an entry fails its checksum");
     }
     if (!entry || bytes >= bytes_max) break;
@@ -213,14 +223,20 @@ void OpenDisk::drop_snapshot(GroupId group, Done done) {
 void OpenDisk::fetch_snapshot(GroupId group, SnapshotRead done) {
   const Duration time = draw_exponential(stage_.streams.disk, stage_.options.disk.read_mean);
   later(time, [this, group, done = std::move(done)]() mutable {
-    const storage::Snapshot* snapshot = disk_.synced().snapshot(group);
-    if (snapshot == nullptr) {
-      done(std::nullopt);
-    } else {
-      done(*snapshot);
-    }
+    disk_.note_fetch(group);
+    done(fetch_now(group));
     owner_.wake();
   });
+}
+
+Result<std::optional<storage::Snapshot>> OpenDisk::fetch_now(GroupId group) const {
+  const storage::Snapshot* snapshot = disk_.synced().snapshot(group);
+  if (snapshot == nullptr) return std::nullopt;
+  if (disk_.synced().is_snapshot_rotten(group)) {
+    stage_.seen(Seen::snapshot_rot_read);
+    return snapshot_damage();
+  }
+  return *snapshot;
 }
 
 void OpenDisk::begin_snapshot() {

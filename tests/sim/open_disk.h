@@ -95,6 +95,7 @@ class OpenDisk final : public storage::GroupStorage {
   void write_batch();
   void sync_batch();
   void answer_batch();
+  Result<std::optional<storage::Snapshot>> fetch_now(GroupId group) const;
   void begin_snapshot();
   void write_snapshot();
   void sync_snapshot();

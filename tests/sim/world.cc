@@ -273,6 +273,7 @@ void World::watch_harm() {
       if (!Harm::is_whole(group, disk, core)) continue;
       harm_.heal(group, replica);
       if (disk.has_ever_rotted(group)) stage_.seen(Seen::rot_repaired);
+      if (disk.has_snapshot_ever_rotted(group)) stage_.seen(Seen::snapshot_rot_repaired);
       stage_.tell([&] { return fmt::format("g{}: {} is whole again", group.value(), raft::print(replica)); });
     }
     watch_harm();

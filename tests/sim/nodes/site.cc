@@ -108,7 +108,7 @@ void Site::on_death(NodeId id, const std::string& why) {
   stage_.tell([&] { return fmt::format("node {}: ends by itself: {}", id.value(), why); });
   const Disk& disk = machine(id).disk;
   const bool is_rotten = std::ranges::any_of(disk.current().groups, [&](const auto& group) {
-    return disk.rotten(group.first) > 0 && why.find("start again to recover") != std::string::npos;
+    return disk.is_damaged(group.first) && why.find("start again to recover") != std::string::npos;
   });
   const bool has_reason = why == kTrapped || machine(id).broker->disk().has_failed() || is_rotten;
   if (!has_reason) stage_.violated(fmt::format("node {} fails: {}", id.value(), why));
@@ -261,6 +261,7 @@ void Site::watch_harm() {
       if (!Harm::is_whole(group, disk(id), is_open ? &here->core() : nullptr)) continue;
       harm_.heal(group, replica);
       if (disk(id).has_ever_rotted(group)) stage_.seen(Seen::rot_repaired);
+      if (disk(id).has_snapshot_ever_rotted(group)) stage_.seen(Seen::snapshot_rot_repaired);
       stage_.tell([&] { return fmt::format("g{}: {} is whole again", group.value(), raft::print(replica)); });
     }
     watch_harm();
