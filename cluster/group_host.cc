@@ -50,8 +50,7 @@ Result<void> GroupHost::open(GroupId group, GroupClient& client, const Birth& bi
   if (result && opened.is_open()) receive_early(group);
   if (result) return result;
   replicas_.erase(group);
-  return failure(result.error().code, client.describe() + ": " + result.error().text +
-                                          "; restore the data directory from a copy, or replace this node");
+  return std::unexpected(explain(client, result.error()));
 }
 
 Epoch GroupHost::life_of(GroupId group) const {

@@ -17,6 +17,12 @@ bool is_newer(raft::ReplicaId a, raft::ReplicaId b) { return a > b; }
 
 }  // namespace
 
+Error explain(const GroupClient& client, const Error& why) {
+  const bool is_damage = why.code == ErrorCode::corruption;
+  const char* advice = is_damage ? "; restore the data directory from a copy, or replace this node" : "";
+  return {.code = why.code, .text = client.describe() + ": " + why.text + advice};
+}
+
 Replica::Replica(GroupId id, std::uint64_t incarnation, GroupClient& client, HostContext& host)
     : id_(id), incarnation_(incarnation), client_(client), host_(host) {}
 
@@ -70,10 +76,10 @@ Result<void> Replica::open(const Birth& birth) {
 /// it.
 void Replica::begin_anew(const Birth& birth) {
   host_.storage().drop_snapshot(id_, later<Result<void>>([this, birth](Result<void> dropped) {
-                                  if (!dropped) return host_.fail(dropped.error());
+                                  if (!dropped) return fail(dropped.error());
                                   row_ = {.self = birth.self, .configuration = birth.configuration};
                                   host_.write({.group = id_, .drop = true, .row = row_}, [this, birth] {
-                                    if (auto loaded = load(); !loaded) return host_.fail(loaded.error());
+                                    if (auto loaded = load(); !loaded) return fail(loaded.error());
                                     if (is_alone() || birth.campaign) step(raft::Campaign{});
                                   });
                                 }));
@@ -154,6 +160,15 @@ raft::Refusal Replica::feed(raft::Input input) {
   return refused;
 }
 
+/// What lies here cannot be used, or nothing can be written any more.
+void Replica::fail(const Error& why) { host_.fail(explain(client_, why)); }
+
+/// What the disk has lost or damaged the others can make good, but not as long as this replica has acted on it.
+void Replica::fail_until_restart(const std::string& why) {
+  host_.fail({.code = ErrorCode::corruption,
+              .text = client_.describe() + ": " + why + "; the node has to start again to recover"});
+}
+
 void Replica::close() {
   closed_ = true;
   for (const auto& [peer, sending] : std::exchange(sending_, {})) host_.end_transfer(raft::node_of(peer));
@@ -168,12 +183,8 @@ void Replica::carry_out() {
   if (core_->is_recovering() && !was_recovering_) {
     was_recovering_ = true;
     // Found out while running: what else is lost only a start can judge, and that one has to know of it.
-    host_.write({.group = id_, .row = row_}, [this] {
-      host_.fail({.code = ErrorCode::corruption,
-                  .text = client_.describe() +
-                          ": the leader has proof that this disk lost what it had synced; the node " +
-                          "has to start again to recover"});
-    });
+    host_.write({.group = id_, .row = row_},
+                [this] { fail_until_restart("the leader has proof that this disk lost what it had synced"); });
   }
   for (const raft::ReplicaId peer : output_.lost_data) {
     log::error(log::Category::queue,
@@ -243,9 +254,7 @@ bool Replica::settle() {
   if (closed_) return false;
   bool is_budget_spent = false;
   if (auto applied = apply_ready(is_budget_spent); !applied) {
-    host_.fail({.code = applied.error().code,
-                .text = client_.describe() + ": " + applied.error().text +
-                        "; restore the data directory from a copy, or replace this node"});
+    fail(applied.error());
     return false;
   }
   if (closed_) return false;

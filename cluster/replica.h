@@ -27,6 +27,9 @@ struct Birth {
   bool campaign = false;  // of several new replicas one begins
 };
 
+/// As an operator is to read it: which group, what is wrong, and what to do when its data are damaged.
+Error explain(const GroupClient& client, const Error& why);
+
 class Replica {
  public:
   /// `incarnation` tells this opening of the group from every other.
@@ -87,6 +90,8 @@ class Replica {
   Result<void> restore(const std::optional<storage::Snapshot>& snapshot, raft::Core::Options& options);
   void begin_anew(const Birth& birth);
   void announce_live_nodes();
+  void fail(const Error& why);
+  void fail_until_restart(const std::string& why);
   raft::LogPosition configuration_position() const;
   raft::Refusal feed(raft::Input input);
   void carry_out();

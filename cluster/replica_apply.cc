@@ -81,17 +81,14 @@ void Replica::on_read_for_apply(LogIndex first, Result<std::vector<raft::Entry>>
   const bool is_missing = entries && (entries->empty() || entries->front().index > first);
   if (!entries || is_missing) {
     if (!is_alone() && (is_missing || entries.error().code == ErrorCode::corruption)) return repair(first, {});
-    const std::string why =
-        entries ? "log entry " + std::to_string(first.value()) + " is missing" : entries.error().text;
-    return host_.fail({.code = ErrorCode::corruption, .text = client_.describe() + ": " + why});
+    if (!entries) return fail(entries.error());
+    return fail({.code = ErrorCode::corruption, .text = "log entry " + std::to_string(first.value()) + " is missing"});
   }
   for (const raft::Entry& entry : *entries) {
     const bool is_current = entry.index == applied_.plus(1) && entry.index <= core_->applicable_index() &&
                             core_->log().term_at(entry.index) == entry.term;
     if (!is_current || closed_ || machine_version_ > host_.options().machine_version) break;
-    if (auto applied = apply_one(entry); !applied) {
-      return host_.fail({.code = applied.error().code, .text = client_.describe() + ": " + applied.error().text});
-    }
+    if (auto applied = apply_one(entry); !applied) return fail(applied.error());
   }
   if (!closed_ && applied_ >= first) feed(raft::Applied{.index = applied_});
 }
@@ -167,10 +164,8 @@ void Replica::ask_for_repair() {
   std::erase_if(repairs_->indexes, [&](LogIndex index) { return !is_in_log(index) && !is_live(index); });
   if (repairs_->indexes.empty()) return end_repairs();
   if (is_repair_hopeless(host_.shard().now())) {
-    return host_.fail({.code = ErrorCode::corruption,
-                       .text = client_.describe() + ": log entry " +
-                               std::to_string(repairs_->indexes.rbegin()->value()) +
-                               " is damaged and no member has sent it; the node has to start again to recover"});
+    return fail_until_restart("log entry " + std::to_string(repairs_->indexes.rbegin()->value()) +
+                              " is damaged and no member has sent it");
   }
   for (const raft::ReplicaId member : core_->configuration().members()) {
     if (member == core_->self()) continue;
@@ -311,7 +306,7 @@ void Replica::save_snapshot() {
   const LogIndex kept = kept_from(snapshot.meta.last.index);
   host_.storage().save_snapshot(id_, std::move(snapshot), kept, later<Result<void>>([this, kept](Result<void> result) {
                                   saving_ = false;
-                                  if (!result) return host_.fail(result.error());
+                                  if (!result) return fail(result.error());
                                   const LogIndex base(kept.value() - 1);
                                   const auto term = core_->log().term_at(base);
                                   if (term) step(raft::Compacted{.position = {.index = base, .term = *term}});

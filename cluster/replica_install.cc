@@ -28,7 +28,7 @@ void Replica::begin_install(const raft::Install& install) {
   host_.storage().save_snapshot(storage::staging_of(id_), installing_->snapshot,
                                 installing_->snapshot.meta.last.index.plus(1),
                                 later<Result<void>>([this](Result<void> saved) {
-                                  if (!saved) return host_.fail(saved.error());
+                                  if (!saved) return fail(saved.error());
                                   commit_install();
                                 }));
 }
@@ -57,7 +57,7 @@ void Replica::move_staged_entries(LogIndex from) {
 void Replica::promote_snapshot() {
   const LogIndex behind = installing_->snapshot.meta.last.index.plus(1);
   host_.storage().save_snapshot(id_, installing_->snapshot, behind, later<Result<void>>([this](Result<void> saved) {
-                                  if (!saved) return host_.fail(saved.error());
+                                  if (!saved) return fail(saved.error());
                                   finish_install();
                                 }));
 }
@@ -68,11 +68,11 @@ void Replica::finish_install() {
   host_.write({.group = id_, .row = row_}, std::nullopt, storage::Durability::synced);
   discard_staging();
   if (done->is_resumed) {
-    if (auto loaded = load(); !loaded) host_.fail(loaded.error());
+    if (auto loaded = load(); !loaded) fail(loaded.error());
     return;
   }
   const storage::Snapshot& snapshot = done->snapshot;
-  if (auto restored = client_.restore(snapshot.state.view()); !restored) return host_.fail(restored.error());
+  if (auto restored = client_.restore(snapshot.state.view()); !restored) return fail(restored.error());
   const LogIndex index = snapshot.meta.last.index;
   applied_ = snapshot_ = index;
   applied_ts_ = snapshot.meta.ts;
@@ -93,7 +93,7 @@ void Replica::resume_install(const raft::LogPosition& position) {
   installing_ = std::make_unique<Installing>();
   installing_->is_resumed = true;
   auto own = host_.storage().load_snapshot(id_);
-  if (!own && own.error().code != ErrorCode::corruption) return host_.fail(own.error());
+  if (!own && own.error().code != ErrorCode::corruption) return fail(own.error());
   if (own && *own && (*own)->meta.last.index >= position.index) return finish_install();
   auto staged = host_.storage().load_snapshot(storage::staging_of(id_));
   if (!staged) return abandon_install(staged.error());
@@ -110,17 +110,15 @@ void Replica::resume_install(const raft::LogPosition& position) {
 /// What was staged cannot be read. What it contradicts is cut off already, so this replica begins again; but it does so
 /// before it has a core and a machine, at a start.
 void Replica::abandon_install(const Error& why) {
-  if (why.code != ErrorCode::corruption) return host_.fail(why);
+  if (why.code != ErrorCode::corruption) return fail(why);
   if (!installing_->is_resumed) {
-    return host_.fail({.code = why.code,
-                       .text = client_.describe() + ": a snapshot that was being installed is damaged: " + why.text +
-                               "; the node has to start again to recover"});
+    return fail_until_restart("a snapshot that was being installed is damaged: " + why.text);
   }
   installing_.reset();
   row_.installing.reset();
   Remains nothing = begin_again(why.text);
   discard_staging();
-  if (auto begun = begin_with(std::move(nothing)); !begun) host_.fail(begun.error());
+  if (auto begun = begin_with(std::move(nothing)); !begun) fail(begun.error());
 }
 
 void Replica::discard_staging() {

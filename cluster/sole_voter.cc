@@ -17,26 +17,26 @@ namespace {
 constexpr std::size_t kGroupsPerWrite = 256;
 
 /// Where the log ends, as far as it could be read.
-raft::LogPosition end_of(const Remains& remains) {
-  raft::LogPosition end = remains.snapshot ? remains.snapshot->last : raft::LogPosition{};
-  end.index = std::max(end.index, remains.log.last);
-  if (!remains.log.runs.empty()) end.term = remains.log.runs.back().term;
+raft::LogPosition end_of(const GroupOnDisk& found) {
+  raft::LogPosition end = found.snapshot ? found.snapshot->last : raft::LogPosition{};
+  end.index = std::max(end.index, found.log.last);
+  if (!found.log.runs.empty()) end.term = found.log.runs.back().term;
   return end;
 }
 
 /// Nothing for a group without a row, which does not exist.
-Result<std::optional<Remains>> read_remains(const storage::GroupStorage& storage, GroupId group) {
+Result<std::optional<GroupOnDisk>> read_group(const storage::GroupStorage& storage, GroupId group) {
   auto row = storage.row(group);
   if (!row) return std::unexpected(row.error());
-  if (!*row) return std::optional<Remains>();
-  Remains remains{.row = std::move(**row)};
+  if (!*row) return std::optional<GroupOnDisk>();
+  GroupOnDisk found{.row = std::move(**row)};
   const auto snapshot = storage.load_snapshot(group);
   if (!snapshot) return std::unexpected(snapshot.error());
-  if (*snapshot) remains.snapshot = (*snapshot)->meta;
-  auto log = storage.summarize(group, remains.snapshot ? remains.snapshot->last.index : LogIndex(0));
+  if (*snapshot) found.snapshot = (*snapshot)->meta;
+  auto log = storage.summarize(group, found.snapshot ? found.snapshot->last.index : LogIndex(0));
   if (!log) return std::unexpected(log.error());
-  remains.log = std::move(*log);
-  return std::optional(std::move(remains));
+  found.log = std::move(*log);
+  return std::optional(std::move(found));
 }
 
 Result<void> write(storage::GroupStorage& storage, std::vector<storage::GroupWrite> writes) {
@@ -49,31 +49,31 @@ Result<void> write(storage::GroupStorage& storage, std::vector<storage::GroupWri
 
 }  // namespace
 
-const raft::Configuration& Remains::configuration() const {
+const raft::Configuration& GroupOnDisk::configuration() const {
   if (!log.configurations.empty()) return log.configurations.back().second;
   return snapshot ? snapshot->configuration : row.configuration;
 }
 
-std::string_view fault_of(const Remains& remains) {
-  if (remains.row.self == raft::kNoReplica) return "it has no replica here";
-  if (remains.row.hard_state.recovering) return "this disk has lost a part of what it had";
-  if (remains.row.installing) return "the node was stopped while it took over what it had missed";
-  if (remains.log.damaged) return "its log is damaged";
-  return remains.configuration().voters.empty() ? "its members are not known" : "";
+std::string_view fault_of(const GroupOnDisk& found) {
+  if (found.row.self == raft::kNoReplica) return "it has no replica here";
+  if (found.row.hard_state.recovering) return "this disk has lost a part of what it had";
+  if (found.row.installing) return "the node was stopped while it took over what it had missed";
+  if (found.log.damaged) return "its log is damaged";
+  return found.configuration().voters.empty() ? "its members are not known" : "";
 }
 
-std::optional<storage::GroupWrite> make_sole_voter(GroupId group, const Remains& remains, WallTime now) {
-  const raft::ReplicaId self = remains.row.self;
-  const raft::Configuration& before = remains.configuration();
+std::optional<storage::GroupWrite> make_sole_voter(GroupId group, const GroupOnDisk& found, WallTime now) {
+  const raft::ReplicaId self = found.row.self;
+  const raft::Configuration& before = found.configuration();
   const raft::Configuration after{.voters = {self}, .machine_version = before.machine_version};
   if (before == after) return std::nullopt;
-  const raft::LogPosition end = end_of(remains);
-  storage::GroupRow row = remains.row;
+  const raft::LogPosition end = end_of(found);
+  storage::GroupRow row = found.row;
   row.hard_state.term = std::max(row.hard_state.term, end.term).plus(1);
   row.hard_state.voted_for = self;
   WallTime ts = now;
-  if (remains.snapshot) ts = std::max(ts, remains.snapshot->ts);
-  if (!remains.log.runs.empty()) ts = std::max(ts, remains.log.last_ts);
+  if (found.snapshot) ts = std::max(ts, found.snapshot->ts);
+  if (!found.log.runs.empty()) ts = std::max(ts, found.log.last_ts);
   raft::Entry entry{.index = end.index.plus(1),
                     .term = row.hard_state.term,
                     .type = raft::EntryType::config,
@@ -89,7 +89,7 @@ Result<void> may_stand_alone(const storage::GroupStorage& storage) {
     return failure(ErrorCode::corruption, "what this node has cannot be made a cluster: " + std::string(why));
   };
   if (storage.loss() == storage::Loss::promises) return refuse("this disk has forgotten votes");
-  const auto metadata = read_remains(storage, kMetadataGroup);
+  const auto metadata = read_group(storage, kMetadataGroup);
   if (!metadata) return std::unexpected(metadata.error());
   if (!*metadata) return refuse("there is no metadata here");
   if (const std::string_view fault = fault_of(**metadata); !fault.empty()) {
@@ -101,7 +101,7 @@ Result<void> may_stand_alone(const storage::GroupStorage& storage) {
   }
   for (const GroupId group : storage.groups()) {
     if (storage::is_staging(group)) continue;
-    if (auto read = read_remains(storage, group); !read) return std::unexpected(read.error());
+    if (auto read = read_group(storage, group); !read) return std::unexpected(read.error());
   }
   return {};
 }
@@ -115,14 +115,14 @@ Result<void> stand_alone(storage::GroupStorage& storage, WallTime now) {
   };
   for (const GroupId group : storage.groups()) {
     if (storage::is_staging(group)) continue;
-    const auto remains = read_remains(storage, group);
-    if (!remains) return std::unexpected(remains.error());
-    if (!*remains) continue;
-    if (const std::string_view fault = fault_of(**remains); !fault.empty()) {
+    const auto found = read_group(storage, group);
+    if (!found) return std::unexpected(found.error());
+    if (!*found) continue;
+    if (const std::string_view fault = fault_of(**found); !fault.empty()) {
       log::error(log::Category::queue, "group.left_without_majority group={} reason=\"{}\"", group.value(), fault);
       continue;
     }
-    if (auto change = make_sole_voter(group, **remains, now)) writes.push_back(std::move(*change));
+    if (auto change = make_sole_voter(group, **found, now)) writes.push_back(std::move(*change));
     if (writes.size() < kGroupsPerWrite) continue;
     if (auto written = flush(); !written) return written;
   }

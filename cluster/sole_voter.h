@@ -14,7 +14,7 @@
 namespace quorate::cluster {
 
 /// What lies here of one group.
-struct Remains {
+struct GroupOnDisk {
   storage::GroupRow row;
   std::optional<raft::SnapshotMeta> snapshot;
   storage::LogSummary log;  // behind the snapshot
@@ -24,11 +24,11 @@ struct Remains {
 };
 
 /// Why the replica here must not speak for its group, in few words; empty: it may.
-std::string_view fault_of(const Remains& remains);
+std::string_view fault_of(const GroupOnDisk& found);
 
 /// What makes the replica its group's only voter, whatever change of members was under way; nothing when it is that
-/// already. Only of remains without a fault.
-std::optional<storage::GroupWrite> make_sole_voter(GroupId group, const Remains& remains, WallTime now);
+/// already. Only of one without a fault.
+std::optional<storage::GroupWrite> make_sole_voter(GroupId group, const GroupOnDisk& found, WallTime now);
 
 /// Whether the metadata here can be a cluster's, and all groups can be read.
 Result<void> may_stand_alone(const storage::GroupStorage& storage);

@@ -18,7 +18,7 @@ constexpr ReplicaId kSelf{1};
 constexpr WallTime kNow{std::chrono::milliseconds(1000)};
 constexpr WallTime kLater{std::chrono::milliseconds(5000)};
 
-Remains voter_of_three() {
+GroupOnDisk voter_of_three() {
   return {.row = {.hard_state = {.term = Term(3), .voted_for = ReplicaId(2)},
                   .self = kSelf,
                   .configuration = {.voters = {kSelf, ReplicaId(2), ReplicaId(3)}, .machine_version = 4}},
@@ -50,7 +50,7 @@ TEST(SoleVoter, BeginsATermOfItsOwnBehindAllThatIsThere) {
 }
 
 TEST(SoleVoter, BeginsBehindASnapshotWithoutALog) {
-  Remains remains = voter_of_three();
+  GroupOnDisk remains = voter_of_three();
   remains.log = {.last = LogIndex(20)};
   remains.snapshot = {.last = {.index = LogIndex(20), .term = Term(9)},
                       .ts = kLater,
@@ -79,7 +79,7 @@ TEST(SoleVoter, EndsWhateverChangeOfMembersWasUnderWay) {
       {"about to have company", {.voters = {kSelf}, .joining = {ReplicaId(2)}, .machine_version = 2}},
   };
   for (const Row& row : rows) {
-    Remains remains = voter_of_three();
+    GroupOnDisk remains = voter_of_three();
     remains.log.configurations = {{LogIndex(2), {.voters = {ReplicaId(8)}}}, {LogIndex(6), row.newest}};
     ASSERT_EQ(fault_of(remains), "") << row.what;
     const auto write = make_sole_voter(kGroup, remains, kNow);
@@ -91,17 +91,17 @@ TEST(SoleVoter, EndsWhateverChangeOfMembersWasUnderWay) {
 }
 
 TEST(SoleVoter, IsNobodyWhoLacksAPartOfWhatItHad) {
-  Remains lost = voter_of_three();
+  GroupOnDisk lost = voter_of_three();
   lost.row.hard_state.recovering = true;
-  Remains damaged = voter_of_three();
+  GroupOnDisk damaged = voter_of_three();
   damaged.log.damaged = LogIndex(8);
-  Remains installing = voter_of_three();
+  GroupOnDisk installing = voter_of_three();
   installing.row.installing = raft::LogPosition{.index = LogIndex(30), .term = Term(3)};
-  Remains unknown = voter_of_three();
+  GroupOnDisk unknown = voter_of_three();
   unknown.row.configuration = {};
-  Remains nobody = voter_of_three();
+  GroupOnDisk nobody = voter_of_three();
   nobody.row.self = raft::kNoReplica;
-  for (const Remains& remains : {lost, damaged, installing, unknown, nobody}) EXPECT_NE(fault_of(remains), "");
+  for (const GroupOnDisk& remains : {lost, damaged, installing, unknown, nobody}) EXPECT_NE(fault_of(remains), "");
   EXPECT_EQ(fault_of(voter_of_three()), "");
 }
 
