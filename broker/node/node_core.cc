@@ -83,12 +83,13 @@ void NodeCore::build_watch() {
               [this](NodeId node, bool live) {
                 owner_.on_node_live(node, live);
                 given_up_.remove(node);
-                on_every_shard([node, live](NodeShard& shard) { shard.on_node_live(node, live, false); });
+                const auto health = live ? queue::NodeHealth::live : queue::NodeHealth::silent;
+                on_every_shard([node, health](NodeShard& shard) { shard.on_node_health(node, health); });
               },
           .on_given_up =
               [this](NodeId node) {
                 given_up_.add(node, *metadata_->topology());
-                on_every_shard([node](NodeShard& shard) { shard.on_node_live(node, false, true); });
+                on_every_shard([node](NodeShard& shard) { shard.on_node_health(node, queue::NodeHealth::given_up); });
               },
           .on_majority =
               [this](bool has_majority) {

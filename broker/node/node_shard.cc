@@ -156,24 +156,17 @@ Placement::Fitness NodeShard::fitness_of(NodeId node) const {
   return row != nullptr && row->drained ? Placement::Fitness::drained : Placement::Fitness::fit;
 }
 
-void NodeShard::on_node_live(NodeId node, bool live, bool given_up) {
-  if (live) {
-    live_nodes_.insert(node);
-  } else {
-    live_nodes_.erase(node);
-  }
-  if (given_up) {
-    given_up_nodes_.insert(node);
-  } else {
-    given_up_nodes_.erase(node);
-    groups_.on_node_live(node, live);
-  }
+void NodeShard::on_node_health(NodeId node, queue::NodeHealth health) {
+  health_[node] = health;
+  const bool is_known_silent = health == queue::NodeHealth::given_up;
+  if (!is_known_silent) groups_.on_node_live(node, health == queue::NodeHealth::live);
   queues_.on_node_health(node);
 }
 
 queue::NodeHealth NodeShard::health_of(NodeId node) const {
-  if (node == options_.node || live_nodes_.contains(node)) return queue::NodeHealth::live;
-  return given_up_nodes_.contains(node) ? queue::NodeHealth::given_up : queue::NodeHealth::silent;
+  if (node == options_.node) return queue::NodeHealth::live;
+  const auto at = health_.find(node);
+  return at != health_.end() ? at->second : queue::NodeHealth::silent;
 }
 
 void NodeShard::on_node_unreachable(NodeId node) {

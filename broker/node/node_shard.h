@@ -3,8 +3,8 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
-#include <set>
 #include <unordered_map>
 #include <vector>
 
@@ -57,8 +57,7 @@ class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
   /// Opens the queues of this shard; `on_recovered` is called when all of them have their history.
   void recover(const cluster::TopologyPtr& topology, std::function<void()> on_recovered);
   void on_topology(const cluster::TopologyPtr& topology, const cluster::QueueChanges& changes);
-  /// `given_up`: it has been silent for so long that its clients lose what they hold.
-  void on_node_live(NodeId node, bool live, bool given_up);
+  void on_node_health(NodeId node, queue::NodeHealth health);
   /// What was sent there lately may be lost.
   void on_node_unreachable(NodeId node);
 
@@ -85,7 +84,7 @@ class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
   /// Moves leaders away while the node is drained. Gives when it is due again.
   Duration evacuate() { return evacuation_.look(); }
 
-  bool is_live(NodeId node) const { return node == options_.node || live_nodes_.contains(node); }
+  bool is_live(NodeId node) const { return health_of(node) == queue::NodeHealth::live; }
 
   // From other nodes.
   void on_remote(const queue::Leadership& leadership) { announce(leadership, false); }
@@ -176,8 +175,7 @@ class NodeShard final : public queue::MailReceiver, public amqp::Surroundings {
   std::unordered_map<std::uint64_t, amqp::Session*> sessions_;  // by serial, a connection's and its channels'
   std::unordered_map<std::uint64_t, std::move_only_function<void(queue::SessionMail)>> questions_;  // by serial
   std::uint64_t last_serial_ = 0;
-  std::set<NodeId> live_nodes_;      // of the others
-  std::set<NodeId> given_up_nodes_;  // of those that are not
+  std::map<NodeId, queue::NodeHealth> health_;  // of the others
   bool stopping_ = false;
 };
 
