@@ -61,7 +61,7 @@ Result<void> Replica::open(const Birth& birth) {
     row_ = {.self = birth.self, .configuration = birth.configuration};
     host_.write({.group = id_, .row = row_}, std::nullopt, storage::Durability::buffered);
   }
-  if (!row_.configuration.is_alone(row_.self)) {
+  if (has_others()) {
     auto staging = host_.storage().row(storage::staging_of(id_));
     if (!staging) return std::unexpected(staging.error());
     if (*staging) discard_staging();
@@ -215,10 +215,9 @@ void Replica::answer(const std::vector<raft::ReadReady>& reads) {
 void Replica::write(raft::LogWrite&& append) {
   if (append.truncate_from) forget_repairs(*append.truncate_from);
   storage::GroupWrite write{.group = id_, .truncate_from = append.truncate_from, .entries = std::move(append.entries)};
-  if (append.hard_state) {
-    row_.hard_state = *append.hard_state;
-    write.row = row_;
-  }
+  if (append.hard_state) row_.hard_state = *append.hard_state;
+  const bool was_left_alone = note_who_is_left(write.entries);
+  if (append.hard_state || was_left_alone) write.row = row_;
   // Others count on what this replica acknowledges; only who leads a group of one answers to nobody but its proposers.
   const bool leads_alone = core_->role() == raft::Role::leader && !core_->configuration().is_replicated();
   const bool changes_members = std::ranges::any_of(

@@ -104,6 +104,11 @@ class Replica {
   Result<bool> is_of_this_log(const storage::Snapshot& snapshot) const;
   Remains begin_again(const std::string& why);
   void begin_recovery(const std::string& why);
+  bool is_elsewhere(LogIndex known_to, const raft::Configuration& newest) const;
+  bool has_others() const { return is_elsewhere(LogIndex(0), row_.configuration); }
+  bool note_company(LogIndex since, bool has_others);
+  bool note_who_is_left(const std::vector<raft::Entry>& entries);
+  void on_configuration(LogIndex index, const raft::Configuration& committed);
   Result<void> judge_loss(const raft::Core::Options& options, const storage::LogSummary& log);
 
   // replica_apply.cc

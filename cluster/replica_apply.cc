@@ -52,6 +52,7 @@ Result<void> Replica::apply_one(const raft::Entry& entry) {
       machine_version_ = configuration->machine_version;
       client_.on_machine_version(machine_version_);
     }
+    on_configuration(entry.index, *configuration);
     return {};
   }
   const bool begins_own_term = core_->role() == raft::Role::leader && entry.index == core_->term_start();

@@ -36,6 +36,7 @@ void Replica::begin_install(const raft::Install& install) {
 void Replica::commit_install() {
   const raft::Install& what = installing_->what;
   row_.installing = what.meta.last;
+  note_company(what.meta.last.index, !what.meta.configuration.is_alone(row_.self));
   storage::GroupWrite write{.group = id_, .row = row_};
   if (!what.keeps_tail) write.truncate_from = what.truncate_from;
   host_.write(std::move(write), [this] { move_staged_entries(LogIndex(0)); });

@@ -1,14 +1,19 @@
 // What a start finds of a replica, and whether it is worth keeping. Snapshot and log lie in two databases, and a disk
 // may have lost the end of one of them; what the others have is worth more than what is in doubt here (raft.md §2.15).
 #include <algorithm>
+#include <limits>
 #include <string>
 #include <utility>
 
 #include "base/log.h"
 #include "cluster/replica.h"
+#include "raft/configuration.h"
 
 namespace quorate::cluster {
 namespace {
+
+/// Of company: whatever the log says that is to come again, until there is an entry that leaves this replica alone.
+constexpr LogIndex kForNow{std::numeric_limits<std::uint64_t>::max()};
 
 constexpr const char* kLostWrites = "the disk has lost writes that were synced";
 
@@ -27,9 +32,8 @@ Result<Replica::Remains> Replica::take_stock() {
   const storage::GroupStorage& storage = host_.storage();
   auto snapshot = storage.load_snapshot(id_);
   if (!snapshot) {
-    const bool others_have_it =
-        snapshot.error().code == ErrorCode::corruption && !row_.configuration.is_alone(row_.self);
-    if (!others_have_it) return std::unexpected(snapshot.error());
+    const bool is_rotten = snapshot.error().code == ErrorCode::corruption;
+    if (!is_rotten || !has_others()) return std::unexpected(snapshot.error());
     return begin_again(snapshot.error().text);
   }
   const std::optional<storage::Snapshot>& found = *snapshot;
@@ -37,13 +41,19 @@ Result<Replica::Remains> Replica::take_stock() {
   if (found) fits = is_of_this_log(*found);
   if (!fits) return std::unexpected(fits.error());
   if (!*fits) {
+    if (!is_elsewhere(found->meta.last.index, found->meta.configuration)) {
+      return failure(ErrorCode::corruption, kLostWrites);
+    }
     row_.configuration = found->meta.configuration;
-    if (row_.configuration.is_alone(row_.self)) return failure(ErrorCode::corruption, kLostWrites);
     return begin_again(kLostWrites);
   }
   auto log = storage.summarize(id_, found ? found->meta.last.index : LogIndex(0));
   if (!log) return std::unexpected(log.error());
-  if (is_of_one_before(row_, found, *log)) return begin_again("a replica was here before");
+  if (is_of_one_before(row_, found, *log)) {
+    constexpr const char* kOneBefore = "a replica was here before";
+    if (!has_others()) return failure(ErrorCode::corruption, kOneBefore);
+    return begin_again(kOneBefore);
+  }
   return Remains{.snapshot = std::move(*snapshot), .log = std::move(*log)};
 }
 
@@ -59,6 +69,7 @@ Result<bool> Replica::is_of_this_log(const storage::Snapshot& snapshot) const {
 /// that says so is durable: without it a log that does not begin at its beginning would be all that a start finds.
 Replica::Remains Replica::begin_again(const std::string& why) {
   begin_recovery(why);
+  row_.company = {.since = kForNow, .has_others = true};
   host_.write({.group = id_, .drop = true, .row = row_},
               [this] { host_.storage().drop_snapshot(id_, [](Result<void>) {}); });
   return {};
@@ -75,15 +86,55 @@ void Replica::begin_recovery(const std::string& why) {
 /// A replica that has lost entries recovers through the others, if there are any (raft.md §2.15).
 Result<void> Replica::judge_loss(const raft::Core::Options& options, const storage::LogSummary& log) {
   if (!log.damaged && !row_.hard_state.recovering) return {};
-  const raft::Configuration& newest =
-      log.configurations.empty() ? options.configuration : log.configurations.back().second;
+  const auto [known_to, newest] =
+      log.configurations.empty() ? std::pair(options.snapshot.index, options.configuration) : log.configurations.back();
   const std::string what =
       log.damaged ? "log entry " + std::to_string(log.damaged->value()) + " is damaged or missing" : kLostWrites;
-  if (newest.is_alone(row_.self)) return failure(ErrorCode::corruption, what);
+  if (!is_elsewhere(known_to, newest)) return failure(ErrorCode::corruption, what);
   if (row_.hard_state.recovering && !log.damaged) return {};  // known already
   begin_recovery(what);
   host_.write({.group = id_, .truncate_from = log.damaged, .row = row_}, std::nullopt, storage::Durability::synced);
   return {};
+}
+
+// --- who else has the log ---
+
+/// Whether what is lost here can be had from others, when `newest` is the newest configuration that can still be read,
+/// and says so up to the entry at `known_to`.
+bool Replica::is_elsewhere(LogIndex known_to, const raft::Configuration& newest) const {
+  if (row_.company && row_.company->since > known_to) return row_.company->has_others;
+  return !newest.is_alone(row_.self);
+}
+
+/// Whether it is news.
+bool Replica::note_company(LogIndex since, bool has_others) {
+  const bool is_newer = !row_.company || row_.company->since < since;
+  if (!is_newer || has_others == this->has_others()) return false;
+  row_.company = {.since = since, .has_others = has_others};
+  return true;
+}
+
+/// Who is left alone must know it with the entry that says so: nobody else has what comes behind it. What comes again
+/// to who is recovering happened before: as long as it does not count nobody can be left with it alone.
+bool Replica::note_who_is_left(const std::vector<raft::Entry>& entries) {
+  if (row_.hard_state.recovering) return false;
+  bool is_left_alone = false;
+  for (const raft::Entry& entry : entries) {
+    if (entry.type != raft::EntryType::config) continue;
+    const auto configuration = raft::decode_configuration(entry.payload.view());
+    if (!configuration || !configuration->is_alone(row_.self)) continue;
+    row_.company = {.since = entry.index, .has_others = false};
+    is_left_alone = true;
+  }
+  return is_left_alone;
+}
+
+/// Others count only once such a configuration is committed: then they have what stands before it, and what comes later
+/// is not committed without them.
+void Replica::on_configuration(LogIndex index, const raft::Configuration& committed) {
+  if (has_others() || committed.is_alone(row_.self) || core_->configuration().is_alone(row_.self)) return;
+  if (!note_company(index, true)) return;
+  host_.write({.group = id_, .row = row_}, std::nullopt, storage::Durability::buffered);
 }
 
 }  // namespace quorate::cluster

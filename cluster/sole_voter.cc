@@ -71,6 +71,7 @@ std::optional<storage::GroupWrite> make_sole_voter(GroupId group, const GroupOnD
   storage::GroupRow row = found.row;
   row.hard_state.term = std::max(row.hard_state.term, end.term).plus(1);
   row.hard_state.voted_for = self;
+  row.company = storage::Company{.since = end.index.plus(1)};
   WallTime ts = now;
   if (found.snapshot) ts = std::max(ts, found.snapshot->ts);
   if (!found.log.runs.empty()) ts = std::max(ts, found.log.last_ts);

@@ -19,12 +19,20 @@ namespace quorate::storage {
 /// Whether a write waits for the disk (`synced`) or only for the operating system (`buffered`).
 enum class Durability : std::uint8_t { buffered, synced };
 
+/// Whether others have the log as well, by the entry at `since`. What the log itself says may be damaged.
+struct Company {
+  LogIndex since;
+  bool has_others = false;
+  bool operator==(const Company&) const = default;
+};
+
 /// What makes a group exist on this node: its promises, who it is here, and how it began.
 struct GroupRow {
   raft::HardState hard_state;
   raft::ReplicaId self = raft::kNoReplica;
   raft::Configuration configuration;            // before the first log entry
   std::optional<raft::LogPosition> installing;  // a snapshot's swap has begun and must be finished (raft.md §2.11)
+  std::optional<Company> company;               // none: as `configuration` says
   bool operator==(const GroupRow&) const = default;
 };
 

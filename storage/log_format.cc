@@ -15,6 +15,18 @@ namespace {
 constexpr std::size_t kChecksumBytes = sizeof(std::uint32_t);
 constexpr std::uint8_t kIsRecovering = 1;
 constexpr std::uint8_t kIsInstalling = 2;
+constexpr std::uint8_t kKnowsCompany = 4;
+constexpr std::uint8_t kHasOthers = 8;
+constexpr std::uint8_t kAllFlags = kIsRecovering | kIsInstalling | kKnowsCompany | kHasOthers;
+
+unsigned flags_of(const GroupRow& row) {
+  unsigned flags = 0;
+  if (row.hard_state.recovering) flags |= kIsRecovering;
+  if (row.installing) flags |= kIsInstalling;
+  if (row.company) flags |= kKnowsCompany;
+  if (row.company && row.company->has_others) flags |= kHasOthers;
+  return flags;
+}
 
 /// Fills a buffer of known size from front to back.
 class FixedWriter {
@@ -77,14 +89,14 @@ std::vector<std::byte> encode_row(GroupId group, const GroupRow& row) {
   writer.write(kRowFormat);
   writer.write(row.hard_state.term.value());
   writer.write(row.hard_state.voted_for.value());
-  const unsigned flags = (row.hard_state.recovering ? kIsRecovering : 0u) | (row.installing ? kIsInstalling : 0u);
-  writer.write(static_cast<std::uint8_t>(flags));
+  writer.write(static_cast<std::uint8_t>(flags_of(row)));
   writer.write(row.self.value());
   write_configuration(writer, row.configuration);
   if (row.installing) {
     writer.write(row.installing->index.value());
     writer.write(row.installing->term.value());
   }
+  if (row.company) writer.write(row.company->since.value());
   writer.patch(0, row_checksum(group, ByteView(out).subspan(kChecksumBytes)));
   return out;
 }
@@ -134,7 +146,8 @@ std::optional<GroupRow> decode_row(GroupId group, ByteView value) {
   std::uint64_t self = 0;
   GroupRow row;
   if (!reader.read(term) || !reader.read(voted_for) || !reader.read(flags) || !reader.read(self) ||
-      !read_configuration(reader, row.configuration) || flags > (kIsRecovering | kIsInstalling)) {
+      !read_configuration(reader, row.configuration) || (flags & ~kAllFlags) != 0 ||
+      (flags & (kKnowsCompany | kHasOthers)) == kHasOthers) {
     return std::nullopt;
   }
   row.hard_state = {
@@ -144,6 +157,11 @@ std::optional<GroupRow> decode_row(GroupId group, ByteView value) {
     std::uint64_t index = 0;
     if (!reader.read(index) || !reader.read(term)) return std::nullopt;
     row.installing = {.index = LogIndex(index), .term = Term(term)};
+  }
+  if ((flags & kKnowsCompany) != 0) {
+    std::uint64_t since = 0;
+    if (!reader.read(since)) return std::nullopt;
+    row.company = {.since = LogIndex(since), .has_others = (flags & kHasOthers) != 0};
   }
   if (!reader.done()) return std::nullopt;
   return row;

@@ -87,6 +87,13 @@ class Changes {
   std::vector<PromiseChange> changes_;
 };
 
+/// An entry that has been lost may have been the one that left this replica alone.
+GroupRow with_lost_entries(GroupRow row) {
+  row.hard_state.recovering = true;
+  if (row.company && row.company->has_others) row.company.reset();
+  return row;
+}
+
 /// Of the same replica. A vote is newer than none.
 raft::HardState newer(const raft::HardState& row, const Promise& promise) {
   const bool row_is_newer =
@@ -125,9 +132,7 @@ Salvage salvage(const Rows& rows, const std::map<GroupId, Promise>& promises) {
   Salvage out;
   for (const auto& [group, row] : rows) {
     if (is_staging(group) || promises.contains(group)) continue;
-    GroupRow recovering = row;
-    recovering.hard_state.recovering = true;
-    out.writes.push_back({.group = group, .row = std::move(recovering)});
+    out.writes.push_back({.group = group, .row = with_lost_entries(row)});
     if (is_one_of_several(group, row)) out.promises.emplace(group, promise_of(row));
   }
   for (const auto& [group, promise] : promises) {
@@ -139,7 +144,7 @@ Salvage salvage(const Rows& rows, const std::map<GroupId, Promise>& promises) {
     const bool is_same = at != rows.end() && at->second.self == promise.self;
     GroupRow row = is_same ? at->second : GroupRow{.self = promise.self};
     row.hard_state = newer(row.hard_state, promise);
-    row.hard_state.recovering = true;
+    row = with_lost_entries(std::move(row));
     out.promises.emplace(group, promise_of(row));
     out.writes.push_back({.group = group, .drop = !is_same, .row = std::move(row)});
   }

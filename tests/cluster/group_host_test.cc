@@ -70,6 +70,19 @@ TEST_F(GroupHostTest, AReplicaDoesNotTakeForItsOwnWhatTheOneBeforeItLeft) {
   EXPECT_TRUE(node(3).machine->items.empty());
 }
 
+const std::string kLarge = std::string(70'000, 'x');
+
+/// `text` in the large values of a database, which the last start has moved out of its write-ahead log.
+void rot(const std::string& database, const std::string& text) {
+  int damaged = 0;
+  for (const std::string& blobs : storage::files_ending(database, ".blob")) {
+    if (!storage::file_content(blobs).contains(text)) continue;
+    storage::damage_text(blobs, text);
+    ++damaged;
+  }
+  ASSERT_GT(damaged, 0);
+}
+
 /// What a disk does to the replica of a node that is down.
 class DiskLossTest : public HostWorld {
  protected:
@@ -82,11 +95,12 @@ class DiskLossTest : public HostWorld {
       take_down();
     }
   }
-  /// A follower, whose last entry is an item.
+  /// A follower that has a snapshot, and whose last entry is an item.
   void take_down() {
     propose_many(1);
     EXPECT_TRUE(eventually([&] { return agrees(node(1)) && agrees(node(2)) && agrees(node(3)); }));
     loser_ = leader()->id == NodeId(3) ? &node(2) : &node(3);
+    EXPECT_TRUE(eventually([&] { return loser_->host->replica(kGroup)->core().log().base().index > LogIndex(0); }));
     end_ = loser_->host->replica(kGroup)->core().log().last().index;
     stop(*loser_);
   }
@@ -106,15 +120,7 @@ class DiskLossTest : public HostWorld {
     ASSERT_TRUE(log->write({&loss, 1}, storage::Durability::synced));
   }
   /// What a start has moved out of the write-ahead log.
-  void rot_snapshots(const Node& node) {
-    int damaged = 0;
-    for (const std::string& blobs : storage::files_ending(node.directory / "state", ".blob")) {
-      if (!storage::file_content(blobs).contains(kLarge)) continue;
-      storage::damage_text(blobs, kLarge);
-      ++damaged;
-    }
-    ASSERT_GT(damaged, 0);
-  }
+  void rot_snapshots(const Node& node) { rot(node.directory / "state", kLarge); }
   /// With who leads now: what another leader had not committed may be gone.
   bool agrees(const Node& node) {
     const Node* first = leader();
@@ -123,7 +129,6 @@ class DiskLossTest : public HostWorld {
   }
   bool has_recovered() { return agrees(*loser_) && !loser_->host->replica(kGroup)->core().is_recovering(); }
 
-  const std::string kLarge = std::string(70'000, 'x');
   Node* loser_ = nullptr;
   LogIndex end_;
 };
@@ -207,14 +212,8 @@ class InterruptedSwapTest : public DiskLossTest {
     ASSERT_TRUE(open_snapshots()->save(storage::staging_of(kGroup), sent.meta, sent.live, sent.state));
   }
   void rot_staged_entry() {
-    open_log();  // moves it out of the write-ahead log
-    int damaged = 0;
-    for (const std::string& blobs : storage::files_ending(loser_->directory / "log", ".blob")) {
-      if (!storage::file_content(blobs).contains(kLive)) continue;
-      storage::damage_text(blobs, kLive);
-      ++damaged;
-    }
-    ASSERT_GT(damaged, 0);
+    open_log();
+    rot(loser_->directory / "log", kLive);
   }
   std::unique_ptr<storage::LogStore> open_log() {
     const Epoch epoch(++loser_->epoch);
@@ -261,6 +260,133 @@ TEST_F(InterruptedSwapTest, BeginsAgainWhenTheStagedSnapshotIsGone) {
   stage();
   ASSERT_TRUE(open_snapshots()->drop(storage::staging_of(kGroup)));
   expect_recovery();
+}
+
+/// Damage on the disk of the first node, when its group began with other members than it has now.
+class CompanyTest : public HostWorld {
+ protected:
+  explicit CompanyTest(std::size_t founders) : HostWorld(3, founders) {}
+
+  void change_voters(std::vector<raft::ReplicaId> voters, std::vector<raft::ReplicaId> joining) {
+    const auto asked = [&] {
+      Node* leading = leader();
+      if (leading == nullptr) return false;
+      raft::Configuration target = leading->host->replica(kGroup)->core().configuration();
+      target.voters = voters;
+      target.joining = joining;
+      return leading->host->change(kGroup, target) == raft::Refusal::none;
+    };
+    ASSERT_TRUE(eventually(asked));
+  }
+  bool is_group_of(std::size_t size) {
+    if (leader() == nullptr) return false;
+    const raft::Core& core = leader()->host->replica(kGroup)->core();
+    const raft::Configuration& now = core.configuration();
+    return now.voters.size() == size && !now.is_joint() && core.commit_index() >= core.configuration_index();
+  }
+  bool has_all(std::size_t i) {
+    const Node* first = leader();
+    return first != nullptr && node(i).machine->items == first->machine->items;
+  }
+  void compact() {
+    propose_many(130);
+    ASSERT_TRUE(eventually([&] { return node(1).host->replica(kGroup)->core().log().base().index > LogIndex(0); }));
+  }
+  /// As its next start will find it.
+  void stop_and_rot(const char* database) {
+    end_ = node(1).host->replica(kGroup)->core().log().last().index;
+    stop(node(1));
+    const Epoch epoch(++node(1).epoch);
+    ASSERT_TRUE(storage::LogStore::open({.path = node(1).directory / "log", .epoch = epoch}));
+    ASSERT_TRUE(storage::SnapshotStore::open({.path = node(1).directory / "state"}));
+    rot(node(1).directory / database, kLarge);
+  }
+  void expect_recovery() {
+    start(node(1));
+    EXPECT_TRUE(node(1).host->replica(kGroup)->core().is_recovering());
+    EXPECT_TRUE(eventually([&] { return !node(1).host->replica(kGroup)->core().is_recovering() && has_all(1); }));
+    EXPECT_TRUE(failures_.empty());
+  }
+  /// Whoever puts the damaged file back has lost nothing.
+  void expect_refusal() {
+    expects_refusal_ = true;
+    start(node(1));
+    EXPECT_TRUE(*node(1).log->read(kGroup, end_)) << "nothing is thrown away";
+    EXPECT_FALSE((*node(1).log->row(kGroup))->hard_state.recovering);
+  }
+
+  LogIndex end_;
+};
+
+class GrownGroupTest : public CompanyTest {
+ protected:
+  GrownGroupTest() : CompanyTest(1) {}
+  void grow() {
+    change_voters({replica(1)}, {replica(2), replica(3)});
+    ASSERT_TRUE(eventually([&] { return is_group_of(3); }));
+    propose_many(3);
+    ASSERT_TRUE(eventually([&] { return has_all(1) && has_all(2) && has_all(3); }));
+  }
+};
+
+TEST_F(GrownGroupTest, TheFounderRecoversFromDamageBeforeItsOthersCame) {
+  propose(kLarge);
+  propose_many(3);
+  grow();
+  stop_and_rot("log");
+  expect_recovery();
+}
+
+// What is sent to it again begins with configurations of one.
+TEST_F(GrownGroupTest, TheFounderRecoversHoweverOftenItIsInterrupted) {
+  propose(kLarge);
+  propose_many(20);
+  grow();
+  stop_and_rot("log");
+  for (int rounds = 1; rounds < 40; ++rounds) {
+    start(node(1));
+    for (int i = 0; i < rounds; ++i) round();
+    stop(node(1));
+    round();
+  }
+  start(node(1));
+  EXPECT_TRUE(eventually([&] { return !node(1).host->replica(kGroup)->core().is_recovering() && has_all(1); }));
+  EXPECT_TRUE(failures_.empty());
+}
+
+TEST_F(GrownGroupTest, TheFounderRecoversFromADamagedSnapshot) {
+  propose(kLarge);
+  grow();
+  compact();
+  stop_and_rot("state");
+  expect_recovery();
+}
+
+class ShrunkGroupTest : public CompanyTest {
+ protected:
+  ShrunkGroupTest() : CompanyTest(3) {}
+  void shrink() {
+    change_voters({replica(1)}, {});
+    ASSERT_TRUE(eventually([&] { return leader() == &node(1) && is_group_of(1); }));
+    propose_many(3);
+    ASSERT_TRUE(eventually([&] { return node(1).machine->items.back() == "item " + std::to_string(next_ - 1); }));
+  }
+};
+
+TEST_F(ShrunkGroupTest, WhoIsLeftAloneKeepsItsLogWhenItsSnapshotIsDamaged) {
+  propose(kLarge);
+  compact();
+  shrink();
+  stop_and_rot("state");
+  expect_refusal();
+}
+
+TEST_F(ShrunkGroupTest, WhoIsLeftAloneKeepsItsLogWhenAnEntryFromBeforeIsDamaged) {
+  propose(kLarge);
+  propose_many(3);
+  shrink();
+  stop_and_rot("log");
+  expect_refusal();
 }
 
 TEST_F(GroupHostTest, OneThatWasAwayTooLongGetsASnapshot) {

@@ -96,7 +96,9 @@ class HostWorld : public ::testing::Test {
     bool is_up() const { return host != nullptr; }
   };
 
-  explicit HostWorld(std::size_t count = 3) {
+  /// The first `founders` of `count` nodes are the group's members.
+  explicit HostWorld(std::size_t count = 3, std::size_t founders = 3) {
+    for (std::size_t i = 1; i <= founders; ++i) first_members_.voters.push_back(replica(i));
     for (std::size_t i = 1; i <= count; ++i) {
       nodes_.push_back(std::make_unique<Node>());
       nodes_.back()->id = NodeId(static_cast<std::uint32_t>(i));
@@ -108,7 +110,7 @@ class HostWorld : public ::testing::Test {
   }
 
   static raft::ReplicaId replica(std::size_t i) { return raft::replica_on(NodeId(static_cast<std::uint32_t>(i)), 64); }
-  virtual raft::Configuration first_members() const { return {.voters = {replica(1), replica(2), replica(3)}}; }
+  const raft::Configuration& first_members() const { return first_members_; }
 
   /// The node's disk is open, and no group runs yet.
   virtual void before_groups(Node&) {}
@@ -137,7 +139,7 @@ class HostWorld : public ::testing::Test {
     const Birth birth{
         .self = replica(node.id.value()), .configuration = first_members(), .campaign = node.id == NodeId(1)};
     const auto opened = node.host->open(kGroup, *node.machine, birth);
-    EXPECT_TRUE(opened) << opened.error().text;
+    EXPECT_EQ(opened.has_value(), !expects_refusal_) << (opened ? "it opens" : opened.error().text);
     for (auto& other : nodes_) {
       if (other->id == node.id || !other->is_up()) continue;
       other->host->on_node_live(node.id, true);
@@ -235,6 +237,8 @@ class HostWorld : public ::testing::Test {
   SystemClock real_clock_;
   Instant moved_at_ = real_clock_.now();
   int haste_ = kHaste;
+  raft::Configuration first_members_;
+  bool expects_refusal_ = false;  // of the next start
   ManualClock clock_;
   std::vector<std::unique_ptr<Node>> nodes_;
   std::deque<Letter> wires_;

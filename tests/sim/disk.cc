@@ -216,6 +216,7 @@ bool Disk::lose_suffix(Random& random) {
     auto& row = rest.groups[group].row;
     row = image.row;
     row->hard_state.recovering = true;
+    if (row->company && row->company->has_others) row->company.reset();
   }
   rest.snapshots = synced_.snapshots;
   synced_ = rest;

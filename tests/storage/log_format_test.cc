@@ -68,6 +68,10 @@ TEST(LogFormat, ARowComesBackWhateverIsInIt) {
   EXPECT_EQ(decode_row(kKey.group, encode_row(kKey.group, row)), row);
   row.installing = raft::LogPosition{.index = LogIndex(300), .term = Term(4)};
   EXPECT_EQ(decode_row(kKey.group, encode_row(kKey.group, row)), row);
+  for (const bool has_others : {false, true}) {
+    row.company = Company{.since = LogIndex(200), .has_others = has_others};
+    EXPECT_EQ(decode_row(kKey.group, encode_row(kKey.group, row)), row);
+  }
 }
 
 TEST(LogFormat, ARowIsTheExampleOfItsPage) {
