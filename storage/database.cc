@@ -12,6 +12,7 @@
 
 #include "base/cursor.h"
 #include "base/log.h"
+#include "storage/files.h"
 #include "storage/info_log.h"
 
 namespace quorate::storage {
@@ -104,6 +105,7 @@ Result<void> Database::recover() {
                     "state are not of the same age",
                     found_mark_->epoch.value(), plan_.epoch.value()));
   }
+  if (auto told = load_verdict(); !told) return told;
   if (auto whole = judge_length(); !whole) return whole;
   keep_evidence();
   rocksdb::Status status = open_with(rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords);
@@ -112,7 +114,11 @@ Result<void> Database::recover() {
     if (!loss_) {
       log::warn(log::Category::storage, "storage.torn_tail_cut path={} status=\"{}\"", plan_.path, status.ToString());
     }
+    const bool was_known = has_verdict_;
+    if (auto kept = keep_verdict(); !kept) return kept;
     status = open_with(rocksdb::WALRecoveryMode::kPointInTimeRecovery);
+    const bool is_uncut = !status.ok() && !was_known;
+    if (auto forgotten = is_uncut ? forget_verdict() : Result<void>(); !forgotten) return forgotten;
   }
   if (!status.ok()) return std::unexpected(loss_ ? *loss_ : error_of(status, "cannot open the " + plan_.title));
   if (auto compared = compare_with_mark(); !compared) return compared;
@@ -133,6 +139,30 @@ Result<void> Database::lose(std::unexpected<Error> refusal) {
   loss_ = refusal.error();
   log::error(log::Category::storage, "storage.writes_lost path={} error=\"{}\"", plan_.path, loss_->text);
   return {};
+}
+
+// A salvage cuts off what proves the loss, and the mark need not know of it. The verdict stands beside the logs until
+// the owner has written down what it means.
+
+Result<void> Database::load_verdict() {
+  const auto verdict = read_file(verdict_path());
+  if (!verdict) return std::unexpected(verdict.error());
+  has_verdict_ = verdict->has_value();
+  return has_verdict_ ? lose(failure(ErrorCode::corruption, std::string(as_text(**verdict)))) : Result<void>();
+}
+
+Result<void> Database::keep_verdict() {
+  if (!loss_ || has_verdict_) return {};
+  has_verdict_ = true;
+  return write_file(verdict_path(), loss_->text);
+}
+
+Result<void> Database::forget_verdict() {
+  if (!std::exchange(has_verdict_, false)) return {};
+  std::error_code error;
+  fs::remove(verdict_path(), error);
+  if (error) return failure(ErrorCode::io, "cannot remove " + verdict_path() + ": " + error.message());
+  return sync_directory_of(verdict_path());
 }
 
 rocksdb::Status Database::open_with(rocksdb::WALRecoveryMode mode) {
@@ -318,6 +348,7 @@ Result<void> Database::store_mark(MarkExtras extras) {
                              .epoch = plan_.epoch,
                              .promises = extras.promises,
                              .is_burned = extras.is_burned});
+  if (stored) stored = forget_verdict();
   if (!stored) latch_->set(stored.error());
   return stored;
 }

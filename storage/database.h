@@ -83,11 +83,15 @@ class Database {
   Result<void> judge_damage(const std::string& damage);
   Result<void> compare_with_mark();
   Result<void> judge_length();
+  Result<void> load_verdict();
+  Result<void> keep_verdict();
+  Result<void> forget_verdict();
   std::unexpected<Error> refuse_length(std::uint64_t left, std::uint64_t synced) const;
   Result<std::uint64_t> recoverable_sequence(rocksdb::WALRecoveryMode mode) const;
   rocksdb::DBOptions options(rocksdb::WALRecoveryMode mode) const;
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors() const;
   std::string evidence_path() const { return plan_.path + "/evidence"; }
+  std::string verdict_path() const { return plan_.path + "/verdict"; }
   std::vector<std::string> wal_names() const;
   void keep_evidence() const;
   std::unexpected<Error> refuse(const std::string& damage) const;
@@ -98,6 +102,7 @@ class Database {
   DurabilityMark mark_;
   std::optional<Mark> found_mark_;
   std::optional<Error> loss_;
+  bool has_verdict_ = false;  // there is a file that tells of the loss
   std::uint64_t synced_sequence_ = 0;
   std::unique_ptr<rocksdb::DB> db_;
   std::vector<rocksdb::ColumnFamilyHandle*> families_;

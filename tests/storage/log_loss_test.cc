@@ -144,6 +144,26 @@ TEST_F(LogLossTest, AGroupOfOneIsKnownToHaveLostEntriesToo) {
   EXPECT_EQ(*salvage()->row(kAlone), row);
 }
 
+// The writes behind the damage were synced, but no mark counts them: once the damage is cut off nothing else tells.
+TEST_F(LogLossTest, AVerdictStandsUntilTheGroupsKnowOfIt) {
+  write_hundred_and_close();
+  {
+    auto store = must_open(options_);
+    for (std::uint64_t i = 101; i <= 109; ++i)
+      must_write(*store, {.group = kQueue, .entries = entries_of(i, i, 40'000)});
+  }
+  damage_text(wal(), "entry 103 ");
+  fs::rename(promises(), directory_ / "aside");
+  fs::create_directory(promises());  // so that the start ends when the database is open
+  expect_refused_although_asked_to_salvage();
+  fs::remove(promises());
+  fs::rename(directory_ / "aside", promises());
+  EXPECT_FALSE(LogStore::open(options_));
+  EXPECT_EQ(salvage()->loss(), Loss::entries);
+  const auto store = must_open(options_);
+  EXPECT_TRUE((*store->row(kQueue))->hard_state.recovering);
+}
+
 TEST_F(LogLossTest, WhatWasSalvagedIsWrittenOn) {
   write_hundred_and_close();
   lose_half();
