@@ -140,12 +140,21 @@ Result<void> SnapshotStore::write_durably(rocksdb::WriteBatch& batch) {
   return database_->store_mark({});
 }
 
+/// One by one they leave nothing behind that readers would have to sort; but a damaged one hides those that follow.
 Result<void> SnapshotStore::erase_chunks_except(GroupId group, std::uint64_t generation) {
   GroupChunks chunks(*database_, group);
   rocksdb::WriteBatch batch;
   for (chunks->SeekToFirst(); chunks->Valid(); chunks->Next()) {
     const auto key = decode_chunk_key(view_of(chunks->key()));
     if (key && key->generation != generation) batch.Delete(database_->family(kChunks), chunks->key());
+  }
+  if (!chunks->status().ok()) {
+    const auto erase = [&](const ChunkKey& from, const ChunkKey& to) {
+      batch.DeleteRange(database_->family(kChunks), slice_of(encode_chunk_key(from)), slice_of(encode_chunk_key(to)));
+    };
+    batch.Clear();
+    erase({.group = group}, {.group = group, .generation = generation});
+    erase({.group = group, .generation = generation + 1}, {.group = group.plus(1)});
   }
   if (batch.Count() == 0) return {};
   return database_->write(batch, false);  // after a crash the next save() erases them

@@ -2,8 +2,11 @@
 #include "storage/snapshot_store.h"
 
 #include <gtest/gtest.h>
+#include <rocksdb/db.h>
 
+#include <algorithm>
 #include <string>
+#include <vector>
 
 #include "base/limits.h"
 #include "storage/snapshot_format.h"
@@ -43,6 +46,29 @@ class SnapshotStoreTest : public testing::Test {
   void save(GroupId group, const Snapshot& snapshot) {
     const auto saved = store_->save(group, snapshot.meta, snapshot.live, snapshot.state);
     ASSERT_TRUE(saved) << saved.error().text;
+  }
+
+  /// Of the first generations, those that the database still has something of.
+  std::vector<std::uint64_t> first_chunks_of(GroupId group) {
+    store_.reset();
+    std::vector<std::string> names;
+    EXPECT_TRUE(rocksdb::DB::ListColumnFamilies({}, directory_ / "state", &names).ok());
+    const auto chunks = static_cast<std::size_t>(std::ranges::find(names, "chunks") - names.begin());
+    std::vector<rocksdb::ColumnFamilyDescriptor> families;
+    for (const std::string& name : names) families.emplace_back(name, rocksdb::ColumnFamilyOptions());
+    std::vector<rocksdb::ColumnFamilyHandle*> handles;
+    rocksdb::DB* raw = nullptr;
+    EXPECT_TRUE(rocksdb::DB::OpenForReadOnly({}, directory_ / "state", families, &handles, &raw).ok());
+    const std::unique_ptr<rocksdb::DB> database(raw);
+    std::vector<std::uint64_t> found;
+    for (std::uint64_t generation = 1; generation <= 9; ++generation) {
+      const auto key = encode_chunk_key({.group = group, .generation = generation});
+      std::string value;
+      if (database->Get({}, handles.at(chunks), std::string(as_text(key)), &value).ok()) found.push_back(generation);
+    }
+    for (rocksdb::ColumnFamilyHandle* handle : handles) database->DestroyColumnFamilyHandle(handle);
+    reopen();
+    return found;
   }
 
   TestDirectory directory_;
@@ -89,6 +115,29 @@ TEST_F(SnapshotStoreTest, ADamagedStateIsRefused) {
   ASSERT_FALSE(loaded);
   EXPECT_EQ(loaded.error().code, ErrorCode::corruption);
   EXPECT_NE(loaded.error().text.find("the snapshot of group 5 is damaged"), std::string::npos) << loaded.error().text;
+}
+
+TEST_F(SnapshotStoreTest, ADamagedOneGivesWayToTheNextLikeAnyOther) {
+  save(kQueue, snapshot_at(1000, state_of(2'500'000, 'x')));
+  reopen();
+  flip_bit(only_file_ending(directory_ / "state", ".blob"), 1'500'000);
+  save(kQueue, snapshot_at(2000, state_of(100'000, 'y')));
+  save(kQueue, snapshot_at(3000, state_of(100'000, 'z')));
+  EXPECT_EQ((*store_->load(kQueue))->meta.last.index, LogIndex(3000));
+  EXPECT_EQ(first_chunks_of(kQueue), std::vector<std::uint64_t>{3});
+}
+
+TEST_F(SnapshotStoreTest, ADamagedOneIsDroppedLikeAnyOther) {
+  save(kNeighbour, snapshot_at(1000, state_of(100, 'n')));
+  save(kQueue, snapshot_at(1000, state_of(2'500'000, 'x')));
+  reopen();
+  flip_bit(only_file_ending(directory_ / "state", ".blob"), 500'000);
+  ASSERT_TRUE(store_->drop(kQueue));
+  EXPECT_EQ(*store_->load(kQueue), std::nullopt);
+  EXPECT_EQ(first_chunks_of(kQueue), std::vector<std::uint64_t>{});
+  EXPECT_TRUE(*store_->load(kNeighbour));
+  save(kQueue, snapshot_at(2000, state_of(100'000, 'y')));
+  EXPECT_TRUE(*store_->load(kQueue));
 }
 
 TEST_F(SnapshotStoreTest, ALostWriteAheadLogIsRefused) {
