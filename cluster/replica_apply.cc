@@ -66,9 +66,10 @@ Result<void> Replica::apply_one(const raft::Entry& entry) {
 }
 
 void Replica::read_for_apply() {
-  if (reading_) return;
-  reading_ = true;
   const LogIndex first = applied_.plus(1);
+  const bool is_awaited = repairs_ && repairs_->indexes.contains(first);
+  if (reading_ || is_awaited) return;
+  reading_ = true;
   host_.storage().read(id_, first, core_->applicable_index(), limits::kReadAheadBytes,
                        later<Result<std::vector<raft::Entry>>>([this, first](Result<std::vector<raft::Entry>> entries) {
                          on_read_for_apply(first, std::move(entries));
@@ -231,6 +232,7 @@ void Replica::receive(RepairReply reply) {
     host_.write(std::move(rewrite), [this, index] {
       log::info(log::Category::storage, "group.entry_repaired group=\"{}\" index={}", client_.describe(),
                 index.value());
+      host_.mark_dirty(id_);
       if (repairs_ && repairs_->indexes.empty()) end_repairs();
     });
   }

@@ -194,7 +194,7 @@ Result<std::vector<raft::Entry>> OpenDisk::read_now(GroupId group, LogIndex from
   for (auto at = image->entries.lower_bound(from); at != image->entries.end() && at->first <= to; ++at) {
     auto entry = decode_stored(group, at->first, at->second);
     if (!entry && entries.empty()) {
-      stage_.seen(storage::is_staging(group) ? Seen::staged_rot_read : Seen::rot_read);
+      note_rot_read(group, at->first);
       return failure(ErrorCode::corruption, "an entry fails its checksum");
     }
     if (!entry || bytes >= bytes_max) break;
@@ -202,6 +202,14 @@ Result<std::vector<raft::Entry>> OpenDisk::read_now(GroupId group, LogIndex from
     entries.push_back(std::move(*entry));
   }
   return entries;
+}
+
+void OpenDisk::note_rot_read(GroupId group, LogIndex index) const {
+  constexpr int kReadsMax = 2'000;  // so many are no more hope, but a loop
+  stage_.seen(storage::is_staging(group) ? Seen::staged_rot_read : Seen::rot_read);
+  if (++rot_reads_[{group, index}] <= kReadsMax) return;
+  stage_.violated(fmt::format("{}: reads the damaged entry {} of group {} again and again", owner_.name(),
+                              index.value(), group.value()));
 }
 
 // --- snapshots ---

@@ -4,8 +4,10 @@
 #pragma once
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
@@ -99,6 +101,7 @@ class OpenDisk final : public storage::GroupStorage {
   void begin_snapshot();
   void write_snapshot();
   void sync_snapshot();
+  void note_rot_read(GroupId group, LogIndex index) const;
   Result<std::vector<raft::Entry>> read_now(GroupId group, LogIndex from, LogIndex to, std::size_t bytes_max) const;
 
   Stage& stage_;
@@ -112,6 +115,7 @@ class OpenDisk final : public storage::GroupStorage {
   std::deque<Submission> queue_;
   std::vector<Submission> batch_;  // what the writer works at
   WorldTime batch_began_at_{};
+  mutable std::map<std::pair<GroupId, LogIndex>, int> rot_reads_;
   std::deque<SnapshotJob> snapshots_;
   bool snapshot_under_way_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
